@@ -1,0 +1,180 @@
+"""RunConfig: every choice of a run, validated, TOML in and out, one line for each wrong field."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+
+from triadapt.methods.registry import METHODS
+from triadapt.tasks.registry import TASKS
+
+GrowthMode = Literal["linear", "non-linear", "fixed"]
+
+
+class ConfigError(ValueError):
+    """One or more wrong fields. `lines` holds one line for each: field, value, what is allowed."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        super().__init__("; ".join(lines))
+
+
+class _RunConfig(BaseModel):
+    """What one run does. A race is several of these that differ in `method` only.
+
+    Steps are optimizer steps counted from 0. The budget is in ranks: `reference_rank` a matrix on average, so the
+    target total rank is `reference_rank * number of matrices`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    method: str = Field("triadaptlora", description="Name of the method.")
+    task: str = Field("planted", description="Name of the task.")
+    steps: int = Field(600, ge=1, le=1_000_000, description="Optimizer steps of the run.")
+    seed: int = Field(7, ge=0, lt=2**31, description="Seed of data order, initialisation and planted truth.")
+    learning_rate: float = Field(5e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
+    lr_schedule: Literal["linear", "constant"] = Field("linear", description="Linear decay to 0, or constant.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay of the adapter.")
+    max_grad_norm: float = Field(1.0, ge=0, description="Gradient clipping by global norm; 0 turns it off.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Rows a step.")
+    reference_rank: int = Field(2, ge=1, le=256, description="Budget: average rank a matrix at the end.")
+    alpha: float = Field(8.0, gt=0, le=4096, description="Scale of the update is alpha / reference_rank, constant.")
+    warmup: int = Field(60, ge=0, description="No rank event up to and including this step.")
+    interval: int = Field(20, ge=1, description="Steps between two rank events.")
+    growth: GrowthMode = Field("linear", description="How many matrices may grow at an event.")
+    top_h: int = Field(2, ge=1, description="Matrices a growth event when the mode is fixed, and for IncreLoRA.")
+    add_r: int = Field(1, ge=1, le=64, description="Ranks a matrix gains when it grows.")
+    eval_every: int = Field(25, ge=1, description="Steps between two evaluations.")
+    scores_every: int = Field(10, ge=1, description="Steps between two recordings of the importance scores.")
+    geometry_every: int = Field(50, ge=1, description="Steps between two recordings of singular values and cores.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes cuda, then mps, cpu.")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of training; 0 lets the task choose.")
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, value: str) -> str:
+        return _one_of(value, METHODS, "method")
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, value: str) -> str:
+        return _one_of(value, TASKS, "task")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_task(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            spec = TASKS.get(str(data.get("task", "planted")))
+            if spec is not None:
+                return {**spec.defaults, **data}
+        return data
+
+    @property
+    def method_settings(self) -> BaseModel:
+        """The section of this run's method."""
+        return cast(BaseModel, getattr(self, self.method))
+
+    @property
+    def task_settings(self) -> BaseModel:
+        """The section of this run's task."""
+        return cast(BaseModel, getattr(self, self.task))
+
+    def for_method(self, method: str) -> Self:
+        """The same run with another method."""
+        return type(self).model_validate({**self.model_dump(), "method": method})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, with the sections of this method and this task only."""
+        unused = (set(METHODS) | set(TASKS)) - {self.method, self.task}
+        return self.model_dump(exclude=unused)
+
+    def to_toml(self) -> str:
+        """The configuration as TOML text that `load_toml` reads back to an equal one."""
+        return tomli_w.dumps(self.as_dict())
+
+
+def _one_of(value: str, known: Mapping[str, object], what: str) -> str:
+    if value not in known:
+        raise ValueError(f"unknown {what}; {_suggest(value, known)}known: {', '.join(known)}")
+    return value
+
+
+def _suggest(value: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(value, list(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+# Each method and each task brings a section of its own; the registries are the only place that lists them.
+if TYPE_CHECKING:
+    RunConfig = _RunConfig
+else:
+    RunConfig = create_model(
+        "RunConfig",
+        __base__=_RunConfig,
+        **{
+            name: (spec.settings_class(), Field(default_factory=spec.settings_class()))
+            for name, spec in {**METHODS, **TASKS}.items()
+        },
+    )
+
+
+def parse_config(data: Mapping[str, Any]) -> RunConfig:
+    """Validate plain values. Raises ConfigError with one line a wrong field."""
+    try:
+        return RunConfig.model_validate(dict(data))
+    except ValidationError as error:
+        raise ConfigError([_line(detail, data) for detail in error.errors()]) from None
+
+
+def _line(detail: Any, data: Mapping[str, Any]) -> str:
+    path = [str(part) for part in detail["loc"]]
+    name = ".".join(path) or "configuration"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if detail["type"] == "extra_forbidden":
+        section = RunConfig.model_fields
+        known: Mapping[str, object] = section
+        if len(path) > 1 and path[0] in section:
+            known = cast(type[BaseModel], section[path[0]].annotation).model_fields
+        return f"{name}: unknown field; {_suggest(path[-1], known)}known: {', '.join(known)}"
+    return f"{name} = {detail['input']!r}: {message}"
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """Plain values of a TOML file. Raises ConfigError when it cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: not a UTF-8 text file"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
+
+
+def set_value(data: dict[str, Any], assignment: str) -> None:
+    """Apply one `key=value` of the command line to plain values, in place; a dot in the key enters a section.
+
+    The value is read as TOML where it is TOML (numbers, true, quoted text) and as text otherwise. Raises ConfigError.
+    """
+    key, separator, text = assignment.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError([f"--set {assignment!r}: expected key=value"])
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *sections, last = key.strip().split(".")
+    target = data
+    for name in sections:
+        inner = target.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError([f"--set {assignment!r}: {name} is a value, not a section"])
+        target = inner
+    target[last] = value

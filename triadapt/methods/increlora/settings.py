@@ -1,0 +1,15 @@
+"""Settings of IncreLoRA (arXiv 2308.12043)."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """IncreLoRA grows the `top_h` matrices with the largest gradient score."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    beta1: float = Field(0.85, gt=0, lt=1, description="Moving average of the score.")
+    beta2: float = Field(0.85, gt=0, lt=1, description="Moving average of its uncertainty.")
+    orthogonality: float = Field(0.1, ge=0, description="Coefficient of the orthogonality term, training only.")
+    advance_learning: bool = Field(True, description="Train a reserve triplet before it is granted.")
+    block_warmup: bool = Field(True, description="Restart the learning-rate warm-up for each new block.")

@@ -1,0 +1,97 @@
+"""What a method offers to training: an adapted model, ranks, scores and decisions about rank."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
+    from triadapt.events import Matrix
+
+
+@dataclass(frozen=True)
+class RankDecision:
+    """One allocation, with all the numbers needed to explain it.
+
+    scores: importance of each matrix, `(n,)`. chosen: indices of the matrices whose rank changed, best first.
+    threshold: the score that had to be reached. allowed: how many units could be granted (growing: matrices;
+    pruning: triplets kept). unit_scores, unit_matrix: when the decision was taken on parts of matrices (AdaLoRA's
+    triplets), the score of each part and the index of its matrix, both `(u,)`; empty otherwise.
+    """
+
+    rule: str
+    scores: NDArray[np.float32]
+    threshold: float
+    allowed: int
+    chosen: tuple[int, ...]
+    unit_scores: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    unit_matrix: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+
+
+class MethodRun(ABC):
+    """Drives one adapted model through a training session.
+
+    The session calls, at optimizer step `t` (from 0): `regulariser()` before backward, `before_step(t)` with gradients
+    alive and clipped, the optimizer, `after_step(t)` with gradients still alive, then clears the gradients.
+    """
+
+    core_kind: str = "none"
+    """`triangular` (L + U), `diagonal` (E) or `none`: what stands between A and B."""
+
+    def __init__(
+        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
+    ) -> None:
+        self.matrices = matrices
+        self.config = config
+
+    model: nn.Module
+    """The PEFT model."""
+
+    @abstractmethod
+    def ranks(self) -> NDArray[np.uint16]:
+        """Current rank of each matrix, `(n,)`."""
+
+    @abstractmethod
+    def parameter_count(self) -> int:
+        """Trainable adapter entries in use now (heads outside the adapter not counted)."""
+
+    def bind_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Called once the optimizer exists, for methods that enlarge parameters."""
+        self.optimizer = optimizer
+
+    def scores(self) -> NDArray[np.float32] | None:
+        """Importance of each matrix now, `(n,)`, or None for a method without scores."""
+        return None
+
+    def regulariser(self) -> torch.Tensor | None:
+        """A term added to the training loss, never to the reported one."""
+        return None
+
+    def before_step(self, step: int) -> None:
+        """Gradients are there and clipped, the optimizer has not stepped."""
+
+    def after_step(self, step: int) -> RankDecision | None:
+        """The optimizer has stepped, gradients are still there. Returns the decision if one was taken."""
+        return None
+
+    @abstractmethod
+    def geometry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Per matrix, concatenated in order: the singular values of dW (`rank` values each, largest first), and the
+        core between A and B (`rank * rank` values row by row if triangular, `rank` if diagonal, none otherwise)."""
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """Everything beside parameters and optimizer that a resume needs: tensors, and JSON values."""
+        return {}, {}
+
+    def restore_shapes(self, extra: dict[str, Any]) -> None:
+        """Bring parameters to the shapes they had when `extra` was saved. Called before weights are loaded."""
+
+    def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
+        """Inverse of `state`. Called after weights and optimizer state are loaded."""

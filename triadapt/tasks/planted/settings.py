@@ -1,0 +1,25 @@
+"""Settings of the planted-rank task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """A small frozen transformer and a teacher that differs from it by known low-rank changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    blocks: int = Field(4, ge=1, le=48, description="Transformer blocks; each has six matrices.")
+    width: int = Field(64, ge=8, le=2048, description="Model width d.")
+    heads: int = Field(4, ge=1, le=64, description="Attention heads; must divide the width.")
+    tokens: int = Field(8, ge=1, le=512, description="Sequence length of an input.")
+    pool: int = Field(1024, ge=8, le=1_000_000, description="Training inputs; teacher outputs are computed once.")
+    held_out: int = Field(128, ge=1, le=100_000, description="Held-out inputs for the metric.")
+    planted_fraction: float = Field(0.25, ge=0, le=1, description="Share of the matrices that carry a planted change.")
+    planted_rank: int = Field(8, ge=1, le=256, description="Rank of each planted change.")
+    strength: float = Field(1.0, gt=0, le=100, description="Spectral norm of a planted change over that of its matrix.")
+    noise: float = Field(0.0, ge=0, le=10, description="Standard deviation of noise on the targets.")
+    where: Literal["random", "first", "last"] = Field("random", description="Which matrices are planted.")

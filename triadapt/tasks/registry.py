@@ -1,0 +1,66 @@
+"""The tasks triadapt knows. Free of torch, like the registry of methods.
+
+A new task is one new folder under `triadapt/tasks/` and one line in `TASKS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from triadapt.tasks.interface import Task
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task: `settings` and `build` are `module:attribute` paths, the settings module free of torch.
+
+    `defaults` are the values of `RunConfig` that suit this task when the user names none.
+    """
+
+    name: str
+    label: str
+    summary: str
+    settings: str
+    build: str
+    defaults: dict[str, float | int | str]
+
+    def settings_class(self) -> type[BaseModel]:
+        """The pydantic model of this task's own section of a configuration."""
+        return _load(self.settings)  # type: ignore[no-any-return]
+
+    def build_task(self, **arguments: Any) -> Task:
+        """Make the task: models, data, loss. Imports torch."""
+        return _load(self.build)(**arguments)  # type: ignore[no-any-return]
+
+
+def _load(path: str) -> Any:
+    module, attribute = path.split(":")
+    return getattr(import_module(module), attribute)
+
+
+TASKS: dict[str, TaskSpec] = {
+    spec.name: spec
+    for spec in (
+        TaskSpec(
+            "planted",
+            "Planted ranks",
+            "a teacher with low-rank changes on some matrices; the truth is known",
+            "triadapt.tasks.planted.settings:Settings",
+            "triadapt.tasks.planted.task:PlantedTask",
+            {"steps": 600, "learning_rate": 5e-3, "batch_size": 32, "reference_rank": 2, "warmup": 60, "interval": 20},
+        ),
+        TaskSpec(
+            "text",
+            "Docstrings (MiniLM)",
+            "a pretrained encoder on docstrings of installed libraries",
+            "triadapt.tasks.text.settings:Settings",
+            "triadapt.tasks.text.task:TextTask",
+            {"steps": 150, "learning_rate": 1e-3, "batch_size": 16, "reference_rank": 4, "warmup": 10, "interval": 5},
+        ),
+    )
+}

