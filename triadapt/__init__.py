@@ -1,0 +1,37 @@
+"""triadapt: an interactive explorer of rank dynamics in adaptive-LoRA fine-tuning.
+
+`from triadapt import TriAdaptLoraConfig` (or any other name below) imports torch and PEFT and registers the tuners with
+PEFT; `import triadapt` alone imports neither, unless PEFT is loaded already, so that the app's process stays free of
+them.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "TriAdaptLoraConfig": "triadapt.methods.triadaptlora.config",
+    "TriAdaptLoraModel": "triadapt.methods.triadaptlora.model",
+    "IncreLoraConfig": "triadapt.methods.increlora.config",
+    "IncreLoraModel": "triadapt.methods.increlora.model",
+    "train": "triadapt.training.train",
+    "RunConfig": "triadapt.config",
+}
+
+__all__ = ["IncreLoraConfig", "IncreLoraModel", "RunConfig", "TriAdaptLoraConfig", "TriAdaptLoraModel", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'triadapt' has no attribute {name!r}")
+    if name != "RunConfig":
+        import_module("triadapt.methods.peft_registration")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+if "peft" in sys.modules:
+    import_module("triadapt.methods.peft_registration")

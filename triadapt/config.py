@@ -87,7 +87,7 @@ class _RunConfig(BaseModel):
 
     def for_method(self, method: str) -> Self:
         """The same run with another method."""
-        return type(self).model_validate({**self.model_dump(), "method": method})
+        return cast(Self, parse_config({**self.model_dump(), "method": method}))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, with the sections of this method and this task only."""
@@ -127,12 +127,18 @@ else:
 def parse_config(data: Mapping[str, Any]) -> RunConfig:
     """Validate plain values. Raises ConfigError with one line a wrong field."""
     try:
-        return RunConfig.model_validate(dict(data))
+        config = RunConfig.model_validate(dict(data))
     except ValidationError as error:
-        raise ConfigError([_line(detail, data) for detail in error.errors()]) from None
+        raise ConfigError([_line(detail) for detail in error.errors()]) from None
+    # A section may offer `check(config)` for what one field cannot know of the others.
+    sections = (config.method_settings, config.task_settings)
+    lines = [line for section in sections if hasattr(section, "check") for line in section.check(config)]
+    if lines:
+        raise ConfigError(lines)
+    return config
 
 
-def _line(detail: Any, data: Mapping[str, Any]) -> str:
+def _line(detail: Any) -> str:
     path = [str(part) for part in detail["loc"]]
     name = ".".join(path) or "configuration"
     message = str(detail["msg"]).removeprefix("Value error, ")

@@ -39,8 +39,9 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Event:
-    """Base of all events. `step` counts optimizer steps from 0; an event of step t describes the state after it, but
-    for the loss of `Step`, which is the loss before the update."""
+    """Base of all events. `step` counts optimizer steps from 0. A rank event, scores and a checkpoint of step t describe
+    the state after that step; the loss of `Step` is the one before it. `Evaluation` and `Geometry` give the number of
+    steps done, so that the state before any training is at 0."""
 
     kind: ClassVar[str] = ""
     arrays: ClassVar[dict[str, str]] = {}

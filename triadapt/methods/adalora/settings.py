@@ -1,6 +1,13 @@
 """Settings of AdaLoRA (arXiv 2303.10512)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
 
 
 class Settings(BaseModel):
@@ -9,7 +16,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     init_rank_ratio: float = Field(1.5, gt=1, le=8, description="Start rank over reference rank; above 1.")
-    final_share: float = Field(0.25, ge=0, lt=1, description="Share of the steps at the end with the budget fixed.")
+    final_share: float = Field(0.25, ge=0, lt=1, description="Share of the steps at the end with the budget fixed; 0: none.")
     beta1: float = Field(0.85, gt=0, lt=1, description="Moving average of the sensitivity.")
     beta2: float = Field(0.85, gt=0, lt=1, description="Moving average of the uncertainty.")
     orthogonality: float = Field(0.1, ge=0, description="Coefficient of the orthogonality term, training only.")
+
+    def check(self, config: RunConfig) -> list[str]:
+        """One line when the schedule leaves AdaLoRA no steps to prune in."""
+        final = config.steps - round(self.final_share * config.steps)
+        if config.warmup < final:
+            return []
+        return [
+            f"warmup = {config.warmup}: AdaLoRA's budget is final from step {final} on (steps and adalora.final_share), "
+            f"which leaves no step to prune in; must be below {final}"
+        ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
 
 
 class Settings(BaseModel):
@@ -23,3 +26,23 @@ class Settings(BaseModel):
     strength: float = Field(1.0, gt=0, le=100, description="Spectral norm of a planted change over that of its matrix.")
     noise: float = Field(0.0, ge=0, le=10, description="Standard deviation of noise on the targets.")
     where: Literal["random", "first", "last"] = Field("random", description="Which matrices are planted.")
+
+    def check(self, config: RunConfig) -> list[str]:
+        """One line for each setting that fits no network."""
+        lines = []
+        if self.width % self.heads:
+            fitting = max(heads for heads in range(1, self.heads + 1) if self.width % heads == 0)
+            lines.append(
+                f"planted.heads = {self.heads}: must divide planted.width ({self.width}); for example {fitting}"
+            )
+        if config.batch_size > self.pool:
+            lines.append(
+                f"batch_size = {config.batch_size}: must not be above planted.pool ({self.pool}); "
+                f"lower it or raise the pool"
+            )
+        if config.reference_rank > self.width:
+            lines.append(
+                f"reference_rank = {config.reference_rank}: must not be above planted.width ({self.width}), "
+                f"the size of the smallest matrix"
+            )
+        return lines

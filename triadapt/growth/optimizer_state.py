@@ -1,0 +1,156 @@
+"""Enlarging a parameter under a living optimizer.
+
+The parameter object stays, so schedulers, parameter groups and gradient clipping go on as before; its data and the
+optimizer's state for it are padded with zeros at the end of every dimension.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+def pad_to(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """`tensor` with zeros appended at the end of each dimension up to `shape`."""
+    padded = tensor.new_zeros(shape)
+    padded[tuple(slice(0, size) for size in tensor.shape)] = tensor
+    return padded
+
+
+def enlarge(parameter: torch.nn.Parameter, data: torch.Tensor, optimizer: torch.optim.Optimizer | None) -> None:
+    """Give `parameter` the larger `data`, whose leading part holds the old values, and pad its optimizer state.
+
+    The gradient is cleared. State tensors of the parameter's old shape are zero-padded, scalars are kept; a tensor of
+    any other layout (a factored second moment, for instance) cannot be padded, so the state of this parameter is then
+    dropped with one warning and starts afresh.
+    """
+    old_shape = parameter.shape
+    parameter.data = data
+    parameter.grad = None
+    if optimizer is None:
+        return
+    state = optimizer.state.get(parameter)
+    if not state:
+        return
+    for name, value in list(state.items()):
+        if not isinstance(value, torch.Tensor) or value.ndim == 0:
+            continue
+        if value.shape == old_shape:
+            state[name] = pad_to(value, data.shape)
+        else:
+            warnings.warn(
+                f"optimizer state {name!r} of shape {tuple(value.shape)} cannot be padded; "
+                f"the state of this parameter starts afresh",
+                stacklevel=2,
+            )
+            optimizer.state[parameter] = {}
+            return
+
+
+def optimizer_bytes(optimizer: torch.optim.Optimizer) -> int:
+    """Bytes of all tensors in the optimizer's state."""
+    return sum(
+        value.numel() * value.element_size()
+        for state in optimizer.state.values()
+        for value in state.values()
+        if isinstance(value, torch.Tensor)
+    )
+
+
+def fresh_step_factor(optimizer_steps: int, steps_since_growth: int, beta1: float, beta2: float) -> float:
+    """What an update of a new entry must be multiplied by so that it steps like under a fresh Adam.
+
+    Zero-padded moments share the step count of the older entries, whose bias correction has long faded: unmended, new
+    entries would move up to six times the learning rate. `optimizer_steps` and `steps_since_growth` count the step
+    under way.
+    """
+    big, small = optimizer_steps, steps_since_growth
+    return (
+        math.sqrt(1 - beta2**small) / (1 - beta1**small) * (1 - beta1**big) / math.sqrt(1 - beta2**big)
+    )
+
+
+class FreshSteps:
+    """Scales the updates of recently grown entries so that they step like fresh ones.
+
+    Registers itself on the optimizer: before each step it keeps the values of the parameters that grew, after the step
+    it shortens the way the new entries went. `pace(step, birth)` may change the learning rate of a block further, as a
+    ratio to the main one (IncreLoRA's warm-up restart). All grown parameters are handled in one flat tensor, so the
+    number of kernels does not depend on how many grew; nothing is done until something grows.
+
+    The correction is Adam's; under an optimizer without `betas` only `pace` applies.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, pace: Callable[[int, int], float] | None = None) -> None:
+        self.steps = 0
+        self.pace = pace
+        self._blocks: dict[torch.nn.Parameter, list[tuple[torch.Size, int]]] = {}
+        self._births: list[int] = []
+        self._index: torch.Tensor | None = None
+        self._old: torch.Tensor | None = None
+        self._betas: tuple[float, float] | None = optimizer.param_groups[0].get("betas")
+        optimizer.register_step_pre_hook(self._before)
+        optimizer.register_step_post_hook(self._after)
+
+    def born(self, parameter: torch.nn.Parameter, old_shape: torch.Size) -> None:
+        """Remember that everything in `parameter` beyond `old_shape` is new from the next step on."""
+        self._blocks.setdefault(parameter, []).append((old_shape, self.steps))
+        self._index = None
+
+    def _factor(self, birth: int) -> float:
+        factor = fresh_step_factor(self.steps, self.steps - birth, *self._betas) if self._betas else 1.0
+        return factor * (self.pace(self.steps, birth) if self.pace else 1.0)
+
+    def _build_index(self) -> torch.Tensor:
+        """For every entry of the grown parameters, flat, which birth it belongs to; 0 for entries of the start."""
+        self._births = sorted({birth for blocks in self._blocks.values() for _, birth in blocks})
+        number = {birth: i + 1 for i, birth in enumerate(self._births)}
+        parts = []
+        for parameter, blocks in self._blocks.items():
+            index = torch.zeros(parameter.shape, dtype=torch.int64)
+            # Blocks are nested, so painting from the youngest to the oldest leaves each entry its own birth.
+            outer = parameter.shape
+            for shape, birth in reversed(blocks):
+                index[tuple(slice(0, size) for size in outer)] = number[birth]
+                outer = shape
+            index[tuple(slice(0, size) for size in outer)] = 0
+            parts.append(index.flatten())
+        device = next(iter(self._blocks)).device
+        return torch.cat(parts).to(device)
+
+    def _before(self, *_: Any) -> None:
+        self.steps += 1
+        if self._blocks:
+            self._old = torch.cat([parameter.detach().flatten() for parameter in self._blocks])
+
+    @torch.no_grad()
+    def _after(self, *_: Any) -> None:
+        if self._old is None:
+            return
+        if self._index is None:
+            self._index = self._build_index()
+        parameters = list(self._blocks)
+        new = torch.cat([parameter.detach().flatten() for parameter in parameters])
+        table = torch.tensor([1.0, *(self._factor(birth) for birth in self._births)], dtype=new.dtype)
+        mended = torch.lerp(self._old, new, table.to(new.device)[self._index])
+        for parameter, part in zip(parameters, mended.split([p.numel() for p in parameters]), strict=True):
+            parameter.copy_(part.view_as(parameter))
+        self._old = None
+
+    def state(self, names: dict[torch.nn.Parameter, str]) -> dict[str, Any]:
+        """Step count and births, as JSON values; `names` gives each parameter a stable name."""
+        blocks = {names[p]: [[list(shape), birth] for shape, birth in born] for p, born in self._blocks.items()}
+        return {"steps": self.steps, "blocks": blocks}
+
+    def load_state(self, state: dict[str, Any], parameters: dict[str, torch.nn.Parameter]) -> None:
+        """Inverse of `state`."""
+        self.steps = int(state["steps"])
+        self._blocks = {
+            parameters[name]: [(torch.Size(shape), int(birth)) for shape, birth in born]
+            for name, born in state["blocks"].items()
+        }
+        self._index = None

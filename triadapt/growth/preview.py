@@ -1,0 +1,161 @@
+"""A schedule seen before any training: which events fire and how the total rank moves. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from triadapt.growth.schedule import adalora_budget, event_steps, matrices_to_grow
+from triadapt.methods.registry import METHODS
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a schedule will do.
+
+    rows: one dict an event with `step`, `progress` (0..1), `gap` before it, `allowed` (matrices that may grow, or total
+    rank kept when pruning) and `total_rank` after it, if no scores tie. start, target: total rank at both ends.
+    """
+
+    method: str
+    num_matrices: int
+    start: int
+    target: int
+    total_step: int
+    warmup: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def matrices_of(config: RunConfig) -> int:
+    """How many matrices the configured task adapts, as far as it can be known without loading a model."""
+    if config.task == "planted":
+        return 6 * int(getattr(config.task_settings, "blocks"))  # noqa: B009
+    return 36
+
+
+def preview(config: RunConfig, num_matrices: int | None = None) -> Preview:
+    """The event table of a configuration, simulated with every allowed grant taken."""
+    n = num_matrices or matrices_of(config)
+    target = config.reference_rank * n
+    allocation = METHODS[config.method].allocation
+    if allocation == "prunes":
+        return _pruning(config, n, target)
+    start = target if allocation == "fixed" else n
+    result = Preview(config.method, n, start, target, config.steps, config.warmup)
+    if allocation == "fixed":
+        return result
+    if config.warmup >= config.steps:
+        result.warnings.append(
+            f"warmup = {config.warmup}: not below steps = {config.steps}, so no rank event can ever fire; "
+            f"lower warmup or train longer"
+        )
+        return result
+    total = start
+    steps = event_steps(init_warmup=config.warmup, interval=config.interval, total_step=config.steps)
+    for step in steps:
+        if total >= target:
+            break
+        allowed = allowed_matrices(config, step=step, total_rank=total, num_matrices=n)
+        gap = target - total
+        total = min(target, total + allowed * config.add_r)
+        progress = (step - config.warmup) / (config.steps - config.warmup)
+        result.rows.append(
+            {"step": step, "progress": round(progress, 4), "gap": gap, "allowed": allowed, "total_rank": total}
+        )
+    if not steps:
+        result.warnings.append(
+            f"interval = {config.interval}: no multiple of it lies between warmup = {config.warmup} and "
+            f"steps = {config.steps}, so no rank event fires; lower interval or warmup"
+        )
+    elif total < target:
+        result.warnings.append(
+            f"the budget of {target} is not reached: {len(result.rows)} events end at total rank {total}; "
+            f"lower warmup or interval, raise add_r, or choose another growth mode"
+        )
+    return result
+
+
+def allowed_matrices(config: RunConfig, *, step: int, total_rank: int, num_matrices: int) -> int:
+    """Matrices that may grow at an event of this run. The gap is in ranks, a matrix takes `add_r` of them."""
+    target = config.reference_rank * num_matrices
+    if config.method == "increlora":
+        return min(config.top_h, -(-(target - total_rank) // config.add_r), num_matrices)
+    allowed = matrices_to_grow(
+        config.growth,
+        step=step,
+        init_warmup=config.warmup,
+        total_step=config.steps,
+        target_total_rank=target,
+        total_rank=total_rank,
+        num_matrices=num_matrices,
+        top_h=config.top_h,
+    )
+    return allowed if config.growth == "fixed" else max(1, allowed // config.add_r)
+
+
+@dataclass(frozen=True)
+class PruningSchedule:
+    """AdaLoRA's schedule as PEFT takes it: `tinit` steps at the start rank, a mask every `delta` steps, the budget
+    fixed for the last `tfinal` steps (a duration)."""
+
+    init_rank: int
+    tinit: int
+    tfinal: int
+    delta: int
+    total_step: int
+
+    @property
+    def final_step(self) -> int:
+        """The step at which the budget is enforced for good."""
+        return self.total_step - self.tfinal
+
+    def mask_steps(self) -> list[int]:
+        """Steps at which triplets are masked, the forced one at the end included."""
+        masks = [step for step in range(self.tinit + 1, self.final_step) if step % self.delta == 0]
+        return [*masks, self.final_step] if self.tfinal else masks
+
+
+def pruning_schedule(config: RunConfig) -> PruningSchedule:
+    """The schedule of an AdaLoRA run from the shared fields; `final_share` of the steps keep the budget fixed."""
+    settings = config.method_settings
+    ratio, share = float(getattr(settings, "init_rank_ratio", 1.5)), float(getattr(settings, "final_share", 0.25))
+    init_rank = max(config.reference_rank + 1, round(ratio * config.reference_rank))
+    tfinal = round(share * config.steps)
+    return PruningSchedule(init_rank, config.warmup, tfinal, config.interval, config.steps)
+
+
+def _pruning(config: RunConfig, n: int, target: int) -> Preview:
+    schedule = pruning_schedule(config)
+    start = schedule.init_rank * n
+    result = Preview(config.method, n, start, target, config.steps, config.warmup)
+    total = start
+    for step in schedule.mask_steps():
+        budget = adalora_budget(
+            step,
+            init_total=start,
+            target_total=target,
+            tinit=schedule.tinit,
+            tfinal=schedule.tfinal,
+            total_step=schedule.total_step,
+        )
+        progress = (step - schedule.tinit) / max(1, schedule.final_step - schedule.tinit)
+        result.rows.append(
+            {"step": step, "progress": round(progress, 4), "gap": total - budget, "allowed": budget,
+             "total_rank": budget}
+        )  # fmt: skip
+        total = budget
+    if not result.rows:
+        result.warnings.append(
+            f"interval = {config.interval}: no multiple of it lies between warmup = {config.warmup} and step "
+            f"{schedule.final_step}, so AdaLoRA never prunes and every rank stays at {schedule.init_rank}; lower interval"
+        )
+    elif len(result.rows) == 1 and schedule.tfinal:
+        result.warnings.append(
+            f"interval = {config.interval}: no mask before step {schedule.final_step}, where all pruning then happens "
+            f"at once; lower interval"
+        )
+    return result

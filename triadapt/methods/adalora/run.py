@@ -1,0 +1,161 @@
+"""Drives PEFT's AdaLoRA and keeps its defects away from the run.
+
+PEFT 0.21 adds its orthogonality term to any loss the model returns, in evaluation too: the session takes the loss from
+logits, and the term is added here, in training only. It reads the live rank from masks, not from entries of E that are
+not zero, because masked entries come back between two masks. A parameter without gradient, a start rank not above the
+target and a skipped finalisation, all of which make PEFT raise, cannot happen here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import AdaLoraConfig, PeftConfig
+from torch import nn
+
+from triadapt.growth import adalora_budget
+from triadapt.growth.preview import pruning_schedule
+from triadapt.methods.adalora.settings import Settings
+from triadapt.methods.interface import RankDecision
+from triadapt.methods.orthogonality import orthogonality
+from triadapt.methods.peft_run import ADAPTER, PeftRun
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
+    from triadapt.events import Matrix
+
+PARTS = ("lora_A", "lora_B", "lora_E")
+
+
+class Run(PeftRun):
+    """AdaLoRA (arXiv 2303.10512): starts wide, masks the triplets with the smallest sensitivity."""
+
+    core_kind = "diagonal"
+
+    def __init__(
+        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
+    ) -> None:
+        settings = config.method_settings
+        assert isinstance(settings, Settings)
+        self.settings, self.schedule = settings, pruning_schedule(config)
+        super().__init__(model, matrices, config, modules_to_save)
+        self.kept = torch.ones(len(matrices), self.schedule.init_rank, dtype=torch.bool)
+        names = {id(parameter): name for name, parameter in self.tuner.model.named_parameters()}
+        # Names by which PEFT's allocator keys its averages, one dict a matrix.
+        self.names = [{part: names[id(getattr(layer, part)[ADAPTER])] for part in PARTS} for layer in self.layers]
+
+    def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
+        schedule, settings = self.schedule, self.settings
+        return AdaLoraConfig(
+            init_r=schedule.init_rank,
+            target_r=config.reference_rank,
+            # PEFT divides by the start rank; the scale meant is the same as that of the other methods.
+            lora_alpha=config.alpha * schedule.init_rank / config.reference_rank,
+            lora_dropout=0.0,
+            tinit=schedule.tinit,
+            tfinal=schedule.tfinal,
+            deltaT=schedule.delta,
+            beta1=settings.beta1,
+            beta2=settings.beta2,
+            orth_reg_weight=settings.orthogonality,
+            total_step=schedule.total_step,
+            target_modules=targets,
+            bias="none",
+        )
+
+    def ranks(self) -> NDArray[np.uint16]:
+        return self.kept.sum(dim=1).numpy().astype(np.uint16)
+
+    def parameter_count(self) -> int:
+        return sum(int(rank) * (sum(matrix.shape) + 1) for rank, matrix in zip(self.ranks(), self.matrices, strict=True))
+
+    def regulariser(self) -> torch.Tensor | None:
+        if self.settings.orthogonality == 0:
+            return None
+        rows = [layer.lora_A[ADAPTER] for layer in self.layers]
+        columns = [layer.lora_B[ADAPTER] for layer in self.layers]
+        return self.settings.orthogonality * orthogonality(rows, columns)
+
+    @torch.no_grad()
+    def triplet_scores(self) -> torch.Tensor | None:
+        """Score of every triplet `(n, init_rank)`: `s(E) + mean s(A) + mean s(B)`; None before the first gradient."""
+        allocator = self.tuner.rankallocator
+        if not allocator.exp_avg_ipt:
+            return None
+        scores = []
+        for names in self.names:
+            A, B, E = (allocator._element_score(names[part]).float() for part in PARTS)
+            scores.append(E.flatten() + A.mean(dim=1) + B.mean(dim=0))
+        return torch.stack(scores).cpu()
+
+    def scores(self) -> NDArray[np.float32] | None:
+        triplets = self.triplet_scores()
+        return None if triplets is None else (triplets * self.kept).sum(dim=1).numpy()
+
+    def after_step(self, step: int) -> RankDecision | None:
+        for layer in self.layers:
+            for part in PARTS:
+                parameter = getattr(layer, part)[ADAPTER]
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+        final = step == self.schedule.final_step
+        # The averages are cleared at the final mask and updated within the call at any other.
+        triplets = self.triplet_scores() if final else None
+        self.tuner.update_and_allocate(step)
+        masked = final or (
+            self.schedule.tinit < step < self.schedule.final_step and step % self.schedule.delta == 0
+        )
+        if not masked:
+            return None
+        triplets = self.triplet_scores() if triplets is None else triplets
+        if triplets is None:
+            return None
+        pattern = self.tuner.peft_config[ADAPTER].rank_pattern
+        before, self.kept = self.kept, torch.tensor([pattern[names["lora_E"]] for names in self.names])
+        schedule = self.schedule
+        budget = adalora_budget(
+            step,
+            init_total=schedule.init_rank * len(self.layers),
+            target_total=self.config.reference_rank * len(self.layers),
+            tinit=schedule.tinit,
+            tfinal=schedule.tfinal,
+            total_step=schedule.total_step,
+        )
+        changed = (before.sum(dim=1) - self.kept.sum(dim=1)).abs()
+        chosen = tuple(int(i) for i in torch.argsort(-changed, stable=True) if changed[i] > 0)
+        flat = triplets.flatten()
+        return RankDecision(
+            rule="budget",
+            scores=(triplets * self.kept).sum(dim=1).numpy().astype(np.float32),
+            threshold=float(torch.kthvalue(flat, len(flat) - budget).values) if budget < len(flat) else 0.0,
+            allowed=budget,
+            chosen=chosen,
+            unit_scores=flat.numpy().astype(np.float32),
+            unit_matrix=np.repeat(np.arange(len(self.layers), dtype=np.uint16), schedule.init_rank),
+        )
+
+    def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        layer, kept = self.layers[index], self.kept[index]
+        A, B, E = (getattr(layer, part)[ADAPTER].detach().cpu() for part in PARTS)
+        scale = layer.scaling[ADAPTER] / (float(layer.ranknum[ADAPTER]) + 1e-5)
+        return B[:, kept] * scale, None, A[kept] * E[kept], E[kept]
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        allocator = self.tuner.rankallocator
+        tensors = {"kept": self.kept}
+        for field in ("ipt", "exp_avg_ipt", "exp_avg_unc"):
+            tensors.update({f"{field}/{name}": value for name, value in getattr(allocator, field).items()})
+        return tensors, {"rank_pattern": self.tuner.peft_config[ADAPTER].rank_pattern}
+
+    def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
+        allocator = self.tuner.rankallocator
+        self.kept = tensors["kept"].bool()
+        device = self.layers[0].lora_A[ADAPTER].device
+        for field in ("ipt", "exp_avg_ipt", "exp_avg_unc"):
+            prefix = f"{field}/"
+            loaded = {k.removeprefix(prefix): v.to(device) for k, v in tensors.items() if k.startswith(prefix)}
+            setattr(allocator, field, loaded)
+        self.tuner.peft_config[ADAPTER].rank_pattern = extra["rank_pattern"]

@@ -1,0 +1,58 @@
+"""The growth event that growing methods share: threshold, choice, grants, budget in ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triadapt.growth import growth_threshold, is_event, matrices_at_or_above
+from triadapt.growth.budget import grants
+from triadapt.growth.preview import allowed_matrices
+from triadapt.methods.interface import RankDecision
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
+    from triadapt.events import Matrix
+
+
+def event_due(config: RunConfig, step: int, total_rank: int, num_matrices: int) -> bool:
+    """Whether a growth event happens at `step`: on schedule, and budget left."""
+    on_schedule = is_event(step, init_warmup=config.warmup, interval=config.interval)
+    return on_schedule and total_rank < config.reference_rank * num_matrices
+
+
+def decide_growth(
+    config: RunConfig,
+    *,
+    step: int,
+    scores: NDArray[np.float32],
+    ranks: NDArray[np.uint16],
+    matrices: list[Matrix],
+    rule: str,
+) -> tuple[RankDecision, list[tuple[int, int]]]:
+    """Take the decision of one growth event: who grows, and by how many ranks each.
+
+    Matrices already at full size cannot grow; the threshold is taken among the others. Ties at the threshold go to the
+    matrix that comes first, and only as many grow as are allowed, so the total never passes the target.
+    """
+    n = len(matrices)
+    total = int(ranks.sum())
+    limits = [min(matrix.shape) for matrix in matrices]
+    open_ones = np.array([ranks[i] < limits[i] for i in range(n)])
+    allowed = allowed_matrices(config, step=step, total_rank=total, num_matrices=n)
+    allowed = min(allowed, int(open_ones.sum()))
+    if allowed == 0:
+        return RankDecision(rule, scores, float("inf"), 0, ()), []
+    masked = np.where(open_ones, scores, -np.float32(np.finfo(np.float32).max)).astype(np.float32)
+    threshold = growth_threshold(masked, allowed)
+    candidates = matrices_at_or_above(masked, threshold)[:allowed]
+    granted = grants(
+        candidates,
+        ranks=[int(rank) for rank in ranks],
+        limits=limits,
+        add_r=config.add_r,
+        gap=config.reference_rank * n - total,
+    )
+    return RankDecision(rule, scores, threshold, allowed, tuple(index for index, _ in granted)), granted

@@ -1,0 +1,121 @@
+"""The IncreLoRA layer: dW = s * B diag(E) A, rank-1 triplets in use and in reserve (arXiv 2308.12043)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from peft.tuners._buffer_dict import BufferDict
+from torch import nn
+
+from triadapt.methods.tuner_layer import GrowingLayer
+
+RESERVE_VALUE = 1e-5
+INIT_STD = 0.02
+
+
+class IncreLinear(GrowingLayer):
+    """A linear layer with IncreLoRA adapters.
+
+    Shapes for k triplets, those in use first, the reserve after them: A `(k, in)`, E `(k, 1)`, B `(out, k)`. The value
+    of a triplet is `E * gate + floor`: gate 1 and floor 0 in use, gate 0 and floor 1e-5 in reserve, both 0 when off.
+    """
+
+    adapter_layer_names = ("increlora_A", "increlora_B", "increlora_E")
+    other_param_names = ("scaling", "increlora_used", "increlora_gate", "increlora_floor", "adapter_dropout")
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str, config: Any, **_: Any) -> None:
+        super().__init__(base_layer, config.fan_in_fan_out)
+        self.increlora_A = nn.ParameterDict({})
+        self.increlora_B = nn.ParameterDict({})
+        self.increlora_E = nn.ParameterDict({})
+        self.increlora_used = BufferDict({}, persistent=True)
+        self.increlora_gate = BufferDict({}, persistent=False)
+        self.increlora_floor = BufferDict({}, persistent=False)
+        self.observing = False
+        self.observed: torch.Tensor | None = None
+        self._active_adapter = adapter_name
+        self.update_layer(adapter_name, config)
+
+    def update_layer(self, adapter_name: str, config: Any) -> None:
+        """Add an adapter of rank `config.init_r` with dW = 0: E = 0, A and B normal with deviation 0.02."""
+        self.scaling[adapter_name] = config.alpha / config.reference_rank
+        self.adapter_dropout[adapter_name] = nn.Dropout(config.dropout) if config.dropout > 0 else nn.Identity()
+        used, size = config.init_r, config.init_r + (config.add_r if config.advance_learning else 0)
+        self.increlora_A[adapter_name] = nn.Parameter(torch.randn(size, self.in_features) * INIT_STD)
+        self.increlora_B[adapter_name] = nn.Parameter(torch.randn(self.out_features, size) * INIT_STD)
+        value = torch.zeros(size, 1)
+        value[used:] = RESERVE_VALUE
+        self.increlora_E[adapter_name] = nn.Parameter(value)
+        self.set_used(adapter_name, used)
+        self._move_adapter_to_device_of_base_layer(adapter_name)
+        self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def set_used(self, adapter: str, used: int, reserve_on: bool = True) -> None:
+        """Put the first `used` triplets in use and the others in reserve, or off."""
+        like = self.increlora_E[adapter].data
+        gate = torch.zeros_like(like)
+        gate[:used] = 1
+        self.increlora_used[adapter] = torch.tensor([used], device=like.device)
+        self.increlora_gate[adapter] = gate
+        self.increlora_floor[adapter] = (1 - gate) * RESERVE_VALUE * float(reserve_on)
+
+    def used(self, adapter: str) -> int:
+        """Current rank: triplets in use."""
+        return int(self.increlora_used[adapter])
+
+    def resize(self, adapter: str, size: int, used: int) -> None:
+        """Make room for `size` triplets; values are left to whoever loads them. Parameters stay the same objects."""
+        like = self.increlora_A[adapter].data
+        self.increlora_A[adapter].data = like.new_zeros(size, self.in_features)
+        self.increlora_B[adapter].data = like.new_zeros(self.out_features, size)
+        self.increlora_E[adapter].data = like.new_zeros(size, 1)
+        self.set_used(adapter, used, reserve_on=False)
+
+    def values(self, adapter: str) -> torch.Tensor:
+        """E as it acts in the forward pass, `(k, 1)`."""
+        return torch.addcmul(
+            self.increlora_floor[adapter], self.increlora_E[adapter], self.increlora_gate[adapter]
+        )
+
+    def adapter_output(self, x: torch.Tensor, adapter: str) -> torch.Tensor:
+        A, B = self.increlora_A[adapter], self.increlora_B[adapter]
+        x = self.adapter_dropout[adapter](x.to(A.dtype))
+        output = F.linear(F.linear(x, A * (self.values(adapter) * self.scaling[adapter])), B)
+        if self.observing and output.requires_grad:
+            seen = x.detach().reshape(-1, x.shape[-1])
+            output.register_hook(lambda gradient: self._observe(gradient, seen))
+        return output
+
+    def _observe(self, gradient: torch.Tensor, x: torch.Tensor) -> None:
+        # dLoss/d(dW): dW itself is never formed in the forward pass, its gradient is output gradient' x input.
+        part = gradient.reshape(-1, gradient.shape[-1]).T @ x
+        self.observed = part if self.observed is None else self.observed + part
+
+    def delta(self, adapter: str) -> torch.Tensor:
+        A, B = self.increlora_A[adapter], self.increlora_B[adapter]
+        return B @ (A * (self.values(adapter) * self.scaling[adapter]))
+
+    def grown(self, adapter: str, gain: int, reserve: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Values with `gain` more triplets in use and a reserve of `reserve` after them, by name (A, B, E)."""
+        data = {name: getattr(self, f"increlora_{name}")[adapter].data for name in "ABE"}
+        old, size = data["A"].shape[0], self.used(adapter) + gain + reserve
+        if size <= old:
+            return data
+        new = size - old
+        rows = torch.empty(new, self.in_features).normal_(0, INIT_STD, generator=generator)
+        columns = torch.empty(self.out_features, new).normal_(0, INIT_STD, generator=generator)
+        values = torch.full((new, 1), RESERVE_VALUE)
+        return {
+            "A": torch.cat([data["A"], rows.to(data["A"])], dim=0),
+            "B": torch.cat([data["B"], columns.to(data["B"])], dim=1),
+            "E": torch.cat([data["E"], values.to(data["E"])], dim=0),
+        }
+
+    def parameter_count(self, adapter: str) -> int:
+        """Entries of the triplets in use: `r (in + out + 1)`."""
+        return self.used(adapter) * (self.in_features + self.out_features + 1)
+
+    def __repr__(self) -> str:
+        return "increlora." + super().__repr__()

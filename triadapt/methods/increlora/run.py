@@ -1,0 +1,140 @@
+"""Drives IncreLoRA through a training session."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import PeftConfig
+from torch import nn
+
+from triadapt.methods.increlora.config import IncreLoraConfig
+from triadapt.methods.increlora.settings import Settings
+from triadapt.methods.orthogonality import orthogonality
+from triadapt.methods.peft_run import ADAPTER, GrowingRun
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
+    from triadapt.events import Matrix
+
+
+class Run(GrowingRun):
+    """Importance is a moving average of `sum(|dW * G|) / sqrt(numel)` times that of its uncertainty."""
+
+    core_kind = "diagonal"
+    rule = "top-h"
+
+    def __init__(
+        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
+    ) -> None:
+        super().__init__(model, matrices, config, modules_to_save)
+        settings = config.method_settings
+        assert isinstance(settings, Settings)
+        self.settings = settings
+        self.average = torch.zeros(len(matrices))
+        self.uncertainty = torch.zeros(len(matrices))
+        self._observe(True)
+
+    def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
+        return IncreLoraConfig(
+            reference_rank=config.reference_rank,
+            add_r=config.add_r,
+            alpha=config.alpha,
+            advance_learning=bool(getattr(config.method_settings, "advance_learning", True)),
+            target_modules=targets,
+        )
+
+    def _observe(self, on: bool) -> None:
+        for layer in self.layers:
+            layer.observing = on
+            layer.observed = None
+
+    def ranks(self) -> NDArray[np.uint16]:
+        return np.array([layer.used(ADAPTER) for layer in self.layers], np.uint16)
+
+    def regulariser(self) -> torch.Tensor | None:
+        if self.settings.orthogonality == 0:
+            return None
+        rows = [layer.increlora_A[ADAPTER] for layer in self.layers]
+        columns = [layer.increlora_B[ADAPTER] for layer in self.layers]
+        return self.settings.orthogonality * orthogonality(rows, columns)
+
+    @torch.no_grad()
+    def before_step(self, step: int) -> None:
+        if not self.layers[0].observing:
+            return
+        beta1, beta2 = self.settings.beta1, self.settings.beta2
+        values = []
+        for layer in self.layers:
+            gradient, layer.observed = layer.observed, None
+            delta = layer.delta(ADAPTER)
+            values.append(torch.zeros(()) if gradient is None else (delta * gradient).abs().sum().float().cpu())
+        sizes = torch.tensor([math.sqrt(math.prod(matrix.shape)) for matrix in self.matrices])
+        score = torch.stack(values) / sizes
+        self.average = beta1 * self.average + (1 - beta1) * score
+        self.uncertainty = beta2 * self.uncertainty + (1 - beta2) * (score - self.average).abs()
+
+    def scores(self) -> NDArray[np.float32]:
+        return (self.average * self.uncertainty).numpy().astype(np.float32)
+
+    def event_scores(self) -> NDArray[np.float32]:
+        return self.scores()
+
+    def grow(self, index: int, gain: int, generator: torch.Generator) -> None:
+        layer = self.layers[index]
+        reserve = self.config.add_r if self.settings.advance_learning else 0
+        used, old_rows = layer.used(ADAPTER), layer.increlora_A[ADAPTER].shape[0]
+        data = layer.grown(ADAPTER, gain, reserve, generator)
+        if data["A"].shape[0] > old_rows:
+            self.tuner.grow_layer(layer, ADAPTER, data, self.optimizer, self.fresh)
+        layer.set_used(ADAPTER, used + gain)
+
+    def after_growth(self) -> None:
+        if int(self.ranks().sum()) >= self.config.reference_rank * len(self.layers):
+            self._close()
+
+    def _close(self) -> None:
+        """The target is reached: reserve triplets are switched off and scoring ends."""
+        self._observe(False)
+        for layer in self.layers:
+            layer.set_used(ADAPTER, layer.used(ADAPTER), reserve_on=False)
+
+    def pace(self, step: int, birth: int) -> float:
+        """A new block warms up linearly over one interval, then decays to 0 at the end of training."""
+        if not self.settings.block_warmup:
+            return 1.0
+        since, warm, total = step - birth, self.config.interval, self.config.steps
+        if since < warm:
+            block = since / warm
+        elif self.config.lr_schedule == "linear":
+            block = max(0.0, (total - step + 1) / max(1, total - birth - warm))
+        else:
+            block = 1.0
+        main = max(1e-8, (total - step + 1) / total) if self.config.lr_schedule == "linear" else 1.0
+        return min(block, 1.0) / main
+
+    def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        layer = self.layers[index]
+        used = layer.used(ADAPTER)
+        values = layer.values(ADAPTER)[:used]
+        B = layer.increlora_B[ADAPTER][:, :used] * layer.scaling[ADAPTER]
+        return B, None, layer.increlora_A[ADAPTER][:used] * values, values
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        tensors, extra = super().state()
+        extra["used"] = [layer.used(ADAPTER) for layer in self.layers]
+        extra["size"] = [layer.increlora_A[ADAPTER].shape[0] for layer in self.layers]
+        return {**tensors, "average": self.average, "uncertainty": self.uncertainty}, extra
+
+    def restore_shapes(self, extra: dict[str, Any]) -> None:
+        for layer, size, used in zip(self.layers, extra["size"], extra["used"], strict=True):
+            layer.resize(ADAPTER, size, used)
+            layer.set_used(ADAPTER, used)
+        self.after_growth()
+
+    def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
+        super().load_state(tensors, extra)
+        self.average, self.uncertainty = tensors["average"].clone(), tensors["uncertainty"].clone()

@@ -1,0 +1,117 @@
+"""What the drivers of all methods share: wrapping the task's model with PEFT and finding the adapted layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import PeftConfig, get_peft_model
+from torch import nn
+
+from triadapt.growth.optimizer_state import FreshSteps
+from triadapt.methods import peft_registration  # noqa: F401  (registers our tuners)
+from triadapt.methods.geometry import product_singular_values
+from triadapt.methods.growing import decide_growth, event_due
+from triadapt.methods.interface import MethodRun, RankDecision
+
+if TYPE_CHECKING:
+    from triadapt.config import RunConfig
+    from triadapt.events import Matrix
+
+ADAPTER = "default"
+
+
+class PeftRun(MethodRun):
+    """A method that PEFT hosts: `layers[i]` is the adapted layer of `matrices[i]`."""
+
+    def __init__(
+        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
+    ) -> None:
+        super().__init__(model, matrices, config, modules_to_save)
+        peft_config = self.peft_config(config, [matrix.name for matrix in matrices])
+        # None and [] differ in PEFT: only None leaves the model's other modules alone.
+        peft_config.modules_to_save = list(modules_to_save) or None  # type: ignore[attr-defined]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.model = get_peft_model(model, peft_config)
+        modules = dict(self.model.named_modules())
+        self.layers: list[Any] = [modules[f"base_model.model.{matrix.name}"] for matrix in matrices]
+        self.tuner: Any = self.model.base_model
+
+    def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
+        """The PEFT configuration of this method over `targets`, full names of linear layers."""
+        raise NotImplementedError
+
+    def geometry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        singular, cores = [], []
+        for i in range(len(self.layers)):
+            B, core, A, shown = self.factors(i)
+            singular.append(product_singular_values(B, core, A))
+            cores.append(shown.detach().float().cpu().flatten())
+        return torch.cat(singular).numpy(), torch.cat(cores).numpy()
+
+    def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+        """B (scale included), what stands between, A, and the core to show, for one matrix at its current rank."""
+        raise NotImplementedError
+
+
+class GrowingRun(PeftRun):
+    """A method whose matrices grow at events; subclasses say how a matrix is scored and grown."""
+
+    rule = ""
+
+    def bind_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        super().bind_optimizer(optimizer)
+        self.fresh = FreshSteps(optimizer, self.pace)
+
+    def pace(self, step: int, birth: int) -> float:
+        """Learning rate of a block born at optimizer step `birth`, over the main one, at step `step` (both from 1)."""
+        return 1.0
+
+    def parameter_count(self) -> int:
+        return sum(layer.parameter_count(ADAPTER) for layer in self.layers)
+
+    def growth_generator(self, step: int, index: int) -> torch.Generator:
+        """Random numbers of one growth: they depend on seed, step and matrix only, so a resumed run draws the same."""
+        return torch.Generator().manual_seed((self.config.seed * 1_000_003 + step) * 4096 + index)
+
+    def after_step(self, step: int) -> RankDecision | None:
+        ranks = self.ranks()
+        if not event_due(self.config, step, int(ranks.sum()), len(self.layers)):
+            return None
+        decision, grants = decide_growth(
+            self.config,
+            step=step,
+            scores=self.event_scores(),
+            ranks=ranks,
+            matrices=self.matrices,
+            rule=self.rule or self.config.growth,
+        )
+        with torch.no_grad():
+            for index, gain in grants:
+                self.grow(index, gain, self.growth_generator(step, index))
+            self.after_growth()
+        return decision
+
+    def event_scores(self) -> NDArray[np.float32]:
+        """Importance of each matrix for the decision at hand, `(n,)`; called once an event."""
+        raise NotImplementedError
+
+    def grow(self, index: int, gain: int, generator: torch.Generator) -> None:
+        """Grow one matrix by `gain` ranks."""
+        raise NotImplementedError
+
+    def after_growth(self) -> None:
+        """Called at the end of every event."""
+
+    def _names(self) -> dict[str, nn.Parameter]:
+        return dict(self.model.named_parameters())
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        names = {parameter: name for name, parameter in self._names().items()}
+        return {}, {"fresh": self.fresh.state(names)}
+
+    def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
+        self.fresh.load_state(extra["fresh"], self._names())

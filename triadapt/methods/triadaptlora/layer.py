@@ -1,0 +1,134 @@
+"""The TriAdaptLoRA layer: dW = s * B (L + U) A (arXiv 2501.08008, section 3).
+
+L and U are stored as square matrices; masks keep the entries outside the block triangles at zero. Diagonal blocks stand
+in both parts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from peft.tuners._buffer_dict import BufferDict
+from torch import nn
+
+from triadapt.methods.tuner_layer import GrowingLayer
+
+
+def block_lower_mask(blocks: list[int]) -> torch.Tensor:
+    """Mask `(r, r)` of L: for each block its rows from column 0 to the end of its own diagonal block."""
+    rank = sum(blocks)
+    mask = torch.zeros(rank, rank)
+    end = 0
+    for size in blocks:
+        mask[end : end + size, : end + size] = 1
+        end += size
+    return mask
+
+
+class TriAdaptLinear(GrowingLayer):
+    """A linear layer with TriAdaptLoRA adapters. Shapes: A `(r, in)`, B `(out, r)`, L and U `(r, r)`."""
+
+    adapter_layer_names = ("triadaptlora_A", "triadaptlora_B", "triadaptlora_L", "triadaptlora_U")
+    other_param_names = ("scaling", "triadaptlora_blocks", "triadaptlora_mask", "adapter_dropout")
+
+    def __init__(self, base_layer: nn.Module, adapter_name: str, config: Any, **_: Any) -> None:
+        super().__init__(base_layer, config.fan_in_fan_out)
+        self.triadaptlora_A = nn.ParameterDict({})
+        self.triadaptlora_B = nn.ParameterDict({})
+        self.triadaptlora_L = nn.ParameterDict({})
+        self.triadaptlora_U = nn.ParameterDict({})
+        # Block sizes are saved with the weights: shapes alone do not tell where one block ends.
+        self.triadaptlora_blocks = BufferDict({}, persistent=True)
+        self.triadaptlora_mask = BufferDict({}, persistent=False)
+        self._active_adapter = adapter_name
+        self.update_layer(adapter_name, config)
+
+    def update_layer(self, adapter_name: str, config: Any) -> None:
+        """Add an adapter of rank `config.init_r` with dW = 0: B = 0, L = I, U = 0, A Kaiming uniform."""
+        self.scaling[adapter_name] = config.alpha / config.reference_rank
+        self.adapter_dropout[adapter_name] = nn.Dropout(config.dropout) if config.dropout > 0 else nn.Identity()
+        self._allocate(adapter_name, [config.init_r])
+        with torch.no_grad():
+            nn.init.kaiming_uniform_(self.triadaptlora_A[adapter_name], a=math.sqrt(5))
+            nn.init.eye_(self.triadaptlora_L[adapter_name])
+        self._move_adapter_to_device_of_base_layer(adapter_name)
+        self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def _allocate(self, adapter: str, blocks: list[int]) -> None:
+        rank = sum(blocks)
+        self.set_blocks(adapter, blocks, torch.zeros(0))
+        self.triadaptlora_A[adapter] = nn.Parameter(torch.zeros(rank, self.in_features))
+        self.triadaptlora_B[adapter] = nn.Parameter(torch.zeros(self.out_features, rank))
+        self.triadaptlora_L[adapter] = nn.Parameter(torch.zeros(rank, rank))
+        self.triadaptlora_U[adapter] = nn.Parameter(torch.zeros(rank, rank))
+
+    def resize(self, adapter: str, blocks: list[int]) -> None:
+        """Make room for `blocks`; values are left to whoever loads them. Parameters stay the same objects."""
+        rank = sum(blocks)
+        like = self.triadaptlora_A[adapter].data
+        self.set_blocks(adapter, blocks, like)
+        self.triadaptlora_A[adapter].data = like.new_zeros(rank, self.in_features)
+        self.triadaptlora_B[adapter].data = like.new_zeros(self.out_features, rank)
+        self.triadaptlora_L[adapter].data = like.new_zeros(rank, rank)
+        self.triadaptlora_U[adapter].data = like.new_zeros(rank, rank)
+
+    def set_blocks(self, adapter: str, blocks: list[int], like: torch.Tensor) -> None:
+        """Record the block sizes and make the masks of L (and, transposed, of U)."""
+        self.triadaptlora_blocks[adapter] = torch.tensor(blocks, device=like.device)
+        self.triadaptlora_mask[adapter] = block_lower_mask(blocks).to(like)
+
+    def blocks(self, adapter: str) -> list[int]:
+        """Sizes of the blocks grown so far, the first one included."""
+        return [int(size) for size in self.triadaptlora_blocks[adapter]]
+
+    def core(self, adapter: str) -> torch.Tensor:
+        """The transformation matrix L + U, `(r, r)`."""
+        mask = self.triadaptlora_mask[adapter]
+        return torch.addcmul(self.triadaptlora_L[adapter] * mask, self.triadaptlora_U[adapter], mask.T)
+
+    def adapter_output(self, x: torch.Tensor, adapter: str) -> torch.Tensor:
+        A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
+        x = self.adapter_dropout[adapter](x.to(A.dtype))
+        # (x A') (L+U)' then B': never the dense (out, in) update.
+        hidden = F.linear(x, A) @ (self.core(adapter) * self.scaling[adapter]).T
+        return F.linear(hidden, B)
+
+    def delta(self, adapter: str) -> torch.Tensor:
+        A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
+        return self.scaling[adapter] * (B @ self.core(adapter) @ A)
+
+    def grown(self, adapter: str, gain: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Values after growing by a block of `gain`: dW stays what it is and the new block has a gradient.
+
+        New columns of B are 0, the new diagonal block of L is I, cross blocks are 0, new rows of A are drawn as at the
+        start. Returns the larger data of A, B, L and U by name, old values in the leading part.
+        """
+        data = {name: getattr(self, f"triadaptlora_{name}")[adapter].data for name in "ABLU"}
+        old = data["A"].shape[0]
+        rank = old + gain
+        A = data["A"].new_zeros(rank, self.in_features)
+        A[:old] = data["A"]
+        bound = 1 / math.sqrt(self.in_features)
+        fresh = torch.empty(gain, self.in_features).uniform_(-bound, bound, generator=generator)
+        A[old:] = fresh.to(A)
+        B = data["B"].new_zeros(self.out_features, rank)
+        B[:, :old] = data["B"]
+        L, U = data["L"].new_zeros(rank, rank), data["U"].new_zeros(rank, rank)
+        L[:old, :old], U[:old, :old] = data["L"], data["U"]
+        L[old:, old:] = torch.eye(gain)
+        return {"A": A, "B": B, "L": L, "U": U}
+
+    def parameter_count(self, adapter: str) -> int:
+        """Entries in use: `r (in + out) + 2 * sum(block_i * rank after block i)`."""
+        blocks = self.blocks(adapter)
+        rank, triangle, end = sum(blocks), 0, 0
+        for size in blocks:
+            end += size
+            triangle += size * end
+        return rank * (self.in_features + self.out_features) + 2 * triangle
+
+    def __repr__(self) -> str:
+        return "triadaptlora." + super().__repr__()

@@ -1,0 +1,78 @@
+"""What the linear layers of our tuners share: merge, unmerge, and the frozen forward pass around the adapter."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer, _get_in_out_features, check_adapters_to_merge
+from torch import nn
+
+
+class GrowingLayer(nn.Module, BaseTunerLayer):
+    """A frozen linear layer with adapters whose rank can grow.
+
+    Subclasses name their parameters in `adapter_layer_names` and implement `adapter_output`, `get_delta_weight`,
+    `update_layer` and `resize`.
+    """
+
+    def __init__(self, base_layer: nn.Module, fan_in_fan_out: bool) -> None:
+        super().__init__()
+        self.base_layer = base_layer
+        self.fan_in_fan_out = fan_in_fan_out
+        features = _get_in_out_features(base_layer)
+        self.in_features, self.out_features = int(features[0] or 0), int(features[1] or 0)
+        self.scaling: dict[str, float] = {}
+        self.adapter_dropout = nn.ModuleDict({})
+        self._disable_adapters = False
+        self.merged_adapters: list[str] = []
+
+    def adapter_output(self, x: torch.Tensor, adapter: str) -> torch.Tensor:
+        """What the adapter adds for input `(..., in)`: shape `(..., out)`."""
+        raise NotImplementedError
+
+    def delta(self, adapter: str) -> torch.Tensor:
+        """dW of the adapter, `(out, in)`."""
+        raise NotImplementedError
+
+    def get_delta_weight(self, adapter: str) -> torch.Tensor:
+        """dW in the layout of the base weight."""
+        delta = self.delta(adapter)
+        return delta.T if self.fan_in_fan_out else delta
+
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if self.disable_adapters:
+            if self.merged:
+                self.unmerge()
+            return self.base_layer(x, *args, **kwargs)
+        result = self.base_layer(x, *args, **kwargs)
+        if self.merged:
+            return result
+        kind = result.dtype
+        for adapter in self.active_adapters:
+            if adapter in self.scaling:
+                result = result + self.adapter_output(x, adapter).to(kind)
+        return result
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        """Add dW of the given (default: active) adapters to the base weight."""
+        for adapter in check_adapters_to_merge(self, adapter_names):
+            if adapter not in self.scaling:
+                continue
+            weight = self.get_base_layer().weight
+            merged = weight.data + self.get_delta_weight(adapter).to(weight.dtype)
+            if safe_merge and not torch.isfinite(merged).all():
+                raise ValueError(f"merging adapter {adapter!r} gives weights that are not finite")
+            weight.data = merged
+            self.merged_adapters.append(adapter)
+
+    def unmerge(self) -> None:
+        """Take merged adapters out of the base weight again."""
+        if not self.merged:
+            warnings.warn("Already unmerged. Nothing to do.", stacklevel=2)
+            return
+        while self.merged_adapters:
+            adapter = self.merged_adapters.pop()
+            weight = self.get_base_layer().weight
+            weight.data = weight.data - self.get_delta_weight(adapter).to(weight.dtype)

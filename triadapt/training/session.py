@@ -1,0 +1,278 @@
+"""One run under way: everything between a configuration and its events, one optimizer step at a time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from triadapt.config import RunConfig
+from triadapt.events import (
+    Baseline, Checkpointed, Evaluation, Event, Finished, Geometry, RankEvent, Scores, Started, Step, Stopped, Warned,
+)  # fmt: skip
+from triadapt.growth.optimizer_state import optimizer_bytes
+from triadapt.growth.preview import preview
+from triadapt.methods.interface import MethodRun, RankDecision
+from triadapt.methods.registry import METHODS
+from triadapt.tasks.interface import Task
+from triadapt.tasks.registry import TASKS
+from triadapt.training import checkpoint
+from triadapt.training.devices import choose_device, description
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why and what to change."""
+
+
+def build_task(config: RunConfig, device: str) -> Task:
+    """The task of a configuration. Runs of a race share one."""
+    return TASKS[config.task].build_task(
+        settings=config.task_settings,
+        seed=config.seed,
+        batch_size=config.batch_size,
+        steps=config.steps,
+        device=device,
+    )
+
+
+class Session:
+    """Trains one run, step by step, and says in events what happened.
+
+    `open()` first, then `advance()` until `done`. With a `folder`, checkpoints go to `folder/checkpoints`. Equal
+    configurations give equal events on a CPU: random numbers of a step depend on the seed and the step alone, which also
+    lets a resumed run go on exactly and a race use the same ones for every method.
+    """
+
+    def __init__(self, config: RunConfig, *, folder: Path | None = None, task: Task | None = None) -> None:
+        self.config = config
+        self.device = choose_device(config.device)
+        self.folder = folder
+        self.task = task if task is not None else build_task(config, self.device)
+        self.step = 0
+        self.done = False
+        self.metrics: dict[str, float] = {}
+        self.matrices = self.task.matrices()
+        self._check_against_matrices()
+        model = self.task.build_model()
+        self.method: MethodRun = METHODS[config.method].run_class()(
+            model, self.matrices, config, self.task.modules_to_save
+        )
+        self.model = self.method.model.to(self.device).train()
+        self.trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.trainable.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.method.bind_optimizer(self.optimizer)
+        adapted = {id(p) for name, p in self.trainable.items() if ".modules_to_save." not in name}
+        self._head_parameters = sum(p.numel() for p in self.trainable.values() if id(p) not in adapted)
+
+    def _check_against_matrices(self) -> None:
+        smallest = min(min(matrix.shape) for matrix in self.matrices)
+        if self.config.reference_rank > smallest:
+            raise TrainingError(
+                f"reference_rank = {self.config.reference_rank}: must not be above {smallest}, the size of the smallest "
+                f"adapted matrix"
+            )
+
+    # Opening and resuming
+
+    def open(self, resume: bool = False, checkpoint_file: str | None = None) -> list[Event]:
+        """Get ready to step. A fresh run returns its first events; a resumed one none, its recorded ones stand.
+
+        With `resume`, loads `checkpoint_file` from the run's checkpoints (default: the newest). Raises ValueError when
+        there is none or it cannot be read.
+        """
+        if resume:
+            assert self.folder is not None, "a run without a folder has no checkpoints"
+            place = self.folder / "checkpoints"
+            path = place / checkpoint_file if checkpoint_file else checkpoint.newest(place)
+            if path is None:
+                raise ValueError(f"{self.folder.name}: no checkpoint to resume from")
+            self._load(path)
+            return []
+        plan = preview(self.config, len(self.matrices))
+        events: list[Event] = [self._started([row["step"] for row in plan.rows])]
+        events += [Warned(0, "schedule", line, "") for line in plan.warnings]
+        known = getattr(self.task, "cached_baselines", self.task.baselines)() or {}
+        self._baselines_known = bool(known)
+        events += [Baseline(0, name, value) for name, value in known.items()]
+        events.append(self._evaluate(0))
+        return events
+
+    def _started(self, planned: list[int]) -> Started:
+        spec = METHODS[self.config.method]
+        versions = {name: importlib.metadata.version(name) for name in ("triadapt", "torch", "transformers", "peft")}
+        return Started(
+            step=0,
+            config=self.config.as_dict(),
+            matrices=self.matrices,
+            method=spec.name,
+            task=self.config.task,
+            allocation=spec.allocation,
+            core_kind=self.method.core_kind,
+            metric=self.task.metric,
+            higher_is_better=self.task.higher_is_better,
+            total_step=self.config.steps,
+            start_total_rank=int(self.method.ranks().sum()),
+            target_total_rank=self.config.reference_rank * len(self.matrices),
+            trainable_parameters=self._parameters(),
+            planned=planned,
+            device=description(self.device),
+            data=self.task.describe(),
+            versions={"python": platform.python_version(), **versions},
+        )
+
+    def _parameters(self) -> int:
+        return self.method.parameter_count() + self._head_parameters
+
+    # Stepping
+
+    def advance(self) -> list[Event]:
+        """Do one optimizer step and return its events, `Finished` among them after the last. Raises TrainingError."""
+        step, config = self.step, self.config
+        learning_rate = self._learning_rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        # Dropout and the like draw the same numbers for every method and after a resume.
+        torch.manual_seed(config.seed * 1_000_003 + step)
+        loss = self.task.loss(self.model, self.task.batch(step))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"learning_rate = {config.learning_rate}: the loss is {value} at step {step}, training has diverged; "
+                f"lower it or lower alpha ({config.alpha:g})"
+            )
+        extra = self.method.regulariser()
+        (loss if extra is None else loss + extra).backward()  # type: ignore[no-untyped-call]
+        if config.max_grad_norm > 0:
+            torch.nn.utils.clip_grad_norm_(self.trainable.values(), config.max_grad_norm)
+        self.method.before_step(step)
+        self.optimizer.step()
+        decision_ranks = self.method.ranks()
+        decision = self.method.after_step(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step = step + 1
+        events: list[Event] = [Step(step, value, learning_rate)]
+        if decision is not None:
+            events.append(self._rank_event(step, decision, decision_ranks))
+        events += self._recordings(step, decision is not None)
+        self.done = self.step >= config.steps
+        if decision is not None and self.folder is not None:
+            events.append(self.checkpoint())
+        if self.done:
+            events += self._finish()
+        return events
+
+    def _learning_rate(self, step: int) -> float:
+        if self.config.lr_schedule == "constant":
+            return self.config.learning_rate
+        return self.config.learning_rate * (1 - step / self.config.steps)
+
+    def _rank_event(self, step: int, decision: RankDecision, before: np.ndarray[Any, Any]) -> RankEvent:
+        ranks = self.method.ranks()
+        return RankEvent(
+            step=step,
+            rule=decision.rule,
+            threshold=decision.threshold,
+            allowed=decision.allowed,
+            chosen=list(decision.chosen),
+            total_rank=int(ranks.sum()),
+            trainable_parameters=self._parameters(),
+            optimizer_bytes=optimizer_bytes(self.optimizer),
+            scores=decision.scores,
+            ranks=ranks,
+            before=before,
+            unit_scores=decision.unit_scores,
+            unit_matrix=decision.unit_matrix,
+        )
+
+    def _recordings(self, step: int, allocated: bool) -> Iterable[Event]:
+        config, last = self.config, step + 1 == self.config.steps
+        if (step % config.scores_every == 0 or last) and not allocated:
+            scores = self.method.scores()
+            if scores is not None:
+                yield Scores(step, scores)
+        if allocated or (step + 1) % config.geometry_every == 0 or last:
+            singular, core = self.method.geometry()
+            yield Geometry(step + 1, self.method.ranks(), singular, core)
+        if (step + 1) % config.eval_every == 0 or last:
+            yield self._evaluate(step + 1)
+
+    @torch.no_grad()
+    def _evaluate(self, steps_done: int) -> Evaluation:
+        self.model.eval()
+        self.metrics = {name: float(value) for name, value in self.task.evaluate(self.model).items()}
+        self.model.train()
+        return Evaluation(steps_done, self.metrics)
+
+    def _finish(self) -> list[Event]:
+        events: list[Event] = []
+        last = self.config.steps - 1
+        if not getattr(self, "_baselines_known", True):
+            events += [Baseline(last, name, value) for name, value in self.task.baselines().items()]
+        events += [Warned(last, code, message, advice) for code, message, advice in self._verdicts()]
+        return [*events, Finished(last, self.metrics)]
+
+    def _verdicts(self) -> Iterable[tuple[str, str, str]]:
+        """What went wrong with the allocation, seen from the end."""
+        spec = METHODS[self.config.method]
+        total, target = int(self.method.ranks().sum()), self.config.reference_rank * len(self.matrices)
+        if spec.allocation == "grows" and total < target:
+            yield "budget", f"the budget was not reached: total rank {total} of {target}", (
+                "lower warmup or interval, raise add_r, or choose another growth mode"
+            )
+        if spec.allocation == "prunes" and total > target:
+            yield "budget", f"AdaLoRA kept total rank {total}, above the budget of {target}", (
+                "lower interval, or raise adalora.final_share above 0 so that the budget is enforced at the end"
+            )
+
+    # Checkpoints
+
+    def checkpoint(self) -> Checkpointed:
+        """Write the state after the last step done. Needs a folder."""
+        assert self.folder is not None, "a run without a folder cannot be checkpointed"
+        step = self.step - 1
+        tensors = {f"model/{name}": parameter for name, parameter in self.trainable.items()}
+        names = {parameter: name for name, parameter in self.trainable.items()}
+        for parameter, state in self.optimizer.state.items():
+            tensors.update({f"optimizer/{names[parameter]}/{key}": value for key, value in state.items()})
+        method_tensors, extra = self.method.state()
+        tensors.update({f"method/{name}": value for name, value in method_tensors.items()})
+        name = checkpoint.checkpoint_name(step)
+        state = {"step": step, "method": self.config.method, "extra": extra, "metrics": self.metrics}
+        checkpoint.write(self.folder / "checkpoints" / name, tensors, state)
+        return Checkpointed(step, name)
+
+    def _load(self, path: Path) -> None:
+        tensors, state = checkpoint.read(path)
+        if state["method"] != self.config.method:
+            raise ValueError(f"{path.name}: a checkpoint of {state['method']}, not of {self.config.method}")
+        self.method.restore_shapes(state["extra"])
+        with torch.no_grad():
+            for name, parameter in self.trainable.items():
+                parameter.copy_(tensors[f"model/{name}"])
+        for key, value in tensors.items():
+            if key.startswith("optimizer/"):
+                name, _, field = key.removeprefix("optimizer/").rpartition("/")
+                parameter = self.trainable[name]
+                value = value.clone() if field == "step" and self.device == "cpu" else value.to(self.device).clone()
+                self.optimizer.state[parameter][field] = value
+        prefix = "method/"
+        own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        self.method.load_state(own, state["extra"])
+        self.metrics = state["metrics"]
+        self.step = state["step"] + 1
+        self.done = self.step >= self.config.steps
+
+    def stop(self, reason: str) -> list[Event]:
+        """End the run here, to be resumed later."""
+        events: list[Event] = []
+        if self.folder is not None and self.step > 0:
+            events.append(self.checkpoint())
+        return [*events, Stopped(max(0, self.step - 1), reason)]
