@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from peft.tuners.tuners_utils import BaseTunerLayer, _get_in_out_features, check_adapters_to_merge
 from torch import nn
 
@@ -13,8 +14,8 @@ from torch import nn
 class GrowingLayer(nn.Module, BaseTunerLayer):
     """A frozen linear layer with adapters whose rank can grow.
 
-    Subclasses name their parameters in `adapter_layer_names` and implement `adapter_output`, `get_delta_weight`,
-    `update_layer` and `resize`.
+    Subclasses name their parameters in `adapter_layer_names` and implement `add_adapter`, `delta`, `update_layer`
+    and `resize`.
     """
 
     def __init__(self, base_layer: nn.Module, fan_in_fan_out: bool) -> None:
@@ -28,8 +29,8 @@ class GrowingLayer(nn.Module, BaseTunerLayer):
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
 
-    def adapter_output(self, x: torch.Tensor, adapter: str) -> torch.Tensor:
-        """What the adapter adds for input `(..., in)`: shape `(..., out)`."""
+    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
+        """`result` `(..., out)` plus what the adapter gives for input `x` `(..., in)`."""
         raise NotImplementedError
 
     def delta(self, adapter: str) -> torch.Tensor:
@@ -49,11 +50,19 @@ class GrowingLayer(nn.Module, BaseTunerLayer):
         result = self.base_layer(x, *args, **kwargs)
         if self.merged:
             return result
-        kind = result.dtype
         for adapter in self.active_adapters:
             if adapter in self.scaling:
-                result = result + self.adapter_output(x, adapter).to(kind)
+                result = self.add_adapter(result, x, adapter)
         return result
+
+    @staticmethod
+    def add_product(result: torch.Tensor, hidden: torch.Tensor, B: torch.Tensor, scale: float) -> torch.Tensor:
+        """`result + scale * hidden B'` for hidden `(..., r)` and B `(out, r)`, in the type of `result`."""
+        if result.dtype != hidden.dtype:
+            return result + (F.linear(hidden, B) * scale).to(result.dtype)
+        # One fused call in place of a product, a scaling and a sum: at small widths the calls are what costs.
+        flat = result.reshape(-1, result.shape[-1])
+        return torch.addmm(flat, hidden.reshape(-1, hidden.shape[-1]), B.T, alpha=scale).view(result.shape)
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Add dW of the given (default: active) adapters to the base weight."""

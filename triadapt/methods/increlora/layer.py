@@ -79,14 +79,16 @@ class IncreLinear(GrowingLayer):
             self.increlora_floor[adapter], self.increlora_E[adapter], self.increlora_gate[adapter]
         )
 
-    def adapter_output(self, x: torch.Tensor, adapter: str) -> torch.Tensor:
+    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
         A, B = self.increlora_A[adapter], self.increlora_B[adapter]
         x = self.adapter_dropout[adapter](x.to(A.dtype))
-        output = F.linear(F.linear(x, A * (self.values(adapter) * self.scaling[adapter])), B)
-        if self.observing and output.requires_grad:
+        hidden = F.linear(x, A * self.values(adapter))
+        result = self.add_product(result, hidden, B, self.scaling[adapter])
+        if self.observing and result.requires_grad:
             seen = x.detach().reshape(-1, x.shape[-1])
-            output.register_hook(lambda gradient: self._observe(gradient, seen))
-        return output
+            # The gradient of the sum is the gradient of the adapter's part.
+            result.register_hook(lambda gradient: self._observe(gradient, seen))
+        return result
 
     def _observe(self, gradient: torch.Tensor, x: torch.Tensor) -> None:
         # dLoss/d(dW): dW itself is never formed in the forward pass, its gradient is output gradient' x input.

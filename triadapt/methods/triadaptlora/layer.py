@@ -89,12 +89,12 @@ class TriAdaptLinear(GrowingLayer):
         mask = self.triadaptlora_mask[adapter]
         return torch.addcmul(self.triadaptlora_L[adapter] * mask, self.triadaptlora_U[adapter], mask.T)
 
-    def adapter_output(self, x: torch.Tensor, adapter: str) -> torch.Tensor:
+    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
         A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
         x = self.adapter_dropout[adapter](x.to(A.dtype))
         # (x A') (L+U)' then B': never the dense (out, in) update.
-        hidden = F.linear(x, A) @ (self.core(adapter) * self.scaling[adapter]).T
-        return F.linear(hidden, B)
+        hidden = F.linear(F.linear(x, A), self.core(adapter))
+        return self.add_product(result, hidden, B, self.scaling[adapter])
 
     def delta(self, adapter: str) -> torch.Tensor:
         A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]

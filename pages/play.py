@@ -1,0 +1,37 @@
+"""The play page: choose a race, press Run, watch ranks move."""
+
+import streamlit as st
+
+from triadapt.runs.info import RunError
+from triadapt.ui.actions import race_buttons, state_notes
+from triadapt.ui.controls import address_problems, race_controls
+from triadapt.ui.feed import REFRESH_SECONDS, feed, reset_board
+from triadapt.ui.manager import manager
+from triadapt.ui.showing import choices, first_view, shown
+from triadapt.ui.visits import page_entered
+
+runs = manager()
+if page_entered("play"):
+    reset_board()
+    st.session_state["address_problems"] = address_problems()
+
+with st.sidebar:
+    configs, problems = race_controls()
+
+for line in (*st.session_state["address_problems"], *problems):
+    st.error(line, icon=":material/error:")
+
+view = st.query_params.get("run") or first_view(runs)
+try:
+    race = shown(runs, view) if view else None
+except RunError as error:
+    st.error(f"run in the address: {error}", icon=":material/error:")
+    view = first_view(runs)
+    race = shown(runs, view) if view else None
+
+race_buttons(runs, race, configs, blocked=bool(problems), choices=choices(runs))
+if race is None:
+    st.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
+else:
+    state_notes(runs, race)
+    st.fragment(feed, run_every=REFRESH_SECONDS if race.live else None)(runs, view)

@@ -1,0 +1,16 @@
+"""The runs page: list, open, rename, note, export, import, delete."""
+
+import streamlit as st
+
+from triadapt.ui.manager import manager
+from triadapt.ui.run_list import import_panel, race_panel, run_table
+from triadapt.ui.visits import page_entered
+
+runs = manager()
+page_entered("runs")
+
+st.subheader("Runs")
+chosen = run_table(runs)
+if chosen:
+    race_panel(runs, chosen)
+import_panel(runs)

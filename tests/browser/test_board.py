@@ -1,0 +1,390 @@
+"""The live board in a real browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from board_harness import Race, Server, matrices, serving
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from triadapt.events import RankEvent
+from triadapt.figures.replay import replay_html
+from triadapt.views.board import board_frame, run_frame
+from triadapt.views.recovery import recovery
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+LOSS_RANGE = "where.querySelector('[data-testid=loss] .js-plotly-plot')._fullLayout.xaxis.range"
+# Resolves when no drawing is due any more.
+RESTED = """() => {
+  const board = where.querySelector(".tri-board") && (where.triBoard.board);
+  return board && !board.frame && !board.rankMap.drafted && !board.scrubber.playing;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium or Chrome on this machine")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+
+
+@pytest.fixture(scope="module")
+def race() -> Race:
+    return Race()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Opens the page of the harness; a JavaScript error anywhere fails the test."""
+    errors: list[str] = []
+    contexts = []
+
+    def open_(query: str = "", **settings: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{server.address}/{query}")
+        page.wait_for_function("window.ready")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def deliver(page: Page, server: Server, frame: bytes) -> None:
+    server.frames["next"] = frame
+    page.evaluate("deliverNamed('next')")
+    page.wait_for_function(RESTED)
+
+
+def board(page: Page) -> dict[str, str]:
+    data: dict[str, str] = page.evaluate("({...where.querySelector('.tri-board').dataset})")
+    return data
+
+
+def alt_texts(page: Page) -> dict[str, str]:
+    texts: dict[str, str] = page.evaluate(
+        "Object.fromEntries([...where.querySelectorAll('section[data-testid]:has([role=img])')]"
+        ".map((s) => [s.dataset.testid, s.querySelector('[role=img]').getAttribute('aria-label')]))"
+    )
+    return texts
+
+
+def scrub(page: Page, step: int) -> None:
+    page.evaluate(
+        "(step) => { const input = where.querySelector('input[type=range]'); input.value = step;"
+        " input.dispatchEvent(new Event('input')); }",
+        step,
+    )
+    page.wait_for_function(RESTED)
+
+
+def test_a_full_frame_fills_every_panel(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    state = board(page)
+    assert (state["refreshes"], state["fulls"], state["step"], state["following"]) == ("1", "1", "430", "true")
+    assert state["points"] == str(4 * 431)
+    found = page.evaluate("[...where.querySelectorAll('[data-testid]')].map((node) => node.dataset.testid)")
+    assert set(found) == {
+        "chips", "rank-map", "total-rank", "loss", "metric", "why", "matrix", "scrubber", "health",
+    }  # fmt: skip
+    assert page.locator("[data-testid=rank-map] .hm").count() == 4
+    assert all(len(text) > 30 for text in alt_texts(page).values()), alt_texts(page)
+    assert page.locator(".modebar-btn[data-title*=cloud], .plotlyjsicon").count() == 0
+
+
+def test_the_drawn_ranks_are_those_of_the_event(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    scrub(page, 150)
+    for i, method in enumerate(race.runs):
+        drawn = page.evaluate(f"where.querySelector('[data-testid=rank-map] .js-plotly-plot').data[{i}].z")
+        events = [row.event for row in race.until(method, 150) if isinstance(row.event, RankEvent)]
+        if events:
+            np.testing.assert_array_equal(np.array(drawn).ravel(), events[-1].ranks)
+
+
+def test_twenty_increments_keep_the_nodes_and_the_zoom_and_ask_for_nothing(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(200))
+    page.evaluate("() => { window.kept = [...where.querySelectorAll('.js-plotly-plot, .main-svg, section')]; }")
+    plot = page.locator("[data-testid=loss] .nsewdrag").bounding_box()
+    assert plot is not None
+    page.mouse.move(plot["x"] + plot["width"] * 0.1, plot["y"] + plot["height"] * 0.5)
+    page.mouse.down()
+    page.mouse.move(plot["x"] + plot["width"] * 0.3, plot["y"] + plot["height"] * 0.5, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"{LOSS_RANGE}[1] < 300")
+    zoomed = page.evaluate(LOSS_RANGE)
+    for step in range(210, 410, 10):
+        deliver(page, server, race.frame(step, after=step - 10))
+    assert page.evaluate("window.kept.every((node) => node.isConnected)")
+    assert page.evaluate(LOSS_RANGE) == zoomed
+    assert page.evaluate("window.asked") == []
+    state = board(page)
+    assert (state["refreshes"], state["fulls"], state["step"]) == ("21", "1", "400")
+    assert state["points"] == str(4 * 401)
+
+
+def test_scrubbing_moves_every_panel_without_a_message_and_live_returns_to_the_end(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    before = alt_texts(page)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    scrub(page, 130)
+    after = alt_texts(page)
+    assert [name for name in before if before[name] == after[name]] == []
+    assert page.evaluate("window.asked") == [] and requests == []
+    assert (board(page)["step"], board(page)["following"]) == ("130", "false")
+    deliver(page, server, race.frame(440, after=430))
+    assert board(page)["step"] == "130"
+    page.locator(".tri-live").click()
+    assert (board(page)["step"], board(page)["following"]) == ("440", "true")
+
+
+def test_the_keyboard_moves_by_steps_and_by_events(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    slider = page.locator("input[type=range]")
+    slider.focus()
+    slider.press("ArrowLeft")
+    assert board(page)["step"] == "429"
+    slider.press("PageDown")
+    steps = sorted({r.event.step for m in race.runs for r in race.until(m, 428) if isinstance(r.event, RankEvent)})
+    assert board(page)["step"] == str(steps[-1])
+    slider.press("Shift+ArrowLeft")
+    assert board(page)["step"] == str(steps[-2])
+
+
+def test_a_gap_asks_for_a_full_copy_once_and_a_full_copy_heals_it(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(100))
+    deliver(page, server, race.frame(220, after=210))
+    deliver(page, server, race.frame(230, after=220))
+    assert page.evaluate("window.asked") == ["need_full"]
+    assert board(page)["points"] == str(4 * 101)
+    deliver(page, server, race.frame(230))
+    deliver(page, server, race.frame(240, after=230))
+    assert page.evaluate("window.asked") == ["need_full"]
+    assert board(page)["points"] == str(4 * 241)
+
+
+def test_an_increment_to_an_empty_board_asks_for_a_full_copy(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(220, after=210))
+    assert page.evaluate("window.asked") == ["need_full"]
+
+
+def test_what_is_already_held_changes_the_status_alone(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(100))
+    deliver(page, server, race.frame(90, after=80, state="paused"))
+    assert page.evaluate("window.asked") == []
+    assert board(page)["points"] == str(4 * 101)
+    assert "paused" in page.locator(".tri-chip").first.inner_text()
+
+
+def test_a_rewritten_history_asks_for_a_full_copy(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(100))
+    deliver(page, server, race.frame(110, after=100, generation=2))
+    assert page.evaluate("window.asked") == ["need_full"]
+    deliver(page, server, race.frame(60, generation=2))
+    assert board(page)["step"] == "60"
+
+
+def test_another_view_starts_afresh(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    scrub(page, 50)
+    deliver(page, server, race.frame(300, view="other"))
+    assert (board(page)["step"], board(page)["following"]) == ("300", "true")
+
+
+def test_hover_lights_a_matrix_everywhere_and_a_click_pins_it(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    box = page.locator("[data-testid=rank-map] .subplot.xy .plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.4, steps=3)
+    page.wait_for_selector(".tri-hovered")
+    assert page.locator(".tri-hovered").count() == 4
+    page.wait_for_function("where.querySelector('.tri-matrix h3').textContent === 'Matrix L2.k'")
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(5, 5, steps=3)
+    page.wait_for_function("!where.querySelector('.tri-hovered')")
+    page.wait_for_function(RESTED)
+    assert page.locator(".tri-matrix h3").inner_text() == "Matrix L2.k"
+    assert "pinned" in page.locator(".tri-matrix .tri-note").inner_text()
+
+
+def test_a_chip_chooses_the_run_that_is_explained(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    expected = {
+        "TriAdaptLoRA": "matrices may grow; the",
+        "AdaLoRA": "the budget keeps",
+        "LoRA": "LoRA gives every matrix rank 2 and never changes it.",
+    }
+    for label, words in expected.items():
+        page.locator(".tri-chip", has=page.locator(f".tri-chip-label:text-is('{label}')")).click()
+        page.wait_for_function(RESTED)
+        assert words in page.locator(".tri-words").inner_text()
+    assert page.locator("[data-testid=why] .tri-holder").is_hidden()
+
+
+def test_recovery_in_the_browser_agrees_with_python(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    planted = np.array([m.planted_rank for m in matrices(4)])
+    for i, method in enumerate(race.runs):
+        events = [row.event for row in race.until(method, 430) if isinstance(row.event, RankEvent)]
+        start = events[0].before if events else np.full(24, 2)
+        held = events[-1].ranks if events else start
+        found = page.evaluate(
+            "async (i) => (await import('/static/board-1/health.js')).recoveryAt(where.triBoard.board.runs[i], 430)", i
+        )
+        expected = recovery(held, planted, start)
+        assert found == pytest.approx({key: expected[key] for key in found})
+
+
+def test_before_the_first_event_a_line_says_what_happens(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    queued = run_frame("r", [], after=0, generation=0, status={"state": "queued", "position": 3})
+    deliver(page, server, board_frame("q", [queued], full=True))
+    assert "waits for its turn" in page.locator(".tri-empty").inner_text()
+    assert "number 3 in the queue" in page.locator(".tri-chip").inner_text()
+    assert page.locator(".js-plotly-plot").count() == 0
+    deliver(page, server, board_frame("none", [], full=True))
+    assert "Nothing runs yet" in page.locator(".tri-empty").inner_text()
+    failed = run_frame("r", [], after=0, generation=0, status={"state": "failed", "message": "no such device: cuda:9"})
+    deliver(page, server, board_frame("f", [failed], full=True))
+    assert "no such device: cuda:9" in page.locator("[role=alert]").inner_text()
+
+
+def test_a_recorded_run_plays_by_itself_and_a_drag_stops_it(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    server.frames["recorded"] = race.frame(599, state="recorded")
+    page.evaluate("deliverNamed('recorded')")
+    page.wait_for_function("Number(where.querySelector('.tri-board').dataset.step) > 5", polling=20)
+    assert int(board(page)["step"]) < 599
+    assert board(page)["following"] == "false"
+    scrub(page, 300)
+    assert board(page)["step"] == "300"
+
+
+def test_with_reduced_motion_a_recorded_run_stands_at_its_end(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page(reduced_motion="reduce")
+    deliver(page, server, race.frame(599, state="recorded"))
+    assert board(page)["step"] == "599"
+
+
+def test_in_a_shadow_root_charts_are_laid_out_as_outside(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page("?shadow")
+    deliver(page, server, race.frame(430))
+    style = "(name) => getComputedStyle(where.querySelector('.main-svg'))[name]"
+    assert page.evaluate(style, "position") == "absolute"
+
+
+def test_a_cleanup_that_comes_while_the_board_stands_leaves_it_alone(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(100))
+    gone = page.evaluate(
+        "async () => { cleanup(); await new Promise((r) => setTimeout(r, 0)); return !where.triBoard; }"
+    )
+    assert gone is False
+    gone = page.evaluate(
+        "async () => { where.firstChild.remove(); cleanup(); await new Promise((r) => setTimeout(r, 0));"
+        " return !where.triBoard; }"
+    )
+    assert gone is True
+
+
+def test_the_theme_follows_the_page(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(100))
+    assert board(page)["theme"] == "light"
+    page.evaluate("document.documentElement.classList.add('dark')")
+    page.wait_for_function("where.querySelector('.tri-board').dataset.theme === 'dark'")
+    page.wait_for_function(RESTED)
+    colour = page.evaluate("where.querySelector('[data-testid=loss] .js-plotly-plot').layout.font.color")
+    assert colour == "#fafafa"
+
+
+@pytest.mark.parametrize("width", [400, 900, 1400])
+def test_nothing_is_wider_than_the_page(open_page: Any, server: Server, race: Race, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 900})
+    deliver(page, server, race.frame(430))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    wide = page.evaluate(
+        "[...where.querySelectorAll('.main-svg')].filter((svg) => svg.getBoundingClientRect().right > innerWidth).length"
+    )
+    assert wide == 0
+
+
+def test_payloads_are_small() -> None:
+    race = Race(layers=12, methods=("triadaptlora",))
+    assert len(race.frame(599)) <= 50_000
+    assert max(len(race.frame(step, after=step - 20)) for step in range(20, 600, 20)) <= 5_000
+
+
+def test_scrubbing_a_race_of_72_matrices_keeps_the_frame_rate(open_page: Any, server: Server) -> None:
+    page = open_page()
+    deliver(page, server, Race(layers=12).frame(599, state="finished"))
+    fps = page.evaluate(
+        """async () => {
+          const input = where.querySelector("input[type=range]");
+          const start = performance.now();
+          let frames = 0;
+          for (let step = 0; step <= 590; step += 5, frames += 1) {
+            input.value = step;
+            input.dispatchEvent(new Event("input"));
+            await new Promise(requestAnimationFrame);
+          }
+          return (1000 * frames) / (performance.now() - start);
+        }"""
+    )
+    assert fps >= 8  # 30 where nothing else runs (target 20); a shared machine gets less
+
+
+def test_a_replay_page_opens_from_a_file_and_plays(browser: Browser, race: Race, tmp_path: Path) -> None:
+    file = tmp_path / "replay.html"
+    file.write_text(replay_html(race.frame(599, state="recorded"), title="Race"), encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(file.as_uri())
+    page.wait_for_function("Number(document.querySelector('.tri-board').dataset.step) > 5", polling=20)
+    page.locator(".tri-live").click()
+    page.wait_for_function("document.querySelector('.tri-board').dataset.step === '599'")
+    assert json.loads(page.evaluate("JSON.stringify(document.querySelectorAll('.hm').length)")) == 4
+    assert errors == []
+    context.close()

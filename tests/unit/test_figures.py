@@ -1,0 +1,75 @@
+"""Figures for export: right values in the right places."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+
+from triadapt.events import Matrix
+from triadapt.figures.loss import loss_curves
+from triadapt.figures.rank_map import rank_grid, rank_map
+from triadapt.figures.replay import SCRIPTS, classic_script, replay_html
+from triadapt.figures.schedule import schedule_sketch
+from triadapt.figures.total_rank import total_rank
+from triadapt.ui import __file__ as ui
+from triadapt.views.board import board_frame
+
+MATRICES = [Matrix("a", 0, "v", (4, 4), 8), Matrix("b", 1, "q", (4, 4), 0), Matrix("c", 1, "v", (4, 4), 0)]
+STYLE = {"label": "TriAdaptLoRA", "colour": "#0072B2", "dash": "solid"}
+
+
+def test_the_rank_map_has_layers_upwards_and_modules_in_order() -> None:
+    layers, modules, grid = rank_grid(MATRICES, np.array([1, 2, 3]))
+    assert (layers, modules) == ([0, 1], ["q", "v"])
+    np.testing.assert_array_equal(grid, [[np.nan, 1], [2, 3]])
+
+
+def test_planted_matrices_are_outlined_where_they_stand() -> None:
+    figure = rank_map(MATRICES, np.array([1, 2, 3]), ceiling=12)
+    (shape,) = figure.layout.shapes
+    assert (shape.x0 + shape.x1, shape.y0 + shape.y1) == (2, 0)
+    assert figure.data[0].zmin == 0 and figure.data[0].zmax == 12
+
+
+def test_total_rank_is_drawn_as_stairs_to_the_last_step() -> None:
+    run = {**STYLE, "start": 3, "steps": [20, 40], "totals": [4, 6], "last": 55, "target": 6}
+    figure = total_rank([run], total_step=100)
+    (line,) = figure.data
+    assert list(line.x) == [0, 20, 40, 55] and list(line.y) == [3, 4, 6, 6]
+    assert line.line.shape == "hv" and tuple(figure.layout.xaxis.range) == (0, 100)
+
+
+def test_loss_lines_have_at_most_2000_points() -> None:
+    figure = loss_curves([{**STYLE, "steps": np.arange(9000), "losses": np.linspace(2, 1, 9000)}], total_step=9000)
+    assert len(figure.data[0].x) <= 2000 and figure.layout.yaxis.type == "log"
+
+
+def test_the_sketch_of_a_schedule_reaches_the_last_step() -> None:
+    plan = {**STYLE, "steps": [0, 80, 100], "totals": [24, 30, 48], "target": 48, "total_step": 600, "warmup": 60}
+    figure = schedule_sketch([plan])
+    assert list(figure.data[0].x) == [0, 80, 100, 600] and list(figure.data[0].y) == [24, 30, 48, 48]
+    assert figure.layout.height == 180 and figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
+    assert schedule_sketch([]).layout.height == 180
+
+
+def test_the_replay_script_has_no_modules_and_no_name_twice() -> None:
+    script = classic_script()
+    assert not re.search(r"^(import|export)\b", script, flags=re.MULTILINE)
+    names = re.findall(r"^(?:class|function|const|let) (\w+)", script, flags=re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+def test_the_replay_script_takes_every_file_of_the_board_but_the_loader() -> None:
+    files = {path.name for path in Path(ui).parent.joinpath("board").glob("*.js")}
+    assert files == {*SCRIPTS, "load_plotly.js"}
+
+
+def test_a_replay_page_is_one_file_with_the_frame_inside_and_asks_for_nothing_else() -> None:
+    frame = board_frame("r", [], full=True)
+    page = replay_html(frame, title="A <race>")
+    assert base64.b64encode(frame).decode() in page
+    assert "<title>A &lt;race&gt;</title>" in page
+    assert not re.search(r'<(?:script|link)[^>]+(?:src|href)="', page)

@@ -1,0 +1,115 @@
+"""The payload of the board: complete, in increments, small, exact."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from triadapt.events import Failed, Geometry, Matrix, RankEvent, Scores, Stamped, Started, Step
+from triadapt.views.board import board_frame, run_frame
+from triadapt.views.frames import unpack
+from triadapt.views.thinning import keep_extremes
+
+RUNNING = {"state": "running", "speed": 40.0, "eta": None}
+
+
+def started(n: int = 3, method: str = "triadaptlora") -> Started:
+    matrices = [Matrix(f"m{i}", i, "q", (8, 4), 2 if i == 0 else 0) for i in range(n)]
+    return Started(0, {"steps": 10}, matrices, method, "planted", "grows", "triangular", "error", False, 10, n, 2 * n,
+                   99, [2, 4], "cpu")  # fmt: skip
+
+
+def rank_event(step: int, ranks: list[int], *, units: int = 0) -> RankEvent:
+    n = len(ranks)
+    return RankEvent(step, "linear", 0.5, 1, [0], sum(ranks), 10, 20, np.arange(n, dtype=np.float32),
+                     np.array(ranks, np.uint16), np.ones(n, np.uint16), np.ones(units, np.float32),
+                     np.zeros(units, np.uint16))  # fmt: skip
+
+
+def stamped(*events: object) -> list[Stamped]:
+    return [Stamped(seq, seq / 10, event) for seq, event in enumerate(events, start=1)]  # type: ignore[arg-type]
+
+
+def test_a_full_frame_says_who_runs_and_holds_every_event() -> None:
+    rows = stamped(started(), Step(0, 1.0, 0.1), rank_event(2, [2, 1, 1]), Scores(3, np.ones(3, np.float32)))
+    frame = unpack(board_frame("one", [run_frame("r", rows, after=0, generation=3, status=RUNNING)], full=True))
+    (run,) = frame["runs"]
+    assert (frame["v"], frame["view"], frame["full"]) == (1, "one", True)
+    assert (run["id"], run["from"], run["to"], run["generation"]) == ("r", 0, 4, 3)
+    assert run["started"]["label"] == "TriAdaptLoRA" and run["started"]["colour"] == "#0072B2"
+    assert run["started"]["matrices"][0] == {"name": "m0", "layer": 0, "module": "q", "shape": [8, 4], "planted": 2}
+    assert run["started"]["planned"].tolist() == [2, 4]
+    assert run["status"] == {"state": "running", "speed": 40.0}
+    assert run["events"]["ranks"].tolist() == [2, 1, 1] and run["events"]["chosen"] == [[0]]
+    assert run["step"]["loss"].tolist() == [1.0]
+
+
+def test_an_increment_holds_only_what_is_newer() -> None:
+    rows = stamped(started(), Step(0, 1.0, 0.1), Step(1, 0.9, 0.1))
+    run = run_frame("r", rows, after=2, generation=0, status=RUNNING)
+    assert (run["from"], run["to"]) == (2, 3)
+    assert "started" not in run and run["step"]["t"].tolist() == [1]
+
+
+def test_nothing_new_is_a_status_alone() -> None:
+    run = run_frame("r", [], after=7, generation=0, status={"state": "paused"})
+    assert run == {"id": "r", "from": 7, "to": 7, "generation": 0, "status": {"state": "paused"}}
+
+
+def test_increments_add_up_to_the_full_frame() -> None:
+    rows = stamped(started(), *(Step(t, 1 / (t + 1), 0.1) for t in range(5)), rank_event(5, [2, 1, 1]))
+    parts = [run_frame("r", rows[:cut], after=after, generation=0, status=RUNNING) for after, cut in ((0, 3), (3, 7))]
+    whole = run_frame("r", rows, after=0, generation=0, status=RUNNING)
+    joined = np.concatenate([part["step"]["loss"] for part in parts])
+    np.testing.assert_array_equal(joined, whole["step"]["loss"])
+    assert parts[1]["from"] == parts[0]["to"]
+
+
+@pytest.mark.parametrize(("rank", "dtype"), [(255, "u1"), (256, "u2"), (60000, "u2")])
+def test_large_ranks_do_not_wrap(rank: int, dtype: str) -> None:
+    run = run_frame("r", stamped(started(1), rank_event(2, [rank])), after=0, generation=0, status=RUNNING)
+    assert run["events"]["ranks"].dtype == np.dtype(f"<{dtype}")
+    assert run["events"]["ranks"].tolist() == [rank]
+
+
+def test_parts_of_matrices_keep_their_owner_and_count() -> None:
+    rows = stamped(started(), rank_event(2, [1, 1, 1], units=4), rank_event(4, [1, 1, 1], units=2))
+    events = run_frame("r", rows, after=0, generation=0, status=RUNNING)["events"]
+    assert events["unit_count"].tolist() == [4, 2] and len(events["units"]) == len(events["unit_matrix"]) == 6
+
+
+def test_geometry_says_how_many_values_each_record_has() -> None:
+    shape = Geometry(3, np.array([1, 2, 0], np.uint16), np.ones(3, np.float32), np.ones(5, np.float32))
+    part = run_frame("r", stamped(started(), shape), after=0, generation=0, status=RUNNING)["geometry"]
+    assert part["singular_count"].tolist() == [3] and part["core_count"].tolist() == [5]
+
+
+def test_a_failed_run_tells_its_error() -> None:
+    run = run_frame("r", stamped(Failed(3, "out of memory")), after=0, generation=0, status={"state": "failed"})
+    assert run["error"] == "out of memory"
+
+
+def test_a_long_loss_curve_is_thinned_with_its_peaks() -> None:
+    events = [Step(t, 50.0 if t == 7777 else 1.0, 0.1) for t in range(20_000)]
+    part = run_frame("r", stamped(*events), after=0, generation=0, status=RUNNING)["step"]
+    assert len(part["t"]) <= 4000 and 7777 in part["t"] and part["t"][-1] == 19_999
+
+
+def test_an_unknown_state_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"state = 'gone'.*queued"):
+        run_frame("r", [], after=0, generation=0, status={"state": "gone"})
+
+
+def test_thinning_keeps_smallest_and_largest_and_the_ends() -> None:
+    values = np.sin(np.arange(5000) / 3)
+    values[1234], values[4321] = -9, 9
+    kept = keep_extremes(values, 100)
+    assert len(kept) <= 100 and {0, 1234, 4321, 4999} <= set(kept.tolist())
+    assert (np.diff(kept) > 0).all()
+
+
+def test_thinning_leaves_short_curves_alone_and_minds_nan() -> None:
+    assert keep_extremes(np.arange(5), 10).tolist() == [0, 1, 2, 3, 4]
+    values = np.full(100, np.nan)
+    values[50] = 1
+    assert 50 in keep_extremes(values, 10)

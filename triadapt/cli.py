@@ -1,0 +1,123 @@
+"""The command line. Each command lives in a module of its own; this one reads the arguments and turns errors into one
+line and an exit code: 0 done, 1 a run failed or a file could not be written, 2 bad input, 130 stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from triadapt import cli_runs, cli_train
+from triadapt.config import ConfigError
+from triadapt.methods.registry import METHODS
+from triadapt.runs.export import WHAT
+from triadapt.runs.info import RunError
+from triadapt.tasks.registry import TASKS
+from triadapt.workers.sessions import OPEN_SESSIONS
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line; the usage is there for the asking."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(prog="triadapt", description="Rank dynamics of adaptive LoRA, without a browser.")
+    top.add_argument("--version", action="version", version=f"triadapt {version('triadapt')}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    train = commands.add_parser("train", help="train one run, or several as a race")
+    _configuration(train)
+    _folder(train)
+    train.add_argument("--resume", metavar="RUN", help="go on with a run or race that ended early")
+    train.add_argument("--name", help="name of the race in the list of runs")
+    train.add_argument("--sessions", default=OPEN_SESSIONS, help=argparse.SUPPRESS)
+    _json(train, "print one JSON object at the end")
+    train.set_defaults(command=cli_train.train)
+
+    preview = commands.add_parser("preview", help="the rank events of a schedule, without training")
+    _configuration(preview)
+    preview.add_argument("--matrices", metavar="N", help="number of adapted matrices; default: as the task has")
+    _json(preview, "print one JSON object")
+    preview.set_defaults(command=cli_train.preview)
+
+    runs = commands.add_parser("runs", help="list the runs")
+    _folder(runs)
+    _json(runs, "print a JSON list")
+    runs.set_defaults(command=cli_runs.runs)
+
+    show = commands.add_parser("show", help="show a run, or the runs of a race")
+    show.add_argument("run", metavar="RUN", help="id of a run or race")
+    show.add_argument("--events", action="store_true", help="list the events too")
+    _folder(show)
+    _json(show, "print a JSON list")
+    show.set_defaults(command=cli_runs.show)
+
+    export = commands.add_parser("export", help="write a run, or a race, to files")
+    export.add_argument("run", metavar="RUN", help="id of a run or race")
+    export.add_argument("folder", metavar="DIR", help="folder for the files, made if missing")
+    export.add_argument("--what", default="csv", metavar="FORM[,FORM...]", help=f"of {', '.join(WHAT)}; default csv")
+    export.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    _folder(export)
+    _json(export, "print a JSON list of the files")
+    export.set_defaults(command=cli_runs.export_runs)
+
+    bring = commands.add_parser("import", help="add the runs of a bundle")
+    bring.add_argument("path", metavar="PATH", help="a .jsonl.gz bundle")
+    _folder(bring)
+    _json(bring, "print a JSON list of run ids")
+    bring.set_defaults(command=cli_runs.import_runs)
+    return top
+
+
+def _configuration(command: argparse.ArgumentParser) -> None:
+    command.add_argument("config", nargs="?", metavar="CONFIG.toml", help="configuration; options below win over it")
+    command.add_argument("--method", metavar="M[,M...]", help=f"of {', '.join(METHODS)}; several make a race")
+    command.add_argument("--task", help=f"of {', '.join(TASKS)}")
+    command.add_argument("--steps", metavar="N", help="optimizer steps")
+    command.add_argument("--seed", metavar="S", help="seed of data order, initialisation and planted truth")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, such as interval=10"
+    )
+
+
+def _folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--runs", metavar="DIR", help="where runs live; default $TRIADAPT_RUNS, else ./runs")
+
+
+def _json(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--json", action="store_true", help=text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code."""
+    try:
+        options = parser().parse_args(arguments)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    try:
+        return int(options.command(options))
+    except ConfigError as error:
+        return _complain(2, *error.lines)
+    except RunError as error:
+        return _complain(2, str(error))
+    except FileExistsError as error:
+        return _complain(2, f"{error.filename}: exists already; name another folder or add --overwrite")
+    except BrokenPipeError:
+        # Whoever read the output has enough, as `head` does. The file is closed so that nothing complains at exit.
+        sys.stdout = None
+        return 0
+    except OSError as error:
+        return _complain(1, f"{error.filename or 'file'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        return _complain(130, "interrupted")
+
+
+def _complain(code: int, *lines: str) -> int:
+    for line in lines:
+        print(f"triadapt: {' '.join(line.split())}", file=sys.stderr)
+    return code

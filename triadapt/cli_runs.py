@@ -1,0 +1,130 @@
+"""`triadapt runs`, `show`, `export` and `import`."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from triadapt.cli_train import print_table
+from triadapt.events import Baseline, Evaluation, RankEvent, Stamped, Started, Step, Warned
+from triadapt.runs.bundle import import_bundle
+from triadapt.runs.export import event_values, export, plain
+from triadapt.runs.info import RunError, RunInfo
+from triadapt.runs.library import find, list_runs, runs_folder
+from triadapt.runs.reader import RunReader
+
+
+def runs(options: Namespace) -> int:
+    """List the runs, newest first."""
+    infos = list_runs(runs_folder(options.runs))
+    if options.json:
+        _print_json([info.as_dict() for info in infos])
+        return 0
+    if not infos:
+        print(f"no runs in {runs_folder(options.runs)}; start one with `triadapt train`")
+        return 0
+    table = Table("run", "name", "state", "step", "total rank", "metric", box=None, header_style="bold")
+    for info in infos:
+        table.add_row(info.id, info.name, info.state, _steps(info), _rank(info), _metric(info) or info.error)
+    print_table(table)
+    return 0
+
+
+def _steps(info: RunInfo) -> str:
+    return f"{info.last_step + 1}/{info.steps}" if info.steps else ""
+
+
+def _rank(info: RunInfo) -> str:
+    return "" if info.total_rank is None else f"{info.total_rank} of {info.target_total_rank}"
+
+
+def _metric(info: RunInfo) -> str:
+    return "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}"
+
+
+def show(options: Namespace) -> int:
+    """What is known of a run, with `--events` its events."""
+    folder = runs_folder(options.runs)
+    found: list[dict[str, Any]] = []
+    for info in find(folder, options.run):
+        events = RunReader(folder / info.id).events() if options.events else []
+        if options.json:
+            found.append(info.as_dict() | ({"events": [event_values(s) for s in events]} if options.events else {}))
+            continue
+        _print_info(info)
+        for stamped in events:
+            line = _told(stamped)
+            if line:
+                print(f"  {stamped.event.step:>7}  {stamped.time:>9.2f} s  {line}")
+    if options.json:
+        _print_json(found)
+    return 0
+
+
+def _print_info(info: RunInfo) -> None:
+    print(info.id)
+    lines = {
+        "name": info.name, "note": info.note, "state": info.state, "error": info.error, "method": info.method,
+        "task": info.task, "steps": _steps(info), "total rank": _rank(info), "metric": _metric(info),
+        "seconds": f"{info.seconds:.1f}", "from": json.dumps(info.lineage) if info.lineage else "",
+    }  # fmt: skip
+    for name, value in lines.items():
+        if value:
+            print(f"  {name + ':':<12}{value}")
+
+
+def _told(stamped: Stamped) -> str:
+    """One line for an event; nothing for those that only machines read one by one."""
+    match stamped.event:
+        case Step() as event:
+            return f"loss {event.loss:.5g}"
+        case Started() as event:
+            return f"started: {event.method} on {event.task}, {len(event.matrices)} matrices, {event.device}"
+        case RankEvent() as event:
+            return f"rank event: {len(event.chosen)} of {event.allowed} allowed, total rank {event.total_rank}"
+        case Evaluation() as event:
+            return "evaluation: " + ", ".join(f"{name} {value:.5g}" for name, value in event.metrics.items())
+        case Baseline() as event:
+            return f"baseline: {event.name} {event.value:.5g}"
+        case Warned() as event:
+            return f"warning: {event.message}" + (f"; {event.advice}" if event.advice else "")
+        case other:
+            words = [str(getattr(other, name)) for name in ("reason", "error", "file") if hasattr(other, name)]
+            return f"{other.kind}: {words[0]}" if words else other.kind
+
+
+def export_runs(options: Namespace) -> int:
+    """Write files of a run or race."""
+    folder = runs_folder(options.runs)
+    infos = find(folder, options.run)
+    target = Path(options.folder)
+    if target.exists() and not target.is_dir():
+        raise RunError(f"{options.folder!r} is a file; name a folder")
+    readers = [RunReader(folder / info.id) for info in infos]
+    what = list(dict.fromkeys(form.strip() for form in options.what.split(",")))
+    files = export(readers, target, what, overwrite=options.overwrite)
+    if options.json:
+        _print_json([str(file) for file in files])
+    else:
+        for file in files:
+            print(file)
+    return 0
+
+
+def import_runs(options: Namespace) -> int:
+    """Add the runs of a bundle as a new race."""
+    run_ids = import_bundle(runs_folder(options.runs), Path(options.path))
+    if options.json:
+        _print_json(run_ids)
+    else:
+        for run_id in run_ids:
+            print(run_id)
+    return 0
+
+
+def _print_json(values: Any) -> None:
+    print(json.dumps(plain(values), allow_nan=False))

@@ -1,0 +1,118 @@
+"""Read a run while it is being written, or after."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from triadapt.events import Stamped, decode
+from triadapt.runs import schema
+from triadapt.runs.info import LIVE, DamagedRunError, RunInfo
+from triadapt.runs.liveness import Owner, is_alive
+
+
+class Row(NamedTuple):
+    """An event as the file holds it."""
+
+    seq: int
+    step: int
+    kind: str
+    time: float
+    body: str
+    arrays: bytes
+
+    def stamped(self) -> Stamped:
+        """The event itself. Raises ValueError when the row holds none."""
+        return Stamped(self.seq, self.time, decode(self.kind, self.step, self.body, self.arrays))
+
+
+class RunReader:
+    """Reads the run in `folder`. Holds nothing open between calls: threads can share it, nobody has to close it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._path = self.folder / schema.FILE
+
+    def info(self) -> RunInfo:
+        """The run at a glance; a damaged run gives `state="damaged"` and says why in `error`. Never raises."""
+        try:
+            return schema.read(self._path, self._info)
+        except (DamagedRunError, ValueError, TypeError, KeyError) as error:
+            return RunInfo(id=self.folder.name, state="damaged", error=_one_line(error), folder=self.folder)
+
+    def events(self, after: int = 0, limit: int | None = None) -> list[Stamped]:
+        """Events with a sequence number above `after`, oldest first, at most `limit`. Raises DamagedRunError."""
+        return [self._stamped(row) for row in self.rows(after, limit)]
+
+    def rows(self, after: int = 0, limit: int | None = None) -> list[Row]:
+        """Like `events`, not decoded."""
+        return schema.read(self._path, lambda connection: _rows(connection, after, limit))
+
+    def snapshot(self, after: int = 0) -> tuple[RunInfo, list[Stamped]]:
+        """`info` and `events` of one and the same moment, so that the generation belongs to the events."""
+
+        def query(connection: sqlite3.Connection) -> tuple[RunInfo, list[Row]]:
+            return self._info(connection), _rows(connection, after, None)
+
+        info, rows = schema.read(self._path, query)
+        return info, [self._stamped(row) for row in rows]
+
+    def owner(self) -> Owner | None:
+        """The process that wrote the state last; None when the file does not tell."""
+        try:
+            return Owner(**schema.read(self._path, schema.get_meta)["owner"])
+        except (DamagedRunError, TypeError, KeyError):
+            return None
+
+    def _stamped(self, row: Row) -> Stamped:
+        try:
+            return row.stamped()
+        except ValueError as error:
+            raise DamagedRunError(f"{self._path}: event {row.seq}: {_one_line(error)}") from error
+
+    def _info(self, connection: sqlite3.Connection) -> RunInfo:
+        meta = schema.get_meta(connection)
+        progress = meta["progress"]
+        state = meta["state"]
+        if state in LIVE and not is_alive(Owner(**meta["owner"]), meta["heartbeat"]):
+            state = "interrupted"
+        last_seq = connection.execute("select coalesce(max(seq), 0) from events").fetchone()[0]
+        config = meta["config"]
+        return RunInfo(
+            # A copied folder is a run of its own: its name counts, not what the file once was called.
+            id=self.folder.name,
+            race=meta["race"],
+            position=meta["position"],
+            name=meta["name"],
+            note=meta["note"],
+            method=config["method"],
+            task=config["task"],
+            state=state,
+            error=meta["error"],
+            created=meta["created"],
+            steps=config["steps"],
+            last_step=progress["last_step"],
+            last_seq=last_seq,
+            generation=meta["generation"],
+            seconds=progress["seconds"],
+            total_rank=progress["total_rank"],
+            target_total_rank=progress["target_total_rank"],
+            metric=progress["metric"],
+            metric_value=progress["metric_value"],
+            folder=self.folder,
+            config=config,
+            lineage=meta["lineage"],
+        )
+
+
+def _rows(connection: sqlite3.Connection, after: int, limit: int | None) -> list[Row]:
+    found = connection.execute(
+        "select seq, step, kind, time, body, arrays from events where seq > ? order by seq limit ?",
+        (after, -1 if limit is None else limit),
+    )
+    return [Row(*row) for row in found]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,93 @@
+"""The result of a run in a few numbers, for machines that compare runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triadapt.events import Checkpointed, Evaluation, Finished, Geometry, RankEvent, Stamped, Started, Step, encode
+from triadapt.runs.bundle import Readable
+from triadapt.views.recovery import recovery
+
+
+def summary(reader: Readable) -> dict[str, Any]:
+    """State, final ranks, metrics, recovery of planted ranks (None when nothing is planted), speed, and a hash that
+    equal trainings share. Raises DamagedRunError."""
+    info, events = reader.info(), reader.events()
+    started = next((s.event for s in events if isinstance(s.event, Started)), None)
+    ranks, start = _ranks(events, started)
+    metrics: dict[str, float] = {}
+    parameters = started.trainable_parameters if started else None
+    for stamped in events:
+        match stamped.event:
+            case Evaluation() | Finished() as event:
+                metrics = event.metrics
+            case RankEvent() as event:
+                parameters = event.trainable_parameters
+            case _:
+                pass
+    times = [stamped.time for stamped in events if isinstance(stamped.event, Step)]
+    span = times[-1] - times[0] if len(times) > 1 else 0.0
+    return {
+        "id": info.id,
+        "method": info.method,
+        "state": info.state,
+        "error": info.error,
+        "final_ranks": None if ranks is None else ranks.tolist(),
+        "total_rank": info.total_rank,
+        "target_total_rank": info.target_total_rank,
+        "trainable_parameters": parameters,
+        "metrics": metrics,
+        "recovery": _recovery(started, ranks, start),
+        "events_sha256": events_sha256(events),
+        "seconds": info.seconds,
+        "steps_per_second": (len(times) - 1) / span if span > 0 else None,
+    }
+
+
+def _ranks(
+    events: Sequence[Stamped], started: Started | None
+) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint16] | None]:
+    """Ranks of each matrix `(n,)` at the end and at the start.
+
+    A run that never allocated has no event with ranks until the first geometry; every method starts even.
+    """
+    if started is None or not started.matrices:
+        return None, None
+    n = len(started.matrices)
+    changes = [stamped.event for stamped in events if isinstance(stamped.event, RankEvent)]
+    even = np.full(n, started.start_total_rank // n, np.uint16)
+    start = changes[0].before if changes else even
+    if changes:
+        return changes[-1].ranks, start
+    shapes = [stamped.event.ranks for stamped in events if isinstance(stamped.event, Geometry)]
+    return (shapes[-1] if shapes else even), start
+
+
+def _recovery(
+    started: Started | None, ranks: NDArray[np.uint16] | None, start: NDArray[np.uint16] | None
+) -> dict[str, float | None] | None:
+    if started is None or ranks is None or start is None:
+        return None
+    planted = [matrix.planted_rank for matrix in started.matrices]
+    known = [rank for rank in planted if rank is not None]
+    if len(known) < len(planted):
+        return None
+    return recovery(ranks, np.array(known), start)
+
+
+def events_sha256(events: Sequence[Stamped]) -> str:
+    """Hash of what happened: kind, step, body and arrays of every event but checkpoints; clock and numbering left
+    out."""
+    digest = hashlib.sha256()
+    for stamped in events:
+        if isinstance(stamped.event, Checkpointed):
+            continue
+        body, arrays = encode(stamped.event)
+        head = f"{stamped.event.kind} {stamped.event.step} {len(body)} {len(arrays)}\n"
+        digest.update(head.encode() + body.encode() + arrays)
+    return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""The buttons of the play page, and what is said above the board about a run that did not end well."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from triadapt.config import RunConfig
+from triadapt.events import Failed
+from triadapt.runs.info import RunError
+from triadapt.ui.feed import reset_board
+from triadapt.ui.showing import Shown
+from triadapt.workers.manager import RunManager
+
+
+def show_race(view: str) -> None:
+    """Put a race on view and in the address."""
+    st.query_params["run"] = view
+    reset_board()
+
+
+def race_buttons(
+    manager: RunManager, race: Shown | None, configs: list[RunConfig], *, blocked: bool, choices: dict[str, str]
+) -> None:
+    """Run, pause, step, next event, stop, resume, and which race is on view."""
+    states = {info.state for info, _ in race.runs} if race else set()
+    running, paused = "running" in states, "paused" in states
+    with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
+        if st.button(
+            "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=blocked or not configs,
+            key="run_button", help="Start this race. While another runs, it waits in the queue.",
+        ):  # fmt: skip
+            start(manager, configs)
+        label, icon = ("Continue", ":material/resume:") if paused else ("Pause", ":material/pause:")
+        if st.button(label, icon=icon, shortcut="P", disabled=not (running or paused), key="pause_button"):
+            assert race is not None
+            (manager.unpause if paused else manager.pause)(race_id(race))
+        if st.button(
+            "Step", icon=":material/skip_next:", shortcut="S", disabled=not (running or paused), key="step_button",
+            help="One optimizer step of every method, then hold.",
+        ):  # fmt: skip
+            assert race is not None
+            manager.step(race_id(race))
+        if st.button(
+            "Next event", icon=":material/fast_forward:", shortcut="E", disabled=not (running or paused),
+            key="event_button", help="Go on until a method changes a rank, then hold.",
+        ):  # fmt: skip
+            assert race is not None
+            manager.step_event(race_id(race))
+        live = running or paused or "queued" in states
+        if st.button("Stop", icon=":material/stop:", shortcut="X", disabled=not live, key="stop_button",
+                     help="Checkpoint and end here; the race can be resumed."):  # fmt: skip
+            assert race is not None
+            manager.stop(race_id(race))
+        if race and not live and any(info.resumable for info, _ in race.runs) and not race.recorded:
+            if st.button("Resume", icon=":material/restart_alt:", key="resume_button",
+                         help="Go on from the newest checkpoints."):  # fmt: skip
+                resume(manager, race.view)
+        _chooser(race, choices)
+
+
+def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
+    """The list of races. It follows the address, so that Run and links move it too."""
+    view = race.view if race else None
+    options = list(choices)
+    if view is not None and view not in choices:
+        options.insert(0, view)
+    st.session_state["chooser"] = view
+
+    def choose() -> None:
+        show_race(st.session_state["chooser"])
+
+    st.selectbox(
+        "On view", options, key="chooser", on_change=choose, format_func=lambda name: choices.get(name, name),
+        label_visibility="collapsed", placeholder="No race yet", width=420,
+    )  # fmt: skip
+
+
+def race_id(race: Shown) -> str:
+    """The id of the race on view, also where a single run of it is shown."""
+    return race.runs[0][0].race or race.view
+
+
+def start(manager: RunManager, configs: list[RunConfig]) -> None:
+    """Queue a race and show it."""
+    try:
+        show_race(manager.submit(configs))
+    except (RunError, OSError) as error:
+        st.error(f"The race could not be started: {error}", icon=":material/error:")
+        return
+    st.rerun()
+
+
+def resume(manager: RunManager, view: str) -> None:
+    """Queue what ended early, to go on."""
+    try:
+        manager.resume(view)
+    except (RunError, OSError) as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    st.rerun()
+
+
+def state_notes(manager: RunManager, race: Shown) -> None:
+    """Errors of failed and damaged runs, and what a recorded race shows."""
+    if race.recorded:
+        st.caption(f":material/movie: **{race.title}** — {race.description} Press **Run** to start your own.")
+        return
+    for info, reader in race.runs:
+        if info.state == "damaged":
+            st.error(f"{info.id} is damaged: {info.error}", icon=":material/broken_image:")
+        elif info.state == "failed":
+            st.error(f"{info.method} failed at step {max(0, info.last_step)}: {info.error}", icon=":material/error:")
+            failures = [row.event for row in reader.events() if isinstance(row.event, Failed)]
+            if failures and failures[-1].traceback:
+                with st.expander("What the worker said last"):
+                    st.code(failures[-1].traceback, language=None)
+        elif info.state == "interrupted":
+            st.warning(
+                f"{info.method} was interrupted after step {max(0, info.last_step)}: its process is gone. "
+                f"What it recorded is below; Resume goes on from its newest checkpoint.",
+                icon=":material/warning:",
+            )

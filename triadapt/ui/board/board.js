@@ -1,0 +1,287 @@
+// The live board: every panel of a race in one component. Frames come in through `push`; nothing goes back but a request
+// for a full copy. Zoom, scrub position, pin and focus live here and survive every refresh.
+import {Held} from "./frames.js";
+import {applyTheme, element, matrixLabel, readTheme} from "./theme.js";
+import {unpackFrame} from "./frames.js";
+import {RankMap} from "./rankmap.js";
+import {LossCurve, MetricCurve, TotalRank} from "./curves.js";
+import {WhyPanel} from "./why.js";
+import {MatrixPanel} from "./matrix.js";
+import {Scrubber} from "./scrubber.js";
+import {HealthLine} from "./health.js";
+import {Chips} from "./chips.js";
+import {linkStyle, loadPlotly} from "./load_plotly.js";
+
+const FRAME_BUDGET_MS = 24; // of one animation frame; panels that do not fit are drawn in the next
+const ASK_AGAIN_MS = 3000;
+
+export class Board {
+  constructor(root, Plotly, {needFull, autoplay} = {}) {
+    this.root = root;
+    this.Plotly = Plotly;
+    this.needFull = needFull || (() => {});
+    this.autoplay = autoplay !== false;
+    this.held = new Held();
+    this.step = 0;
+    this.following = true;
+    this.pinned = null;
+    this.hovered = null;
+    this.focusId = null;
+    this.counts = {refreshes: 0, fulls: 0};
+    this.asked = -Infinity;
+    this.theme = readTheme(root);
+    this.#build();
+    this.#watch();
+  }
+
+  get runs() { return this.held.runs; }
+  get total() { return this.held.total; }
+  get end() { return Math.max(0, this.held.last); }
+  get focus() { return this.runs.find((run) => run.id === this.focusId) || this.runs.find((run) => run.started) || this.runs[0] || null; }
+
+  // One message of the server.
+  push(bytes) {
+    const frame = unpackFrame(bytes);
+    const {fresh, changed, missing} = this.held.apply(frame);
+    this.counts.refreshes += 1;
+    if (frame.full) {
+      this.counts.fulls += 1;
+      this.asked = -Infinity;
+    }
+    if (missing && performance.now() - this.asked > ASK_AGAIN_MS) {
+      this.asked = performance.now();
+      this.needFull();
+    }
+    if (fresh) this.#restart();
+    if (this.following) this.step = this.end;
+    this.step = Math.min(this.step, this.total);
+    this.#choosePin();
+    if (changed || fresh) this.touch("data", "step");
+    this.refreshTheme();
+    this.#publish();
+  }
+
+  // Another view: what the visitor had chosen belongs to the old one.
+  #restart() {
+    this.following = true;
+    this.pinned = null;
+    this.hovered = null;
+    this.focusId = null;
+    this.scrubber.playing = null;
+    this.awaitingPlay = this.autoplay;
+  }
+
+  #maybePlay() {
+    if (!this.awaitingPlay || !this.runs.length || this.end <= 0) return;
+    this.awaitingPlay = false;
+    if (!this.runs.every((run) => run.status.state === "recorded")) return;
+    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    this.scrubber.start();
+  }
+
+  #choosePin() {
+    const run = this.focus;
+    if (this.pinned || !run || !run.started) return;
+    const most = run.started.matrices.reduce((best, m) => ((m.planted || 0) > (best ? best.planted : 0) ? m : best), null);
+    const last = run.events.length ? run.events[run.events.length - 1].chosen[0] : undefined;
+    const matrix = most || run.started.matrices[last];
+    if (matrix) this.pinned = matrixLabel(matrix);
+  }
+
+  // -- what the visitor does ------------------------------------------------------------------------------------------
+  scrub(step) {
+    this.scrubber.playing = null;
+    this.awaitingPlay = false;
+    this.show(Math.min(step, this.end), false);
+  }
+
+  show(step, following) {
+    this.following = following;
+    this.step = Math.max(0, Math.min(this.total, step));
+    this.touch("step");
+    this.#publish();
+  }
+
+  follow() {
+    this.awaitingPlay = false;
+    this.show(this.end, true);
+  }
+
+  hover(label) {
+    if (label === this.hovered) return;
+    this.hovered = label;
+    this.touch("hover");
+  }
+
+  pin(label, runId) {
+    if (!label) return;
+    this.pinned = label;
+    if (runId) this.focusId = runId;
+    this.touch("pin", "focus");
+  }
+
+  setFocus(id) {
+    this.focusId = id;
+    this.touch("focus");
+  }
+
+  labelAt(map, [row, column]) {
+    const index = map.grid.index[row][column];
+    return index < 0 ? null : matrixLabel(map.run.started.matrices[index]);
+  }
+
+  // -- drawing: at most once an animation frame, and only what changed -------------------------------------------------
+  touch(...reasons) {
+    for (const waiting of this.pending.values()) for (const reason of reasons) waiting.add(reason);
+    if (!this.frame && !this.gone) this.frame = requestAnimationFrame((now) => this.#drawFrame(now));
+  }
+
+  #drawFrame(now) {
+    this.frame = 0;
+    if (this.gone) return;
+    const hasData = this.runs.some((run) => run.started);
+    this.#drawEmpty(hasData);
+    if (!hasData) {
+      this.chips.draw();
+      for (const waiting of this.pending.values()) waiting.clear();
+      return;
+    }
+    if (!this.root.clientWidth) return; // hidden; the resize observer calls again
+    this.#maybePlay();
+    this.scrubber.advance(now);
+    const until = performance.now() + FRAME_BUDGET_MS;
+    const first = this.turn;
+    for (let i = 0; i < this.panels.length; i += 1) {
+      const at = (first + i) % this.panels.length;
+      const panel = this.panels[at];
+      const waiting = this.pending.get(panel);
+      if (!waiting.size) continue;
+      const reasons = new Set(waiting);
+      waiting.clear();
+      panel.draw(reasons);
+      this.turn = (at + 1) % this.panels.length;
+      if (performance.now() > until) break;
+    }
+    const left = this.panels.some((panel) => this.pending.get(panel).size);
+    if ((left || this.scrubber.playing) && !this.frame) this.frame = requestAnimationFrame((time) => this.#drawFrame(time));
+    this.#publish();
+  }
+
+  #drawEmpty(hasData) {
+    this.grid.hidden = !hasData;
+    this.scrubber.section.hidden = !hasData;
+    this.health.section.hidden = !hasData;
+    this.empty.hidden = hasData;
+    if (hasData) return;
+    const waiting = this.runs.filter((run) => run.status.state === "queued").length;
+    const failed = this.runs.some((run) => ["failed", "damaged"].includes(run.status.state));
+    const text = failed ? "There is nothing to draw: the run ended before its first event."
+      : waiting ? "The run waits for its turn. Ranks appear here as soon as it starts."
+        : this.runs.length ? "The run is starting: model and data are being made."
+          : "Nothing runs yet. Choose methods and a task, then press Run: ranks grow here as you watch.";
+    if (this.empty.textContent !== text) this.empty.textContent = text;
+  }
+
+  #publish() {
+    const {dataset} = this.root;
+    dataset.refreshes = String(this.counts.refreshes);
+    dataset.fulls = String(this.counts.fulls);
+    dataset.step = String(this.step);
+    dataset.following = String(this.following);
+    dataset.points = String(this.held.points);
+  }
+
+  #build() {
+    this.root.classList.add("tri-board");
+    this.chips = new Chips(this);
+    this.rankMap = new RankMap(this);
+    this.totalRank = new TotalRank(this);
+    this.loss = new LossCurve(this);
+    this.metric = new MetricCurve(this);
+    this.why = new WhyPanel(this);
+    this.matrix = new MatrixPanel(this);
+    this.scrubber = new Scrubber(this);
+    this.health = new HealthLine(this);
+    this.panels = [this.scrubber, this.chips, this.rankMap, this.totalRank, this.loss, this.metric, this.why, this.matrix, this.health];
+    this.pending = new Map(this.panels.map((panel) => [panel, new Set()]));
+    this.turn = 0;
+    this.empty = element("p", {className: "tri-empty", role: "status"}, "");
+    const time = element("div", {className: "tri-time"}, this.totalRank.section, this.loss.section, this.metric.section);
+    this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section);
+    this.root.replaceChildren(this.chips.section, this.chips.errors, this.empty, this.grid, this.scrubber.section, this.health.section);
+    applyTheme(this.root, this.theme);
+    this.#drawEmpty(false);
+    this.#publish();
+  }
+
+  refreshTheme() {
+    const theme = readTheme(this.root);
+    if (JSON.stringify(theme) === JSON.stringify(this.theme)) return;
+    this.theme = theme;
+    applyTheme(this.root, theme);
+    this.touch("theme");
+  }
+
+  #watch() {
+    this.sizes = new ResizeObserver(() => this.touch("size"));
+    for (const panel of this.panels) if (panel.holder) this.sizes.observe(panel.holder);
+    this.sizes.observe(this.root);
+    this.themes = new MutationObserver(() => this.refreshTheme());
+    for (let node = this.root.parentNode; node; node = node.parentNode || node.host) {
+      if (node instanceof Element) this.themes.observe(node, {attributes: true, attributeFilter: ["style", "class", "data-theme"]});
+    }
+    this.scheme = window.matchMedia("(prefers-color-scheme: dark)");
+    this.onScheme = () => this.refreshTheme();
+    this.scheme.addEventListener("change", this.onScheme);
+  }
+
+  destroy() {
+    this.gone = true;
+    cancelAnimationFrame(this.frame);
+    this.sizes.disconnect();
+    this.themes.disconnect();
+    this.scheme.removeEventListener("change", this.onScheme);
+    for (const panel of this.panels) if (panel.box && panel.box.data) this.Plotly.purge(panel.box);
+    this.root.replaceChildren();
+  }
+}
+
+// Plotly writes its rules into the document; inside a shadow root they have to be repeated.
+function copyPlotlyStyle(root) {
+  const tree = root.getRootNode();
+  if (!(tree instanceof ShadowRoot) || tree.querySelector("style[data-tri-plotly]")) return;
+  const source = document.getElementById("plotly.js-style-global");
+  const rules = source && source.sheet ? Array.from(source.sheet.cssRules, (rule) => rule.cssText) : [];
+  tree.append(element("style", {dataset: {triPlotly: ""}}, rules.join("\n")));
+}
+
+// Entry of a Streamlit component (v2). Called again with every new data: the board stays, only the frame is new.
+export default function mountBoard({parentElement, data, setTriggerValue}) {
+  let mount = parentElement.triBoard;
+  if (!mount) {
+    const root = document.createElement("div");
+    parentElement.append(root);
+    mount = {root, board: null, waiting: [], last: null};
+    parentElement.triBoard = mount;
+    const ready = Promise.all([loadPlotly(), linkStyle(root)]);
+    ready.then(([Plotly]) => {
+      if (mount.gone) return;
+      copyPlotlyStyle(root);
+      mount.board = new Board(root, Plotly, {needFull: () => mount.ask("need_full", performance.now())});
+      mount.waiting.splice(0).forEach((bytes) => mount.board.push(bytes));
+    }).catch((error) => { root.textContent = error.message; });
+  }
+  mount.ask = setTriggerValue || (() => {});
+  if (data && data !== mount.last) {
+    mount.last = data;
+    if (mount.board) mount.board.push(data);
+    else mount.waiting.push(data);
+  } else if (mount.board) mount.board.refreshTheme();
+  // Streamlit also calls this when newer data overtook a call that was still loading; only a detached root is an unmount.
+  return () => setTimeout(() => {
+    if (mount.root.isConnected) return;
+    mount.gone = true;
+    if (mount.board) mount.board.destroy();
+    delete parentElement.triBoard;
+  }, 0);
+}

@@ -1,0 +1,34 @@
+// Files that stand beside this one on the server: Plotly, one folder up, and the style sheet. Not part of a replay page.
+
+let plotlyPending = null;
+
+// window.Plotly, loaded once when the page has none yet.
+export function loadPlotly() {
+  if (window.Plotly) return Promise.resolve(window.Plotly);
+  plotlyPending ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = new URL("../plotly.min.js", import.meta.url).href;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      plotlyPending = null;
+      script.remove();
+      reject(new Error(`The board could not load ${script.src}`));
+    };
+    document.head.append(script);
+  });
+  return plotlyPending;
+}
+
+// Links board.css into the tree (document or shadow root) that `element` lives in, once. Resolves when it is in force.
+export function linkStyle(element) {
+  const tree = element.getRootNode();
+  const home = tree instanceof ShadowRoot ? tree : document.head;
+  if (home.querySelector("link[data-tri-board]")) return Promise.resolve();
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.dataset.triBoard = "";
+  link.href = new URL("./board.css", import.meta.url).href;
+  const ready = new Promise((resolve) => { link.onload = link.onerror = () => resolve(); });
+  home.append(link);
+  return ready;
+}

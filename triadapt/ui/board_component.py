@@ -1,0 +1,38 @@
+"""The live board as a Streamlit component."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from triadapt.ui.static_files import publish
+
+# Loads the board's modules from the server's static files. Streamlit calls this with every new data; calls are passed
+# on in order once the module is there.
+_LOADER = """
+let module = null;
+export default function (component) {
+  module ??= import(new URL(%s, window.location.origin).href);
+  const mounted = module.then((board) => board.default(component));
+  mounted.catch((error) => { component.parentElement.textContent = `The board could not be loaded: ${error.message}`; });
+  return () => { mounted.then((unmount) => unmount && unmount(), () => {}); };
+}
+"""
+
+
+@functools.cache
+def _component(base: str, folder: str) -> Callable[..., Any]:
+    path = f"{base}/app/static/{folder}/board.js"
+    return st.components.v2.component("triadapt_board", js=_LOADER % json.dumps(path), isolate_styles=False)
+
+
+def board(frame: bytes, *, key: str) -> bool:
+    """Show the board with one frame of `views.board.board_frame`. Returns whether it asks for a full copy."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    component = _component(f"/{base}" if base else "", publish())
+    result = component(data=frame, key=key, on_need_full_change=lambda: None)
+    return getattr(result, "need_full", None) is not None

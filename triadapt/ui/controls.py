@@ -1,0 +1,181 @@
+"""The controls of a race: widgets whose values stand in the address, and the configurations they describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from triadapt.config import ConfigError, RunConfig, parse_config, set_value
+from triadapt.methods.registry import METHODS
+from triadapt.tasks.registry import TASKS
+
+NUMBER = int | float
+
+
+@dataclass(frozen=True)
+class Field:
+    """One control. `key` is the path of a RunConfig field and the name in the address; low, high and step bound the
+    widget, `options` makes it a choice."""
+
+    key: str
+    label: str
+    help: str
+    low: NUMBER = 0
+    high: NUMBER = 0
+    step: NUMBER = 1
+    options: tuple[str, ...] = ()
+    slider: bool = True
+
+
+SCHEDULE = (
+    Field("reference_rank", "Budget", "Average rank a matrix at the end; growing methods climb to it, AdaLoRA prunes "
+          "down to it, LoRA has it from the start.", 1, 16),
+    Field("warmup", "Warm-up", "No rank changes up to and including this step.", 0, 1000),
+    Field("interval", "Interval", "Steps between two rank events.", 1, 200),
+    Field("growth", "Growth mode", "How many matrices may grow at an event: more and more (linear), few then many "
+          "(non-linear), or always top-h (fixed). TriAdaptLoRA only.", options=("linear", "non-linear", "fixed")),
+)  # fmt: skip
+TRAINING = (
+    Field("steps", "Steps", "Optimizer steps of each run.", 10, 100_000, 50, slider=False),
+    Field("learning_rate", "Learning rate", "Peak rate of AdamW; it decays linearly to 0.", 1e-6, 1.0, 1e-3,
+          slider=False),
+    Field("seed", "Seed", "The same seed gives every method the same data in the same order.", 0, 2**31 - 1,
+          slider=False),
+)  # fmt: skip
+MORE = (
+    Field("add_r", "Ranks a growth", "Ranks a matrix gains when it grows.", 1, 8),
+    Field("top_h", "Top h", "Matrices that grow at an event: IncreLoRA always, TriAdaptLoRA in fixed mode.", 1, 24),
+    Field("alpha", "Alpha", "The update is scaled by alpha / budget.", 0.5, 256.0, 1.0, slider=False),
+    Field("batch_size", "Batch size", "Rows a step.", 1, 512, slider=False),
+    Field("eval_every", "Evaluate every", "Steps between two evaluations.", 1, 1000, slider=False),
+)
+OF_TASK = {
+    "planted": (
+        Field("planted.blocks", "Blocks", "Transformer blocks, six matrices each.", 1, 12),
+        Field("planted.width", "Width", "Model width d.", 16, 512, 16, slider=False),
+        Field("planted.planted_fraction", "Planted share", "Share of the matrices the teacher changed.", 0.0, 1.0, 0.05),
+        Field("planted.planted_rank", "Planted rank", "Rank of each planted change.", 1, 32),
+        Field("planted.strength", "Strength", "Size of a planted change over that of its matrix.", 0.1, 5.0, 0.1),
+        Field("planted.noise", "Noise", "Standard deviation of noise on the targets.", 0.0, 2.0, 0.05),
+    ),
+    "text": (
+        Field("text.labels", "Question", "pair: does this summary belong to this name? library: which library is it "
+              "from?", options=("pair", "library")),
+        Field("text.train_rows", "Training rows", "Docstrings to train on.", 100, 20_000, 100, slider=False),
+        Field("text.max_tokens", "Longest input", "Tokens.", 16, 256, 8, slider=False),
+    ),
+}  # fmt: skip
+ALL = (*SCHEDULE, *TRAINING, *MORE, *(field for fields in OF_TASK.values() for field in fields))
+
+
+def address_problems() -> list[str]:
+    """One line for each value in the address that cannot be used as it stands. Read before any widget exists: widgets
+    drop what they cannot show without a word."""
+    params = st.query_params
+    lines = []
+    for name in params.get_all("method"):
+        if name not in METHODS:
+            lines.append(f"method = {name!r} in the address: known are {', '.join(METHODS)}; left out")
+    task = params.get("task", "planted")
+    if task not in TASKS:
+        lines.append(f"task = {task!r} in the address: known are {', '.join(TASKS)}; using planted")
+    for field in ALL:
+        if field.key in params and (reason := _problem(field, params[field.key])):
+            lines.append(f"{field.key} = {params[field.key]!r} in the address: {reason}; using the default")
+    return lines
+
+
+def _problem(field: Field, text: str) -> str | None:
+    if field.options:
+        return None if text in field.options else f"known are {', '.join(field.options)}"
+    whole = isinstance(field.low, int)
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        return f"must be a {'whole ' if whole else ''}number from {field.low:g} to {field.high:g}"
+    return None if field.low <= value <= field.high else f"must be from {field.low:g} to {field.high:g}"
+
+
+def _default(key: str, task: str) -> Any:
+    value: Any = RunConfig(task=task)
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _take_defaults_of_task() -> None:
+    task = st.session_state["task"]
+    for field in (*SCHEDULE, *TRAINING, *MORE):
+        st.session_state[field.key] = _default(field.key, task)
+
+
+def _widget(field: Field, task: str) -> Any:
+    default = _default(field.key, task)
+    shared: dict[str, Any] = {"key": field.key, "help": field.help, "bind": "query-params"}
+    if field.options:
+        options = list(field.options)
+        chosen = st.segmented_control(field.label, options, default=default, required=True, width="stretch", **shared)
+        return chosen or default
+    kind = type(field.low)
+    low, high, step = kind(field.low), kind(field.high), kind(field.step)
+    if field.slider:
+        return st.slider(field.label, low, high, kind(default), step, **shared)
+    form = None if kind is int else "%g"
+    return st.number_input(field.label, low, high, kind(default), step, format=form, **shared)
+
+
+def race_controls() -> tuple[list[RunConfig], list[str]]:
+    """Draw the controls. Returns one configuration a chosen method, and one line for each thing that is wrong."""
+    methods = st.pills(
+        "Methods", list(METHODS), selection_mode="multi", default=list(METHODS), key="method", bind="query-params",
+        format_func=lambda name: METHODS[name].label, help="They race in lockstep: same data, same seed, same budget.",
+    )  # fmt: skip
+    task = st.selectbox(
+        "Task", list(TASKS), key="task", bind="query-params", format_func=lambda name: TASKS[name].label,
+        on_change=_take_defaults_of_task, help="; ".join(f"{spec.label}: {spec.summary}" for spec in TASKS.values()),
+    )  # fmt: skip
+    values: dict[str, Any] = {"task": task}
+    with st.container(key="schedule"):
+        for field in SCHEDULE:
+            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+        sketch = st.container(key="sketch")
+    columns = st.columns(2)
+    for index, field in enumerate(TRAINING):
+        with columns[index % 2]:
+            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+    with st.expander("More settings"):
+        for field in (*MORE, *OF_TASK.get(task, ())):
+            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+    configs, lines = [], []
+    if not methods:
+        lines.append("method: choose at least one")
+    for method in METHODS:
+        if method in methods:
+            try:
+                configs.append(parse_config({**values, "method": method}))
+            except ConfigError as error:
+                lines += [f"{METHODS[method].label}: {line}" for line in error.lines]
+    with sketch:
+        draw_sketch(configs)
+    return configs, list(dict.fromkeys(lines))
+
+
+def _text(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def draw_sketch(configs: list[RunConfig]) -> None:
+    """The planned total rank of each method, before a second is spent on training."""
+    # Plotly is imported when the first sketch is drawn, not when the page's modules are.
+    from triadapt.figures.schedule import schedule_sketch  # noqa: PLC0415
+    from triadapt.views.plan import plan  # noqa: PLC0415
+
+    if not configs:
+        return
+    plans = [plan(config) for config in configs]
+    st.plotly_chart(schedule_sketch(plans), width="stretch", key="sketch_chart", config={"displayModeBar": False})
+    notes = dict.fromkeys(f"{item['label']}: {line}" for item in plans for line in item["warnings"])
+    for note in notes:
+        st.caption(f":material/warning: {note}")

@@ -1,0 +1,64 @@
+"""Feeds the board: at each refresh only what the browser does not have yet."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import streamlit as st
+
+from triadapt.events import Stamped
+from triadapt.runs.info import RunInfo
+from triadapt.ui.board_component import board
+from triadapt.ui.showing import Shown, shown
+from triadapt.views.board import board_frame, run_frame
+from triadapt.workers.manager import RunManager
+
+REFRESH_SECONDS = 0.5
+
+
+def reset_board() -> None:
+    """Forget what the browser was sent, so that the next frame is a full copy."""
+    st.session_state.pop("board_sent", None)
+
+
+def feed(manager: RunManager, view: str) -> None:
+    """Draw the board once. Meant to run in a fragment; asks for a whole rerun when a run changes its state."""
+    race = shown(manager, view)
+    states = [info.state for info, _ in race.runs]
+    sent: dict[str, Any] = st.session_state.get("board_sent", {})
+    if sent.get("view") != view:
+        sent = {"view": view, "runs": {}, "states": states, "frame": b""}
+    full = not sent["runs"]
+    frames, moved = [], full
+    for info, reader in race.runs:
+        after, generation = sent["runs"].get(info.id, (0, info.generation))
+        if generation != info.generation:
+            after = 0
+        status = status_of(manager, info, race)
+        rows: list[Stamped] = [] if info.state == "damaged" else reader.events(after)
+        frame = run_frame(info.id, rows, after=after, generation=info.generation, status=status)
+        moved |= bool(rows) or status != sent.get("statuses", {}).get(info.id)
+        sent.setdefault("statuses", {})[info.id] = status
+        sent["runs"][info.id] = (frame["to"], info.generation)
+        frames.append(frame)
+    if moved:
+        sent["frame"] = board_frame(view, frames, full=full, extras={"title": race.title})
+    st.session_state["board_sent"] = sent
+    if board(sent["frame"], key="board"):
+        reset_board()
+        st.rerun(scope="fragment")
+    if states != sent["states"]:
+        sent["states"] = states
+        st.rerun()
+
+
+def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]:
+    """State, message, place in the queue, speed and time left of one run, for the board."""
+    if race.recorded or info.state == "damaged":
+        return {"state": info.state, "message": info.error}
+    status = manager.status(info.id)
+    # The clock's jitter is not news: whole numbers keep an unchanged frame unchanged.
+    for name in ("speed", "eta"):
+        if status.get(name) is not None:
+            status[name] = round(cast(float, status[name]), 1 if name == "speed" else 0)
+    return status

@@ -1,0 +1,139 @@
+"""The list of runs and what can be done with one."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from triadapt.methods.registry import METHODS
+from triadapt.runs.bundle import import_bundle
+from triadapt.runs.export import WHAT, export
+from triadapt.runs.info import RunError, RunInfo
+from triadapt.runs.library import delete, find, list_runs, rename, set_note
+from triadapt.runs.reader import RunReader
+from triadapt.tasks.registry import TASKS
+from triadapt.workers.manager import RunManager
+
+LARGEST_UPLOAD = 64
+
+
+def _row(info: RunInfo) -> dict[str, object]:
+    method, task = METHODS.get(info.method), TASKS.get(info.task)
+    budget = "" if info.total_rank is None else f"{info.total_rank} / {info.target_total_rank}"
+    return {
+        "Name": info.name or info.id,
+        "Method": method.label if method else info.method,
+        "Task": task.label if task else info.task,
+        "State": info.state if not info.error else f"{info.state}: {info.error}",
+        "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps else "",
+        "Total rank": budget,
+        "Metric": "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}",
+        "Made": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created)) if info.created else "",
+        "Note": info.note,
+        "Id": info.id,
+    }
+
+
+def run_table(manager: RunManager) -> RunInfo | None:
+    """Draw the list. Returns the chosen run."""
+    infos = list_runs(manager.runs)
+    if not infos:
+        st.info("No runs yet. Press Run on the Play page, or use `triadapt train` on the command line.")
+        return None
+    choice = st.dataframe(
+        pd.DataFrame([_row(info) for info in infos]), hide_index=True, width="stretch", key="run_table",
+        on_select="rerun", selection_mode="single-row",
+    )  # fmt: skip
+    rows = choice.selection.rows
+    if not rows or rows[0] >= len(infos):
+        st.caption("Choose a run in the first column to open, rename, export or delete it.")
+        return None
+    return infos[rows[0]]
+
+
+def race_panel(manager: RunManager, info: RunInfo) -> None:
+    """What can be done with the chosen run."""
+    st.markdown(f"**{info.name or info.id}** · `{info.id}`")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if st.button("Open", type="primary", icon=":material/open_in_new:", key="open_run"):
+            st.switch_page("pages/play.py", query_params={"run": info.id})
+        if info.race and st.button("Open the whole race", icon=":material/grid_view:", key="open_race"):
+            st.switch_page("pages/play.py", query_params={"run": info.race})
+        if info.resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
+            _do(lambda: manager.resume(info.id))
+        if st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",
+                     help="Stop it first." if info.live else None):  # fmt: skip
+            _confirm_delete(manager, info)
+    if info.state == "damaged":
+        return
+    with st.form("describe", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name", info.name, key=f"name-{info.id}")
+        note = st.text_input("Note", info.note, key=f"note-{info.id}")
+        if st.form_submit_button("Save", icon=":material/save:"):
+            _do(lambda: (rename(manager.runs, info.id, name), set_note(manager.runs, info.id, note)))
+    _export_panel(manager, info)
+
+
+def _do(action: object) -> None:
+    assert callable(action)
+    try:
+        action()
+    except (RunError, OSError) as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    st.rerun()
+
+
+@st.dialog("Delete this run?")
+def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
+    st.write(f"`{info.id}` and its checkpoints will be gone for good.")
+    if st.button("Delete for good", type="primary", key="delete_for_good"):
+        _do(lambda: delete(manager.runs, info.id))
+
+
+def _export_panel(manager: RunManager, info: RunInfo) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        what = st.segmented_control(
+            "Export", list(WHAT), default="csv", required=True, key="export_kind",
+            help="csv: steps, rank events, scores, evaluations; json: everything; html: a replay that opens offline; "
+            "bundle: one file that Import reads back.",
+        )  # fmt: skip
+        whole = bool(info.race) and st.checkbox("The whole race", value=True, key="export_race")
+        st.download_button(
+            "Download", lambda: _zipped(manager, info.race if whole else info.id, str(what)),
+            file_name=f"{info.race if whole else info.id}-{what}.zip", mime="application/zip",
+            icon=":material/download:", key="download",
+        )  # fmt: skip
+
+
+def _zipped(manager: RunManager, view: str, what: str) -> bytes:
+    """The exported files of a run or race in one zip."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / view
+        export([RunReader(manager.runs / info.id) for info in find(manager.runs, view)], folder, [what])
+        memory = io.BytesIO()
+        with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    archive.write(path, path.relative_to(folder.parent))
+        return memory.getvalue()
+
+
+def import_panel(manager: RunManager) -> None:
+    """Take in a bundle that someone handed on."""
+    with st.expander("Import a bundle"):
+        upload = st.file_uploader(
+            "A .jsonl.gz bundle", type=["gz"], key="import_file", max_upload_size=LARGEST_UPLOAD,
+            help="What Export wrote as `bundle`, here or elsewhere.",
+        )  # fmt: skip
+        if upload is not None and st.button("Import", key="import_button"):
+            with tempfile.TemporaryDirectory() as place:
+                path = Path(place) / "upload.jsonl.gz"
+                path.write_bytes(upload.getvalue())
+                _do(lambda: import_bundle(manager.runs, path))

@@ -1,0 +1,263 @@
+"""Who runs what: a queue of races, one worker process, and the word of the user.
+
+Lives in the process of the pages, so it knows no torch. A race is queued as run folders on disk; whatever happens to a
+worker, the folders say how far each run came.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from triadapt.config import RunConfig
+from triadapt.events import Failed, Stopped
+from triadapt.runs.info import RunError, RunInfo
+from triadapt.runs.library import find, new_race
+from triadapt.runs.reader import RunReader
+from triadapt.runs.store import RunStore
+from triadapt.workers.lockstep import Action
+from triadapt.workers.sessions import OPEN_SESSIONS
+from triadapt.workers.worker import WorkerProcess
+
+MOST_FAILED_STARTS = 2
+
+
+@dataclass
+class _Job:
+    race: str
+    folders: list[Path]
+    resume: bool
+    steps: int
+    progress: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def run_ids(self) -> list[str]:
+        return [folder.name for folder in self.folders]
+
+
+class RunManager:
+    """Runs races over the folder `runs`, one after another. Every method may be called from any thread.
+
+    open_sessions: `module:function` that the worker opens sessions with; tests name a stand-in.
+    """
+
+    def __init__(self, runs: Path, *, open_sessions: str = OPEN_SESSIONS) -> None:
+        self.runs = Path(runs)
+        self._open_sessions = open_sessions
+        self._changed = threading.Condition(threading.RLock())
+        self._queue: list[_Job] = []
+        self._current: _Job | None = None
+        self._failed_starts = 0
+        self._message = ""
+        self._shut = False
+        with self._changed:  # so that no report comes before the worker has its place here
+            self._worker = self._hire()
+        atexit.register(self.shutdown)
+
+    # -- what the user wants -------------------------------------------------------------------------------------
+
+    def submit(self, configs: Sequence[RunConfig], name: str | None = None) -> str:
+        """Queue a new race. Returns its id. Raises RunError, OSError with nothing left behind."""
+        self._check_open()
+        race = new_race(self.runs, configs, name)
+        self._enqueue(_Job(race.id, race.folders, False, max(config.steps for config in configs)))
+        return race.id
+
+    def resume(self, run_or_race_id: str) -> str:
+        """Queue what ended early of a run or race, to go on from its newest checkpoints. Returns the race id.
+
+        Raises RunError when there is nothing to resume.
+        """
+        self._check_open()
+        infos = find(self.runs, run_or_race_id)
+        with self._changed:
+            busy = {run_id for job in self._jobs() for run_id in job.run_ids}
+            ready = [info for info in infos if info.resumable and info.id not in busy]
+            if not ready:
+                states = ", ".join(f"{info.id} is {info.state}" for info in infos)
+                raise RunError(f"nothing to resume: {states}")
+            folders = [self.runs / info.id for info in ready]
+            for folder in folders:
+                with RunStore.open(folder) as store:
+                    store.set_state("queued")
+            self._enqueue(_Job(ready[0].race, folders, True, max(info.steps for info in ready)))
+        return ready[0].race
+
+    def pause(self, race_id: str) -> bool:
+        """Hold the race between two steps. Whether it is the race that runs; the same for the methods below."""
+        return self._order(race_id, "pause")
+
+    def unpause(self, race_id: str) -> bool:
+        """Go on after a pause."""
+        return self._order(race_id, "unpause")
+
+    def step(self, race_id: str) -> bool:
+        """One step of every run, then hold."""
+        return self._order(race_id, "step")
+
+    def step_event(self, race_id: str) -> bool:
+        """Go on until any run of the race has a rank event, then hold."""
+        return self._order(race_id, "step_event")
+
+    def stop(self, race_id: str) -> bool:
+        """End the race with a checkpoint; it can be resumed. A race that waits leaves the queue."""
+        with self._changed:
+            for job in [job for job in self._queue if job.race == race_id]:
+                self._queue.remove(job)
+                for folder in job.folders:
+                    _end(folder, Stopped(0, "taken out of the queue"))
+                self._changed.notify_all()
+                return True
+        return self._order(race_id, "stop")
+
+    # -- what can be seen ----------------------------------------------------------------------------------------
+
+    def status(self, run_id: str) -> dict[str, Any]:
+        """Live fields of a run: `state`, `position` (0 runs, 1 is next, None otherwise), `speed` in steps a second,
+        `eta` in seconds, `message`. Raises RunError for a malformed or unknown id."""
+        info = find(self.runs, run_id)[0]
+        status: dict[str, Any] = {
+            "state": info.state, "position": None, "speed": None, "eta": None, "message": info.error,
+        }  # fmt: skip
+        with self._changed:
+            job = next((job for job in self._jobs() if run_id in job.run_ids), None)
+            if job is None:
+                if info.state in ("running", "paused") and self._is_ours(info):
+                    status |= {"state": "failed", "message": self._message or "its end could not be written"}
+                return status
+            status["position"] = self._jobs().index(job) + (self._current is None)
+            if job is not self._current:
+                status["message"] = f"waiting, {status['position']} in the queue"
+            elif info.live:
+                status |= {key: job.progress.get(key) for key in ("speed", "message")}
+                if status["speed"] and not job.progress.get("paused"):
+                    status["eta"] = max(0, job.steps - job.progress["step"]) / status["speed"]
+                if not job.progress:
+                    status["message"] = "the worker is starting"
+        return status
+
+    def active(self) -> list[str]:
+        """Race ids: the one that runs, then those that wait."""
+        with self._changed:
+            return [job.race for job in self._jobs()]
+
+    def ready(self) -> bool:
+        """Whether a worker is warm, so that a race starts without waiting for imports."""
+        with self._changed:
+            return self._worker.ready
+
+    def wait(self, race_id: str, timeout: float | None = None) -> bool:
+        """Block until the race neither runs nor waits. Whether that came true within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: race_id not in self.active(), timeout)
+
+    def shutdown(self, timeout: float = 15.0) -> None:
+        """Stop the race that runs, with a checkpoint, take the others out of the queue, end the worker."""
+        with self._changed:
+            if self._shut:
+                return
+            self._shut = True
+            waiting, self._queue = self._queue, []
+            worker = self._worker
+        atexit.unregister(self.shutdown)
+        worker.close(timeout)
+        for job in waiting:
+            for folder in job.folders:
+                _end(folder, Stopped(0, "the app was closed"))
+
+    # -- the worker ----------------------------------------------------------------------------------------------
+
+    def _hire(self) -> WorkerProcess:
+        return WorkerProcess(self._open_sessions, self._on_report, self._on_death)
+
+    def _jobs(self) -> list[_Job]:
+        return ([self._current] if self._current else []) + self._queue
+
+    def _is_ours(self, info: RunInfo) -> bool:
+        owner = RunReader(self.runs / info.id).owner()
+        return owner is not None and owner.pid == self._worker.pid
+
+    def _check_open(self) -> None:
+        if self._shut:
+            raise RunError("the app is closing; nothing new is started")
+
+    def _enqueue(self, job: _Job) -> None:
+        with self._changed:
+            self._queue.append(job)
+            if not self._worker.alive:
+                self._failed_starts = 0
+                self._worker = self._hire()
+            self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Give the next race to the worker if it is idle. Called with the lock held."""
+        if self._shut or self._current is not None or not self._queue or not self._worker.ready:
+            return
+        self._current = job = self._queue.pop(0)
+        self._worker.send(
+            {"order": "race", "race": job.race, "folders": [str(f.absolute()) for f in job.folders],
+             "resume": job.resume}
+        )  # fmt: skip
+
+    def _order(self, race_id: str, action: Action) -> bool:
+        with self._changed:
+            if self._current is None or self._current.race != race_id:
+                return False
+            return self._worker.send({"order": action, "race": race_id})
+
+    def _on_report(self, worker: WorkerProcess, report: dict[str, Any]) -> None:
+        with self._changed:
+            job = self._current
+            if report["report"] == "ready":
+                self._failed_starts = 0
+            elif job is not None and report["race"] == job.race:
+                if report["report"] == "progress":
+                    job.progress = report
+                else:
+                    self._message = report["error"]
+                    if report["error"]:
+                        for folder in job.folders:
+                            _end(folder, Failed(0, report["error"]))
+                    self._current = None
+            self._dispatch()
+            self._changed.notify_all()
+
+    def _on_death(self, worker: WorkerProcess, how: str, last_lines: str) -> None:
+        """The worker process is gone and was waited for."""
+        with self._changed:
+            if worker is not self._worker:
+                return
+            job, self._current = self._current, None
+            if job is not None:
+                for folder in job.folders:
+                    _end(folder, Failed(0, how, last_lines))
+            elif not self._shut:
+                self._failed_starts += 1
+            if not self._shut:
+                self._recover(how, last_lines)
+            self._changed.notify_all()
+
+    def _recover(self, how: str, last_lines: str) -> None:
+        if self._failed_starts < MOST_FAILED_STARTS:
+            self._worker = self._hire()
+            return
+        self._message = f"the worker cannot start: {last_lines.strip().splitlines()[-1] if last_lines.strip() else how}"
+        waiting, self._queue = self._queue, []
+        for job in waiting:
+            for folder in job.folders:
+                _end(folder, Failed(0, self._message, last_lines))
+
+
+def _end(folder: Path, event: Failed | Stopped) -> None:
+    """Write the end of a run whose worker cannot, unless it has one already."""
+    info = RunReader(folder).info()
+    if info.state in ("finished", "stopped", "failed", "damaged"):
+        return
+    with suppress(RunError, sqlite3.Error, OSError), RunStore.open(folder) as store:
+        store.append(type(event)(**{**event.__dict__, "step": max(0, store.last_step)}))
