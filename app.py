@@ -2,7 +2,11 @@
 
 import streamlit as st
 
-st.set_page_config(page_title="triadapt", page_icon=":material/grid_on:", layout="wide")
+from triadapt.ui.page_style import tighten
+
+# An emoji as icon: a Material icon would be fetched from another host.
+st.set_page_config(page_title="triadapt", page_icon="🔺", layout="wide")
+tighten()
 
 page = st.navigation(
     [

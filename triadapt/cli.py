@@ -4,6 +4,7 @@ line and an exit code: 0 done, 1 a run failed or a file could not be written, 2 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -100,7 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:
         return int(leaving.code or 0)
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         return _complain(2, *error.lines)
     except RunError as error:
@@ -108,8 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FileExistsError as error:
         return _complain(2, f"{error.filename}: exists already; name another folder or add --overwrite")
     except BrokenPipeError:
-        # Whoever read the output has enough, as `head` does. The file is closed so that nothing complains at exit.
-        sys.stdout = None
+        # Whoever read the output has enough, as `head` does. What is left must not be flushed into the pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
         return _complain(1, f"{error.filename or 'file'}: {error.strerror or error}")

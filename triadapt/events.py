@@ -214,10 +214,21 @@ def encode(event: Event) -> tuple[str, bytes]:
     body = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in arrays and f.name != "step"}
     if isinstance(event, Started):
         body["matrices"] = [asdict(matrix) for matrix in event.matrices]
-    chunks = [np.ascontiguousarray(getattr(event, name), dtype=dtype) for name, dtype in arrays.items()]
+    chunks = [_packed(name, getattr(event, name), dtype) for name, dtype in arrays.items()]
     if chunks:
         body["lengths"] = [len(chunk) for chunk in chunks]
     return json.dumps(body, separators=(",", ":")), b"".join(chunk.tobytes() for chunk in chunks)
+
+
+def _packed(name: str, value: Any, dtype: str) -> NDArray[Any]:
+    given = np.asarray(value)
+    if given.ndim != 1 or given.dtype.kind not in "buif":
+        raise ValueError(f"{name}: an array of numbers with one dimension is needed, not {given.dtype} {given.shape}")
+    packed = np.ascontiguousarray(given, dtype=dtype)
+    # NumPy wraps counts that are too large and cuts fractions without a word.
+    if packed.dtype.kind == "u" and packed.dtype != given.dtype and not np.array_equal(packed, given):
+        raise ValueError(f"{name}: {value!r} does not fit {packed.dtype}")
+    return packed
 
 
 def _number(value: float) -> str:
@@ -234,10 +245,14 @@ def decode(kind: str, step: int, body: str, blob: bytes) -> Event:
         lengths = values.pop("lengths", [])
         offset = 0
         for (name, dtype), length in zip(cls.arrays.items(), lengths, strict=True):
+            if length < 0:
+                raise ValueError(f"{name} has length {length}")
             values[name] = np.frombuffer(blob, dtype=dtype, count=length, offset=offset)
             offset += length * np.dtype(dtype).itemsize
+        if offset != len(blob):
+            raise ValueError(f"{len(blob)} bytes of arrays where {offset} are named")
         if cls is Started:
             values["matrices"] = [Matrix(**{**m, "shape": tuple(m["shape"])}) for m in values["matrices"]]
         return cls(step=step, **values)
-    except (TypeError, KeyError, AttributeError, ValueError) as error:
+    except (TypeError, KeyError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a valid {kind!r} event: {error}") from error

@@ -154,6 +154,8 @@ class Server:
                 self.send_response(200 if kind else 404)
                 self.send_header("Content-Type", kind or "text/plain")
                 self.send_header("Content-Length", str(len(body)))
+                if kind and "plotly" in self.path:
+                    self.send_header("Cache-Control", "max-age=3600")
                 self.end_headers()
                 self.wfile.write(body)
 

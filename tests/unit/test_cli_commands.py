@@ -186,6 +186,18 @@ def test_runs_show_export_and_import_go_round(capsys: pytest.CaptureFixture[str]
     assert code == 0 and [info.id for info in list_runs(tmp_path / "others")] == json.loads(out)
 
 
+def test_a_reader_that_has_enough_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    run_id = trained(capsys)["runs"][0]["id"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "triadapt", "show", run_id, "--events"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     code, _, err = run(capsys, "train", *FAKE, *SMALL, "--runs", "file/below")

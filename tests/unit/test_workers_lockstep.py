@@ -1,4 +1,6 @@
 import queue
+import sqlite3
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -189,3 +191,13 @@ def test_ctrl_c_in_the_middle_of_a_step_leaves_a_stopped_run(tmp_path: Path) -> 
 
     assert list(lockstep(race, on_event=interrupt).run().values()) == ["stopped"]
     assert RunReader(race.folders[0]).info().state == "stopped"
+
+
+def test_a_run_that_cannot_be_written_fails_and_the_others_go_on(tmp_path: Path) -> None:
+    race = new_race(tmp_path, configs())
+    with closing(sqlite3.connect(race.folders[0] / "run.db")) as file:
+        full = "create trigger full before insert on events when new.step > 5 begin select raise(abort, 'full'); end"
+        file.execute(full)
+    failures: list[str] = []
+    seen = lockstep(race, on_event=lambda i, e: failures.append(e.error) if isinstance(e, Failed) else None).run()
+    assert list(seen.values()) == ["failed", "finished"] and failures == ["IntegrityError: full"]

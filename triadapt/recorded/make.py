@@ -43,8 +43,8 @@ RECORDINGS = (
     Recording(
         "healthy-race",
         "Four methods, one budget",
-        "Every method reaches the same total rank with room to spare. Planted matrices are outlined: watch which method "
-        "puts its rank there.",
+        "Every method reaches the same total rank with room to spare. Planted matrices are outlined: watch which "
+        "method puts its rank there.",
         ("triadaptlora", "increlora", "adalora", "lora"),
         {},
     ),
@@ -54,13 +54,13 @@ RECORDINGS = (
         "The warm-up ends 60 steps before the run does, so TriAdaptLoRA has two rank events and never reaches its "
         "budget. Plain LoRA with the whole budget from the start is beside it.",
         ("triadaptlora", "lora"),
-        {"warmup": 540, "interval": 30, "growth": "fixed", "top_h": 2},
+        {"warmup": 540, "growth": "fixed", "top_h": 2},
     ),
     Recording(
         "adalora-never-allocates",
-        "AdaLoRA that does not allocate until it must",
-        "The interval is longer than the run, so no mask fires on the way; all pruning happens at once at the very end, "
-        "with no step left to recover.",
+        "AdaLoRA that never allocates",
+        "The interval is longer than the run and no steps are set aside for the final budget, so no mask ever fires: "
+        "AdaLoRA ends at its start rank, above the budget that plain LoRA beside it keeps.",
         ("adalora", "lora"),
         {"interval": 1000, "adalora": {"final_share": 0.0}},
     ),

@@ -52,7 +52,7 @@ TASKS: dict[str, TaskSpec] = {
             "a teacher with low-rank changes on some matrices; the truth is known",
             "triadapt.tasks.planted.settings:Settings",
             "triadapt.tasks.planted.task:PlantedTask",
-            {"steps": 600, "learning_rate": 5e-3, "batch_size": 32, "reference_rank": 2, "warmup": 60, "interval": 20},
+            {"steps": 600, "learning_rate": 5e-3, "batch_size": 16, "reference_rank": 2, "warmup": 60, "interval": 20},
         ),
         TaskSpec(
             "text",

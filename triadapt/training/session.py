@@ -139,8 +139,7 @@ class Session:
         learning_rate = self._learning_rate(step)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        # Dropout and the like draw the same numbers for every method and after a resume.
-        torch.manual_seed(config.seed * 1_000_003 + step)
+        self._seed(config.seed * 1_000_003 + step)
         loss = self.task.loss(self.model, self.task.batch(step))
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -168,6 +167,15 @@ class Session:
         if self.done:
             events += self._finish()
         return events
+
+    def _seed(self, seed: int) -> None:
+        # Dropout and the like draw the same numbers for every method and after a resume. torch.manual_seed would also
+        # queue a call, with a stack trace, for every kind of device that was never used.
+        torch.default_generator.manual_seed(seed)
+        if self.device.startswith("cuda"):
+            torch.cuda.manual_seed(seed)
+        elif self.device == "mps":
+            torch.mps.manual_seed(seed)
 
     def _learning_rate(self, step: int) -> float:
         if self.config.lr_schedule == "constant":

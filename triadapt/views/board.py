@@ -29,7 +29,10 @@ from triadapt.views.frames import pack
 from triadapt.views.thinning import keep_extremes
 
 STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "interrupted", "recorded", "damaged")
+# Most records of each kind in one frame, so that a full copy of a long run stays small. Rank events are never thinned.
 MAX_STEPS = 4000
+MAX_SCORES = 24
+MAX_GEOMETRY = 40
 E_ = TypeVar("E_", bound=Event)
 
 
@@ -52,8 +55,10 @@ def run_frame(
     rows: stored events in order; those up to `after` are left out. generation: changes when the run's history was
     rewritten (resumed from an older checkpoint), which makes the browser ask for a full copy. status: `state` (one of
     STATES) and, where known, `message`, `position` in the queue, `speed` in steps a second, `eta` in seconds.
+    `label`, `colour` and `dash` in it replace those of the method, to tell two runs of one method apart.
 
-    Loss curves of more than 4000 points are thinned, peaks kept. Raises ValueError for an unknown state.
+    Loss curves of more than 4000 points are thinned, peaks kept, and so are long lists of scores and geometry.
+    Raises ValueError for an unknown state.
     """
     if status.get("state") not in STATES:
         raise ValueError(f"state = {status.get('state')!r}: known are {', '.join(STATES)}")
@@ -69,11 +74,11 @@ def run_frame(
     for started in _of(Started, events):
         frame["started"] = _started(started)
     parts = {
-        "step": _steps([row for row in rows if isinstance(row.event, Step)]),
-        "scores": _scores(_of(Scores, events)),
+        "step": _steps(_of(Step, events)),
+        "scores": _scores(_thinned(_of(Scores, events), MAX_SCORES)),
         "events": _rank_events(_of(RankEvent, events)),
         "evals": _evaluations(_of(Evaluation, events)),
-        "geometry": _geometry(_of(Geometry, events)),
+        "geometry": _geometry(_thinned(_of(Geometry, events), MAX_GEOMETRY)),
         "baselines": {event.name: event.value for event in _of(Baseline, events)},
         "warnings": [
             {"t": event.step, "code": event.code, "message": event.message, "advice": event.advice}
@@ -115,17 +120,22 @@ def _started(event: Started) -> dict[str, Any]:
     }
 
 
-def _steps(rows: Sequence[Stamped]) -> dict[str, Any] | None:
-    if not rows:
+def _thinned(events: list[E_], limit: int) -> list[E_]:
+    """At most `limit` of the events, evenly spread, the first and the last among them."""
+    if len(events) <= limit:
+        return events
+    return [events[index] for index in np.linspace(0, len(events) - 1, limit).round().astype(int)]
+
+
+def _steps(steps: Sequence[Step]) -> dict[str, Any] | None:
+    if not steps:
         return None
-    steps = _of(Step, [row.event for row in rows])
     loss = _floats([event.loss for event in steps])
     kept = keep_extremes(loss, MAX_STEPS)
     return {
         "t": _whole([event.step for event in steps])[kept],
         "loss": loss[kept],
         "lr": _floats([event.learning_rate for event in steps])[kept],
-        "time": _floats([row.time for row in rows])[kept],
     }
 
 

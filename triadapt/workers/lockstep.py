@@ -99,6 +99,7 @@ class Lockstep:
         self._reason = ""
         self._paused = False
         self._laps: deque[float] = deque()
+        self._waiting: deque[Command] = deque()
         self._members: list[_Member] = []
         try:
             for folder in self.folders:
@@ -171,6 +172,8 @@ class Lockstep:
             if self._obey():
                 self._stop_all()
                 return
+            if not self._active:  # none could be written any more
+                return
             # After a resume the runs may stand at different steps: those behind go first, until all are level.
             now = min(self._step_of(member) for member in self._active)
             grew = False
@@ -202,23 +205,25 @@ class Lockstep:
         """Take the commands that wait; while paused, wait for more. Whether to stop."""
         while True:
             self._set_paused(self._mode == "pause")
-            try:
-                command = self.commands.get(block=self._paused)
-            except queue.Empty:
+            self._receive(block=self._paused and not self._waiting and bool(self._active))
+            if not self._waiting:
                 return False
+            command = self._waiting.popleft()
             if command.action == "stop":
                 self._reason = command.reason
                 return True
             self._mode = command.action
 
     def _stopping(self) -> bool:
-        """Whether the next command is to stop. Leaves other commands, and the order of all, as they are."""
-        waiting = []
-        while not self.commands.empty():
-            waiting.append(self.commands.get())
-        for command in waiting:
-            self.commands.put(command)
-        return any(command.action == "stop" for command in waiting)
+        """Whether a command to stop waits. It and those before it are left to `_obey`."""
+        self._receive(block=False)
+        return any(command.action == "stop" for command in self._waiting)
+
+    def _receive(self, *, block: bool) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._waiting.append(self.commands.get(block=block))
+                block = False
 
     def _set_paused(self, paused: bool) -> None:
         if paused == self._paused:
@@ -226,11 +231,15 @@ class Lockstep:
         self._paused = paused
         self._laps.clear()
         for member in self._active:
-            member.store.set_state("paused" if paused else "running")
+            try:
+                member.store.set_state("paused" if paused else "running")
+            except sqlite3.Error as error:
+                self._fail(member, error)
+                continue
             if not paused:
                 member.store.start_clock()
         if paused:
-            self._report(min(self._step_of(member) for member in self._active))
+            self._report(min((self._step_of(member) for member in self._active), default=0))
 
     def _stop_all(self) -> None:
         for member in self._active:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Settings(BaseModel):
     """AdaLoRA starts at `init_rank_ratio` times the reference rank and prunes down to it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     init_rank_ratio: float = Field(1.5, gt=1, le=8, description="Start rank over reference rank; above 1.")
     final_share: float = Field(0.25, ge=0, lt=1, description="Share of the steps at the end with the budget fixed; 0: none.")

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Settings(BaseModel):
     """IncreLoRA grows the `top_h` matrices with the largest gradient score."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     beta1: float = Field(0.85, gt=0, lt=1, description="Moving average of the score.")
     beta2: float = Field(0.85, gt=0, lt=1, description="Moving average of its uncertainty.")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Settings(BaseModel):
     """A small frozen transformer and a teacher that differs from it by known low-rank changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     blocks: int = Field(4, ge=1, le=48, description="Transformer blocks; each has six matrices.")
     width: int = Field(64, ge=8, le=2048, description="Model width d.")

@@ -1,5 +1,5 @@
 // The charts over time: total rank against its target, training loss, metric. A cursor shows the step looked at.
-import {chartAxis, chartConfig, chartLayout, chartSection, element, methodColour, tidy} from "./theme.js";
+import {chartAxis, chartConfig, chartLayout, chartSection, element, lineLabel, methodColour, tidy} from "./theme.js";
 
 const MOST_POINTS = 2000;
 
@@ -109,7 +109,7 @@ export class TotalRank extends TimeChart {
     }
     if (!drawn.length) [bottom, top] = [0, 1];
     const room = Math.max(1, (top - bottom) * 0.12);
-    const range = [Math.max(0, bottom - room), top + room];
+    const range = [Math.max(0, bottom - room), top + 2 * room]; // above: the name of the target
     const planned = [...new Set(drawn.flatMap((run) => Array.from(run.started.planned)))].sort((a, b) => a - b);
     traces.push({
       type: "scatter", mode: "markers", x: planned, y: planned.map(() => range[0] + (range[1] - range[0]) * 0.03), hoverinfo: "x",
@@ -134,10 +134,8 @@ export class TotalRank extends TimeChart {
       yaxis: {range, tickformat: "d"},
       shapes: targets.map((target) => ({
         type: "line", xref: "paper", x0: 0, x1: 1, y0: target, y1: target, layer: "below", line: {color: theme.quiet, width: 1, dash: "dot"},
-        label: {
-          text: `target ${target}`, textposition: "end", yanchor: "bottom", padding: 3, font: {size: 11, color: theme.quiet},
-        },
       })),
+      annotations: targets.map((target) => lineLabel(theme, `target ${target}`, target)),
     });
   }
 
@@ -163,13 +161,14 @@ export class LossCurve extends TimeChart {
     for (const run of drawn) {
       const {t, loss} = run.step;
       const raw = keepExtremes(loss, limit);
-      const even = smoothed(loss, Math.max(3, Math.min(100, loss.length / 30)));
+      const even = smoothed(loss, Math.max(8, Math.min(100, run.started.total_step / 50)));
       const kept = keepExtremes(even, limit);
       faint.push(this.line(run, raw.map((i) => t[i]), raw.map((i) => (Number.isFinite(loss[i]) ? loss[i] : null)), {
         line: {width: 1, dash: "solid"}, opacity: run === this.board.focus ? 0.3 : 0.13, hoverinfo: "skip",
       }));
       lines.push(this.line(run, kept.map((i) => t[i]), kept.map((i) => even[i]), {
-        hovertemplate: `${run.started.label}<br>step %{x}: loss %{y:.4g} (smoothed)<extra></extra>`,
+        customdata: kept.map((i) => run.step.lr[i]),
+        hovertemplate: `${run.started.label}<br>step %{x}: loss %{y:.4g} (smoothed)<br>learning rate %{customdata:.3g}<extra></extra>`,
       }));
     }
     this.react([...faint, ...lines], {yaxis: logAxis(drawn.flatMap((run) => run.step.loss))});
@@ -237,11 +236,8 @@ export class MetricCurve extends TimeChart {
       yaxis: kind,
       shapes: names.map(([name, value]) => ({
         type: "line", xref: "paper", x0: 0, x1: 1, y0: value, y1: value, layer: "below", line: {color: theme.quiet, width: 1, dash: "dot"},
-        label: {
-          text: `${name} ${tidy(value)}`, textposition: "end", yanchor: inLog ? "top" : "bottom", padding: 3,
-          font: {size: 11, color: theme.quiet},
-        },
       })),
+      annotations: names.map(([name, value]) => lineLabel(theme, `${name} ${tidy(value)}`, inLog ? Math.log10(value) : value, inLog)),
     });
   }
 

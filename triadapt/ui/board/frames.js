@@ -28,7 +28,7 @@ export class HeldRun {
     this.to = 0;
     this.started = null;
     this.status = {state: "queued"};
-    this.step = {t: [], loss: [], lr: [], time: []};
+    this.step = {t: [], loss: [], lr: []};
     this.scores = [];
     this.events = [];
     this.evals = [];
@@ -65,11 +65,18 @@ export class HeldRun {
     return index < 0 ? this.startRanks : this.events[index].ranks;
   }
 
+  // A status may rename a run and give it another look, so that two runs of one method can be told apart.
+  setStatus(status) {
+    this.status = status;
+    if (!this.started) return;
+    for (const key of ["label", "colour", "dash"]) if (status[key]) this.started[key] = status[key];
+  }
+
   append(part) {
     if (part.started) this.started = part.started;
     const n = this.size;
     if (part.step) {
-      for (const key of ["t", "loss", "lr", "time"]) for (const value of part.step[key]) this.step[key].push(value);
+      for (const key of ["t", "loss", "lr"]) for (const value of part.step[key]) this.step[key].push(value);
     }
     if (part.scores) {
       part.scores.t.forEach((t, i) => this.scores.push({t, scores: part.scores.values.subarray(i * n, (i + 1) * n)}));
@@ -152,12 +159,12 @@ export class Held {
         changed = true;
       }
       if (JSON.stringify(run.status) !== JSON.stringify(part.status)) changed = true;
-      run.status = part.status;
       if (run.generation !== part.generation) missing = true;
       else if (part.from === run.to) {
         if (part.to > run.to) changed = true;
         if (part.to > run.to || part.started) run.append(part);
       } else if (part.to > run.to) missing = true;
+      run.setStatus(part.status);
     }
     return {fresh, changed, missing};
   }

@@ -108,6 +108,15 @@ export function chartAxis(theme, more) {
   };
 }
 
+// Name of a horizontal line, at its right end, legible above whatever runs below it. `at` is in units of the axis.
+export function lineLabel(theme, text, at, below) {
+  const [r, g, b] = colourParts(theme.background);
+  return {
+    text, x: 1, xref: "paper", y: at, yref: "y", xanchor: "right", yanchor: below ? "top" : "bottom", showarrow: false, borderpad: 1,
+    font: {size: 11, color: theme.text}, bgcolor: `rgba(${r},${g},${b},0.7)`, yshift: below ? -1 : 1,
+  };
+}
+
 // A number as people write it: 3 significant digits, no trailing noise.
 export function tidy(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";

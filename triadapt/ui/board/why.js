@@ -1,5 +1,6 @@
 // Why did it grow? One allocation explained: every importance, the threshold, who was chosen, in a picture and in words.
-import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, tidy} from "./theme.js";
+import {chartAxis, chartConfig, chartLayout, chartSection, element, lineLabel, matrixLabel, methodColour, tidy} from "./theme.js";
+import {lastAtOrBefore} from "./frames.js";
 
 const WHY_LABELLED = 72;
 const WHY_TOP = 60;
@@ -67,6 +68,12 @@ function growthWords(run, event, n) {
   return `${text}; ${plain(missed)} reached it too, but the budget allowed no more.`;
 }
 
+// Importance before the first event, in the form of an event that chose nobody.
+function undecided(run, record) {
+  const ranks = run.startRanks;
+  return {t: record.t, scores: record.scores, threshold: NaN, chosen: [], before: ranks, ranks, units: []};
+}
+
 export class WhyPanel {
   constructor(board) {
     this.board = board;
@@ -81,31 +88,27 @@ export class WhyPanel {
     if (!run || !run.started) { this.#blank("Nothing to explain yet."); return; }
     const at = run.eventAt(step);
     const event = at < 0 ? null : run.events[at];
-    const key = `${run.id} ${run.generation} ${at} ${this.board.pinned} ${this.board.hovered}`;
+    const before = event ? -1 : lastAtOrBefore(run.scores, step);
+    const key = `${run.id} ${run.generation} ${at} ${before} ${this.board.pinned} ${this.board.hovered}`;
     if (key === this.key && !["size", "theme"].some((reason) => reasons.has(reason))) return;
     this.key = key;
     this.heading.textContent = run.started.allocation === "prunes" ? "Why was it pruned?" : "Why did it grow?";
     const words = whyWords(run, event);
     const ordinal = event ? `, event ${at + 1} of ${Math.max(run.started.planned.length, run.events.length)}` : "";
     this.note.textContent = `${run.started.label}${ordinal}`;
-    if (!event || (!event.scores.length && !event.units.length)) { this.#blank(words); return; }
+    const shown = event || (before < 0 ? null : undecided(run, run.scores[before]));
+    if (!shown || (!shown.scores.length && !shown.units.length)) { this.#blank(words); return; }
     this.words.textContent = words;
     this.describe(words);
     this.holder.hidden = false;
-    const [bars, axis] = event.units.length ? this.#units(run, event) : this.#matrices(run, event);
-    this.#react(run, event, bars, axis);
+    const [bars, axis] = shown.units.length ? this.#units(run, shown) : this.#matrices(run, shown);
+    this.#react(run, shown, bars, axis);
   }
 
   #blank(words) {
     this.words.textContent = words;
     this.describe(words);
     this.holder.hidden = true;
-  }
-
-  #colour(run, label, chosen) {
-    const {theme, hovered, pinned} = this.board;
-    if (label === hovered || label === pinned) return theme.text;
-    return chosen ? methodColour(run, theme) : theme.grey;
   }
 
   #matrices(run, event) {
@@ -143,7 +146,7 @@ export class WhyPanel {
     const bars = {
       x: order.map((_, place) => place), y: order.map((i) => event.units[i]), width: order.map(() => (order.length > 120 ? 1 : 0.82)),
       marker: {
-        color: order.map((i, place) => this.#colour(run, null, kept[place])),
+        color: kept.map((stays) => (stays ? methodColour(run, this.board.theme) : this.board.theme.grey)),
         line: {color: this.board.theme.text, width: this.labels.map((label) => this.#outline(label))},
       },
       hovertext: order.map((i, place) => `triplet of <b>${name(i)}</b> importance ${tidy(event.units[i])}<br>${kept[place] ? "kept" : "pruned"}`),
@@ -167,11 +170,9 @@ export class WhyPanel {
     layout.yaxis = chartAxis(theme, {rangemode: "tozero", nticks: 5, tickformat: "~g", exponentformat: "power", fixedrange: true});
     layout.shapes = [{
       type: "line", xref: "paper", x0: 0, x1: 1, y0: event.threshold, y1: event.threshold, line: {color: theme.text, width: 1.3, dash: "dash"},
-      label: {
-        text: `threshold ${tidy(event.threshold)}`, textposition: "end", yanchor: "bottom", padding: 3, font: {size: 11, color: theme.text},
-      },
     }];
-    if (!Number.isFinite(event.threshold)) layout.shapes = [];
+    layout.annotations = [lineLabel(theme, `threshold ${tidy(event.threshold)}`, event.threshold)];
+    if (!Number.isFinite(event.threshold)) layout.shapes = layout.annotations = [];
     Plotly.react(this.box, [{type: "bar", hoverinfo: "text", textposition: "none", ...bars}], layout, chartConfig("why"));
     if (this.bound) return;
     this.bound = true;

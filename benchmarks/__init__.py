@@ -1,0 +1,2 @@
+"""How fast training is, what watching costs, how soon a picture is there. Each module prints its tables alone:
+`python -m benchmarks.train_speed`; `python -m benchmarks` runs all."""

@@ -1,0 +1,120 @@
+"""The app as a visitor meets it: a Streamlit server of its own, and a headless Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+START_SECONDS = 60.0
+PAGE_MILLISECONDS = 60_000
+CELLS = "document.querySelectorAll('[data-testid=rank-map] .hm image').length > 0"
+
+
+@dataclass(frozen=True)
+class AppServer:
+    """Where the app answers, and the folder its runs go to."""
+
+    address: str
+    runs: Path
+
+
+@contextmanager
+def app_server() -> Iterator[AppServer]:
+    """Start the app on a free port over an empty folder of runs; end it afterwards. Raises RuntimeError."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="triadapt-benchmark-") as folder:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+        command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
+        environment = {**os.environ, "TRIADAPT_RUNS": folder}
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait(process, f"{address}/_stcore/health")
+            yield AppServer(address, Path(folder))
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], address: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"the app ended at its start with exit code {process.returncode}; try `make app`")
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"the app did not answer within {START_SECONDS:.0f} s")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser. Raises RuntimeError when there is none."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        raise RuntimeError("no Chromium or Chrome on this machine; install one, for example `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def new_page(browser: Browser) -> Page:
+    """A page with an empty cache."""
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    page.set_default_timeout(PAGE_MILLISECONDS)
+    return page
+
+
+def open_board(page: Page, address: str) -> float:
+    """Go to `address`; returns the seconds until the rank map has cells."""
+    start = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.wait_for_function(CELLS, polling="raf")
+    return time.perf_counter() - start
+
+
+def press_run(page: Page) -> float:
+    """Press Run; returns the seconds until the new race has a first training step on the board."""
+    before = page.evaluate("new URLSearchParams(location.search).get('run')")
+    button = page.get_by_role("button", name="Run", exact=False).and_(page.locator(".st-key-run_button button"))
+    start = time.perf_counter()
+    button.click()
+    page.wait_for_function(
+        """(before) => {
+          const view = new URLSearchParams(location.search).get('run');
+          const mount = document.querySelector('.tri-board');
+          const host = mount && mount.parentElement.triBoard;
+          const runs = host && host.board ? host.board.runs : [];
+          return view && view !== before && runs.some((run) => run.id.startsWith(view) && run.step.t.length > 0);
+        }""",
+        arg=before,
+        polling="raf",
+    )
+    return time.perf_counter() - start

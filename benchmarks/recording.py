@@ -1,0 +1,136 @@
+"""What recording and watching cost: training speed with the store and without, with the page open and closed."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run
+from benchmarks.tables import Table, main
+from triadapt.config import RunConfig, parse_config
+from triadapt.events import Event, Step
+from triadapt.methods.registry import METHODS
+from triadapt.runs.library import find, new_race
+from triadapt.runs.reader import RunReader
+from triadapt.training.race import open_race
+from triadapt.workers.lockstep import Lockstep
+
+STEPS = 150
+SETTLE_SECONDS = 1.0
+
+
+def stored_seconds(configs: list[RunConfig]) -> float:
+    """Seconds from the first to the last step of a race that is written to run files, checkpoints included."""
+    times: list[float] = []
+
+    def note(index: int, event: Event) -> None:
+        if isinstance(event, Step):
+            times.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory(prefix="triadapt-benchmark-") as folder:
+        race = new_race(Path(folder), configs)
+        states = Lockstep(race.folders, lambda c, f: list(open_race(c, f)), on_event=note).run()
+        if set(states.values()) != {"finished"}:
+            raise RuntimeError(f"the race did not finish: {states}")
+    return times[-1] - times[0]
+
+
+def thrown_away_seconds(configs: list[RunConfig]) -> float:
+    """The same for the same sessions when nobody takes their events."""
+    sessions = open_race(configs, [None] * len(configs))
+    for session in sessions:
+        session.open()
+    times: list[float] = []
+    while not sessions[-1].done:
+        for session in sessions:
+            session.advance()
+            times.append(time.perf_counter())
+    return times[-1] - times[0]
+
+
+def store_cost(quick: bool = False) -> Table:
+    """Both ways in turn, in changing order."""
+    torch.set_num_threads(1)
+    values = {"steps": 60 if quick else STEPS, "warmup": 20, "interval": 10, "threads": 1}
+    configs = [parse_config({**values, "method": method}) for method in METHODS]
+    with_store, without, ratios = [], [], []
+    for turn in range(1 if quick else 4):
+        if turn % 2:
+            stored, thrown = stored_seconds(configs), thrown_away_seconds(configs)
+        else:
+            thrown, stored = thrown_away_seconds(configs), stored_seconds(configs)
+        with_store.append((configs[0].steps - 1) / stored)
+        without.append((configs[0].steps - 1) / thrown)
+        ratios.append(stored / thrown)
+    note = (
+        f"Four methods in lockstep, {configs[0].steps} steps, a rank event every {configs[0].interval}; "
+        f"median of {len(ratios)} pairs; time: of the same steps, over that without a store."
+    )
+    rows = [
+        ("events thrown away", statistics.median(without), 1.0),
+        ("run files and checkpoints", statistics.median(with_store), statistics.median(ratios)),
+    ]
+    return Table("Cost of recording", ("what", "lockstep steps/s", "time"), rows, [note])
+
+
+def speed_during(reader: RunReader, seconds: float) -> float:
+    """Steps a second over the next `seconds`, by the times in the run's file."""
+    after = reader.info().last_seq
+    time.sleep(seconds)
+    times = [row.time for row in reader.events(after) if isinstance(row.event, Step)]
+    if len(times) < 2:
+        raise RuntimeError(f"{reader.folder.name}: no steps within {seconds:g} s; its state is {reader.info().state}")
+    return (len(times) - 1) / (times[-1] - times[0])
+
+
+def watching_cost(quick: bool = False) -> Table:
+    """One long race; the page that shows it is opened and closed in turn."""
+    window, turns = (2.0, 1) if quick else (4.0, 5)
+    with app_server() as server, chromium() as browser:
+        page = new_page(browser)
+        open_board(page, f"{server.address}/?steps=50000")
+        press_run(page)
+        race = page.evaluate("new URLSearchParams(location.search).get('run')")
+        page.context.close()
+        reader = RunReader(server.runs / find(server.runs, race)[0].id)
+        closed, opened, ratios, received = [], [], [], 0
+        for _ in range(turns):
+            time.sleep(SETTLE_SECONDS)
+            closed.append(speed_during(reader, window))
+            page = new_page(browser)
+            counted: list[int] = []
+            page.on(
+                "websocket", lambda socket, to=counted: socket.on("framereceived", lambda data: to.append(len(data)))
+            )
+            open_board(page, f"{server.address}/?run={race}")
+            page.wait_for_timeout(SETTLE_SECONDS * 1000)
+            before = sum(counted)
+            opened.append(speed_during(reader, window))
+            page.evaluate("0")  # a round trip: what arrived meanwhile was counted before its answer
+            received += sum(counted) - before
+            page.context.close()
+            ratios.append(closed[-1] / opened[-1])
+    note = (
+        f"Four methods in lockstep, {turns} windows of {window:g} s each way in turn, speed from the times in the run's "
+        f"file; browser, server and training share the cores. time: median of closed over open. "
+        f"The open page received {received / turns / window / 1024:.1f} KB/s."
+    )
+    rows = [
+        ("page closed", statistics.median(closed), 1.0),
+        ("page open", statistics.median(opened), statistics.median(ratios)),
+    ]
+    return Table("Cost of watching", ("what", "lockstep steps/s", "time"), rows, [note])
+
+
+def measure(quick: bool = False) -> list[Table]:
+    """Both tables."""
+    return [store_cost(quick), watching_cost(quick)]
+
+
+if __name__ == "__main__":
+    sys.exit(main("recording", __doc__.splitlines()[0], measure))

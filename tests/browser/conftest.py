@@ -1,0 +1,120 @@
+"""A running app and a real Chromium for the tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent.parent
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine; .ci/run installs one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class App:
+    """A server under test."""
+
+    url: str
+    runs: Path
+    process: subprocess.Popen[bytes]
+    modules_file: Path
+
+    def modules(self) -> set[str]:
+        """Names of the modules loaded in the server's process."""
+        self.modules_file.unlink(missing_ok=True)
+        os.kill(self.process.pid, signal.SIGUSR1)
+        wait_for(self.modules_file.exists)
+        return set(self.modules_file.read_text().split())
+
+    def worker(self) -> int:
+        """Process id of the server's worker."""
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        pids = [int(pid) for child in children for pid in child.read_text().split()]
+        named = [pid for pid in pids if b"triadapt.workers.process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(named) == 1, f"workers: {named}"
+        return named[0]
+
+
+def wait_for(condition: object, seconds: float = 60.0) -> None:
+    """Wait until `condition()` is true; fail after `seconds`."""
+    assert callable(condition)
+    pause = Event()
+    for _ in range(int(seconds * 20)):
+        if condition():
+            return
+        pause.wait(0.05)
+    raise AssertionError(f"not true within {seconds:g} s: {condition}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_app(place: Path) -> App:
+    """Start a server with its own folder of runs and wait until it answers."""
+    port, runs = _free_port(), place / "runs"
+    modules_file = place / "modules.txt"
+    arguments = [sys.executable, str(Path(__file__).parent / "serve.py"), str(modules_file), "app.py"]
+    options = ["--server.headless", "true", "--server.port", str(port)]
+    environment = {**os.environ, "TRIADAPT_RUNS": str(runs)}
+    with open(place / "server.log", "wb") as log:
+        process = subprocess.Popen([*arguments, *options], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    url = f"http://localhost:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, (place / "server.log").read_text()
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    wait_for(answers)
+    return App(url, runs, process, modules_file)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    app = start_app(tmp_path_factory.mktemp("app"))
+    yield app
+    app.process.terminate()
+    app.process.wait(30)
+
+
+@pytest.fixture
+def page(browser: Browser, app: App) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors, errors

@@ -1,0 +1,261 @@
+"""The play page as a visitor has it: a real server, a real worker, a real browser."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import App, wait_for
+from playwright.sync_api import Browser, Page, expect
+
+from triadapt.runs.library import list_runs
+from triadapt.runs.reader import RunReader
+
+pytestmark = pytest.mark.browser
+
+SMALL = "planted.blocks=1&planted.width=16&warmup=4&interval=4&eval_every=10&batch_size=8"
+BOARD = "document.querySelector('.tri-board')"
+HAS_CELLS = "() => document.querySelectorAll('[data-testid=rank-map] .hm image, [data-testid=rank-map] .hm path').length"
+
+
+def small(app: App, more: str = "steps=60", methods: tuple[str, ...] = ("triadaptlora", "lora")) -> str:
+    """Address of the play page with the controls set to a small race."""
+    chosen = "&".join(f"method={name}" for name in methods)
+    return f"{app.url}/?{SMALL}&{chosen}&{more}"
+
+
+def run(page: Page) -> str:
+    """Press Run and wait for the first point. Returns the race on view."""
+    page.get_by_test_id("stBaseButton-primary").click()
+    page.wait_for_url("**run=*")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
+    return page.url.split("run=")[1].split("&")[0]
+
+
+def held_points(page: Page) -> int:
+    return int(page.evaluate(f"+({BOARD}?.dataset.points ?? 0)"))
+
+
+def stored_points(app: App, race: str) -> int:
+    infos = [info for info in list_runs(app.runs) if info.race == race]
+    return sum(info.last_step + 1 for info in infos)
+
+
+def states(app: App, race: str) -> set[str]:
+    return {info.state for info in list_runs(app.runs) if info.race == race}
+
+
+def finish(app: App, race: str) -> None:
+    wait_for(lambda: states(app, race) <= {"finished", "stopped", "failed"})
+
+
+def seconds_until(action: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
+
+
+def test_a_first_visit_shows_a_recorded_race_that_moves(app: App, page: Page) -> None:
+    page.goto(app.url)
+    page.wait_for_function(HAS_CELLS)
+    page.wait_for_function(f"() => +{BOARD}.dataset.step > 30")
+    expect(page.get_by_text("Press Run to start your own")).to_be_visible()
+
+
+def test_the_first_chart_of_a_warm_server_comes_within_three_seconds(app: App, browser: Browser) -> None:
+    times = []
+    for _ in range(3):
+        context = browser.new_context(viewport={"width": 1400, "height": 1000})
+        page = context.new_page()
+        times.append(seconds_until(lambda page=page: (page.goto(app.url), page.wait_for_function(HAS_CELLS))))
+        context.close()
+    assert min(times) < 3.0, times
+
+
+def test_the_first_live_point_comes_within_two_seconds_of_run(app: App, page: Page) -> None:
+    times = []
+    for seed in (1, 2, 3):
+        page.goto(f"{app.url}/?seed={seed}&steps=40")
+        page.wait_for_function(HAS_CELLS)
+        race = ""
+
+        def press() -> None:
+            nonlocal race
+            race = run(page)
+
+        times.append(seconds_until(press))
+        finish(app, race)
+    assert min(times) < 2.0, times
+
+
+def test_twenty_refreshes_keep_the_node_of_the_rank_map_and_a_zoom(app: App, page: Page) -> None:
+    page.goto(small(app, "steps=3000"))
+    race = run(page)
+    page.evaluate(
+        """() => {
+          const map = document.querySelector('[data-testid=rank-map] .js-plotly-plot');
+          map.dataset.mark = 'the same';
+          const loss = document.querySelector('[data-testid=loss] .js-plotly-plot');
+          return window.Plotly.relayout(loss, {'xaxis.range': [10, 40]});
+        }"""
+    )
+    seen = int(page.evaluate(f"+{BOARD}.dataset.refreshes"))
+    page.wait_for_function(f"() => +{BOARD}.dataset.refreshes >= {seen + 20}")
+    map_mark = "document.querySelector('[data-testid=rank-map] .js-plotly-plot').dataset.mark"
+    assert page.evaluate(map_mark) == "the same"
+    loss_range = "document.querySelector('[data-testid=loss] .js-plotly-plot')._fullLayout.xaxis.range"
+    assert page.evaluate(loss_range) == [10, 40]
+    page.get_by_role("button", name="Stop").click()
+    finish(app, race)
+
+
+def test_a_reload_in_the_middle_of_a_run_misses_no_point(app: App, page: Page) -> None:
+    page.goto(small(app, "steps=400"))
+    race = run(page)
+    page.reload()
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
+    assert race in page.url
+    finish(app, race)
+    page.wait_for_function(f"() => +{BOARD}.dataset.points === {stored_points(app, race)}")
+    assert stored_points(app, race) == 800
+
+
+def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, page: Page) -> None:
+    sent: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda payload: sent.append(payload)))
+    page.goto(small(app))
+    race = run(page)
+    finish(app, race)
+    page.wait_for_function(f"() => +{BOARD}.dataset.points === 120")
+    expect(page.get_by_role("button", name="Pause")).to_be_disabled()
+    slider = page.locator("[data-testid=scrubber] input[type=range]")
+    titles = "[...document.querySelectorAll('.tri-board [role=img]')].map((node) => node.getAttribute('aria-label'))"
+    page.wait_for_function(f"() => +{BOARD}.dataset.step >= 59")
+    before, messages = page.evaluate(titles), len(sent)
+    slider.evaluate("(node) => { node.value = 5; node.dispatchEvent(new Event('input', {bubbles: true})); }")
+    page.wait_for_function(f"() => {BOARD}.dataset.step === '5'")
+    page.wait_for_function(f"(before) => {titles}.every((text, i) => text !== before[i])", arg=before)
+    assert len(sent) == messages
+
+
+def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -> None:
+    page.goto(small(app, "steps=20000&interval=100&warmup=100"))
+    race = run(page)
+    page.keyboard.press("p")
+    wait_for(lambda: states(app, race) == {"paused"})
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    held = stored_points(app, race)
+    page.keyboard.press("s")
+    wait_for(lambda: stored_points(app, race) == held + 2)
+    assert states(app, race) == {"paused"}
+    page.get_by_role("button", name="Next event").click()
+    wait_for(lambda: stored_points(app, race) > held + 2 and states(app, race) == {"paused"})
+    growing = next(info for info in list_runs(app.runs) if info.race == race and info.method == "triadaptlora")
+    events = RunReader(app.runs / growing.id).events()
+    assert any(row.event.kind == "rank" and row.event.step == growing.last_step for row in events)
+    page.get_by_role("button", name="Stop").click()
+    finish(app, race)
+    assert states(app, race) == {"stopped"}
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page: Page, browser: Browser) -> None:
+    page.goto(small(app, "steps=20000"))
+    first = run(page)
+    page.get_by_test_id("stBaseButton-primary").click()
+    page.wait_for_function(f"() => !location.search.includes('{first}')")
+    second = page.url.split("run=")[1].split("&")[0]
+    expect(page.locator("[data-testid=chips]")).to_contain_text("queue")
+    other = browser.new_context()
+    visitor = other.new_page()
+    visitor.goto(f"{app.url}/?run={first}")
+    visitor.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
+    visitor.get_by_role("button", name="Stop").click()
+    finish(app, first)
+    other.close()
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
+    page.get_by_role("button", name="Stop").click()
+    finish(app, second)
+
+
+def test_a_killed_worker_leaves_a_readable_run_that_resumes(app: App, page: Page) -> None:
+    page.goto(small(app, "steps=1500"))
+    race = run(page)
+    page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")
+    os.kill(app.worker(), signal.SIGKILL)
+    wait_for(lambda: states(app, race) == {"failed"})
+    expect(page.get_by_text("killed").first).to_be_visible()
+    assert held_points(page) > 0
+    page.get_by_role("button", name="Resume").click()
+    wait_for(lambda: states(app, race) == {"finished"})
+    page.wait_for_function(f"() => +{BOARD}.dataset.points === 3000")
+
+
+def test_wrong_values_in_the_address_are_named_and_nothing_starts(app: App, page: Page) -> None:
+    count = len(list_runs(app.runs))
+    page.goto(f"{app.url}/?steps=many&method=lore&growth=cubic&run=../../etc/passwd&warmup=-3")
+    for text in ("steps = 'many'", "method = 'lore'", "growth = 'cubic'", "warmup = '-3'", "run in the address"):
+        expect(page.get_by_text(text)).to_be_visible()
+    page.wait_for_function(HAS_CELLS)
+    assert len(list_runs(app.runs)) == count
+
+
+def test_an_impossible_choice_disables_run_and_says_why(app: App, page: Page) -> None:
+    page.goto(f"{app.url}/?planted.width=48&reference_rank=2&batch_size=500&planted.blocks=1&warmup=590&method=adalora")
+    expect(page.get_by_text("AdaLoRA: warmup = 590")).to_be_visible()
+    expect(page.get_by_test_id("stBaseButton-primary")).to_be_disabled()
+
+
+def test_controls_are_in_the_address_and_a_link_brings_them_back(app: App, page: Page, browser: Browser) -> None:
+    page.goto(small(app, "steps=60&growth=non-linear&seed=11"))
+    expect(page.get_by_label("Seed")).to_have_value("11")
+    page.get_by_label("Steps").fill("80")
+    page.get_by_label("Steps").press("Enter")
+    page.wait_for_url("**steps=80**")
+    again = browser.new_context().new_page()
+    again.goto(page.url)
+    expect(again.get_by_label("Steps")).to_have_value("80")
+    expect(again.get_by_label("Seed")).to_have_value("11")
+    again.context.close()
+
+
+def test_the_runs_page_lists_renames_and_opens(app: App, page: Page) -> None:
+    page.goto(small(app))
+    race = run(page)
+    finish(app, race)
+    page.get_by_role("link", name="Runs").click()
+    table = page.get_by_test_id("stDataFrame")
+    expect(table).to_be_visible()
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 16, box["y"] + 52)
+    page.get_by_label("Name").fill("my first race")
+    page.get_by_role("button", name="Save").click()
+    wait_for(lambda: any(info.name == "my first race" for info in list_runs(app.runs)))
+    page.get_by_role("button", name="Open the whole race").click()
+    page.wait_for_url(f"**run={race}**")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 120")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "dark"), (420, "light")])
+def test_dark_and_narrow_pages_draw_every_panel(app: App, browser: Browser, width: int, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(app.url)
+    page.wait_for_function(HAS_CELLS)
+    page.wait_for_function("() => document.querySelectorAll('.tri-board [role=img] svg.main-svg').length >= 6")
+    overflow = page.evaluate("document.querySelector('.tri-board').scrollWidth - document.querySelector('.tri-board').clientWidth")
+    assert overflow <= 1
+    context.close()
+
+
+def test_the_server_process_never_loads_torch_or_transformers(app: App, page: Page) -> None:
+    page.goto(app.url)
+    page.wait_for_function(HAS_CELLS)
+    page.goto(f"{app.url}/runs")
+    expect(page.get_by_text("Import a bundle")).to_be_visible()
+    heavy = {"torch", "transformers", "peft", "datasets", "safetensors.torch"}
+    assert not heavy & app.modules()
