@@ -17,10 +17,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from triadapt.runs.library import find
+
 ROOT = Path(__file__).parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 60.0
 PAGE_MILLISECONDS = 60_000
+RUN_BUTTON = ".st-key-run_button button"
+STOP_BUTTON = ".st-key-stop_button button"
 CELLS = "document.querySelectorAll('[data-testid=rank-map] .hm image').length > 0"
 
 
@@ -103,7 +107,9 @@ def open_board(page: Page, address: str) -> float:
 def press_run(page: Page) -> float:
     """Press Run; returns the seconds until the new race has a first training step on the board."""
     before = page.evaluate("new URLSearchParams(location.search).get('run')")
-    button = page.get_by_role("button", name="Run", exact=False).and_(page.locator(".st-key-run_button button"))
+    # Streamlit draws a button with a shortcut twice, once only to measure its label.
+    button = page.locator(f"{RUN_BUTTON}:enabled").first
+    button.wait_for()
     start = time.perf_counter()
     button.click()
     page.wait_for_function(
@@ -118,3 +124,20 @@ def press_run(page: Page) -> float:
         polling="raf",
     )
     return time.perf_counter() - start
+
+
+def stop(page: Page, server: AppServer) -> str:
+    """Press Stop and wait until every run of the race on view has ended; returns the race. Raises RuntimeError."""
+    race = race_on_view(page)
+    page.locator(f"{STOP_BUTTON}:enabled").first.click()
+    until = time.monotonic() + START_SECONDS
+    while any(info.live for info in find(server.runs, race)):
+        if time.monotonic() > until:
+            raise RuntimeError(f"race {race} did not end within {START_SECONDS:.0f} s of pressing Stop")
+        page.wait_for_timeout(50)
+    return race
+
+
+def race_on_view(page: Page) -> str:
+    """Name of the race in the page's address."""
+    return str(page.evaluate("new URLSearchParams(location.search).get('run')"))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 
-from playwright.sync_api import Page
-
-from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run
+from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run, stop
 from benchmarks.made_up_run import made_up_run
 from benchmarks.tables import Cell, Table, main
 from triadapt.config import parse_config
@@ -57,10 +55,9 @@ def waiting(quick: bool = False) -> Table:
     loads, presses = (2, 1) if quick else (7, 5)
     with app_server() as server, chromium() as browser:
         page = new_page(browser)
-        open_board(page, f"{server.address}/")
+        page.goto(server.address)
         early = press_run(page)  # the worker is still at its imports
-        race = page.evaluate("new URLSearchParams(location.search).get('run')")
-        _stop(page)
+        race = stop(page, server)
         page.context.close()
         cold, warm = [], []
         for _ in range(loads):
@@ -70,11 +67,11 @@ def waiting(quick: bool = False) -> Table:
             warm.append(open_board(page, f"{server.address}/?run={race}"))
             page.context.close()
         page = new_page(browser)
-        open_board(page, f"{server.address}/")
+        page.goto(server.address)
         runs = []
         for _ in range(presses):
             runs.append(press_run(page))
-            _stop(page)
+            stop(page, server)
     rows: list[tuple[Cell, ...]] = [
         _row("page asked for, first chart; empty browser cache", cold),
         _row("page asked for, first chart; second visit", warm),
@@ -87,12 +84,6 @@ def waiting(quick: bool = False) -> Table:
 
 def _row(label: str, values: list[float]) -> tuple[Cell, ...]:
     return label, statistics.median(values), min(values), max(values), len(values)
-
-
-def _stop(page: Page) -> None:
-    """Press Stop and wait until the race has ended."""
-    page.locator(".st-key-stop_button button").click()
-    page.locator(".st-key-stop_button button:disabled").wait_for()
 
 
 def measure(quick: bool = False) -> list[Table]:

@@ -1,4 +1,4 @@
-"""Stored events of a run that never happened: as many and as large as those of a real one, which is all a payload shows."""
+"""Stored events of a run that never happened: as many and as large as a real one has, which is all a payload shows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from triadapt.config import RunConfig
 from triadapt.events import Evaluation, Event, Geometry, Matrix, RankEvent, Scores, Stamped, Started, Step
 from triadapt.growth.preview import preview
 from triadapt.methods.registry import METHODS
-from triadapt.tasks.registry import TASKS
 
+METRIC = "relative loss"
 MODULES = ("q", "k", "v", "o", "up", "down")
 CORES = {"triadaptlora": "triangular", "increlora": "diagonal", "adalora": "diagonal", "lora": "none"}
 
@@ -25,7 +25,7 @@ def made_up_run(config: RunConfig, matrices: int, steps_a_second: float) -> list
     events: list[Event] = [
         Started(
             step=0, config=config.as_dict(), matrices=where, method=config.method, task=config.task,
-            allocation=spec.allocation, core_kind=core, metric="relative loss", higher_is_better=False,
+            allocation=spec.allocation, core_kind=core, metric=METRIC, higher_is_better=False,
             total_step=config.steps, start_total_rank=plan.start, target_total_rank=plan.target,
             trainable_parameters=plan.start * 128, planned=list(due), device="cpu",
         )
@@ -56,9 +56,8 @@ def made_up_run(config: RunConfig, matrices: int, steps_a_second: float) -> list
                 )
             )
         if last or (step + 1) % config.eval_every == 0:
-            events.append(
-                Evaluation(step + 1, {TASKS[config.task].name: float(rng.random()), "loss": float(rng.random())})
-            )
+            metric, loss = rng.random(2).tolist()
+            events.append(Evaluation(step + 1, {METRIC: metric, "loss": loss}))
     times = np.cumsum([isinstance(event, Step) for event in events]) / steps_a_second
     return [Stamped(seq, float(time), event) for seq, (time, event) in enumerate(zip(times, events, strict=True), 1)]
 

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import torch
+from playwright.sync_api import Page, WebSocket
 
-from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run
+from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run, race_on_view
 from benchmarks.tables import Table, main
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Event, Step
@@ -88,14 +89,25 @@ def speed_during(reader: RunReader, seconds: float) -> float:
     return (len(times) - 1) / (times[-1] - times[0])
 
 
+def _bytes_received(page: Page) -> list[int]:
+    """A list that grows by the size of each message the page receives."""
+    sizes: list[int] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda data: sizes.append(len(data)))
+
+    page.on("websocket", listen)
+    return sizes
+
+
 def watching_cost(quick: bool = False) -> Table:
     """One long race; the page that shows it is opened and closed in turn."""
     window, turns = (2.0, 1) if quick else (4.0, 5)
     with app_server() as server, chromium() as browser:
         page = new_page(browser)
-        open_board(page, f"{server.address}/?steps=50000")
+        page.goto(f"{server.address}/?steps=50000")
         press_run(page)
-        race = page.evaluate("new URLSearchParams(location.search).get('run')")
+        race = race_on_view(page)
         page.context.close()
         reader = RunReader(server.runs / find(server.runs, race)[0].id)
         closed, opened, ratios, received = [], [], [], 0
@@ -103,10 +115,7 @@ def watching_cost(quick: bool = False) -> Table:
             time.sleep(SETTLE_SECONDS)
             closed.append(speed_during(reader, window))
             page = new_page(browser)
-            counted: list[int] = []
-            page.on(
-                "websocket", lambda socket, to=counted: socket.on("framereceived", lambda data: to.append(len(data)))
-            )
+            counted = _bytes_received(page)
             open_board(page, f"{server.address}/?run={race}")
             page.wait_for_timeout(SETTLE_SECONDS * 1000)
             before = sum(counted)
@@ -116,8 +125,8 @@ def watching_cost(quick: bool = False) -> Table:
             page.context.close()
             ratios.append(closed[-1] / opened[-1])
     note = (
-        f"Four methods in lockstep, {turns} windows of {window:g} s each way in turn, speed from the times in the run's "
-        f"file; browser, server and training share the cores. time: median of closed over open. "
+        f"Four methods in lockstep, {turns} windows of {window:g} s each way in turn, speed from the times in the "
+        f"run's file; browser, server and training share the cores. time: median of closed over open. "
         f"The open page received {received / turns / window / 1024:.1f} KB/s."
     )
     rows = [

@@ -20,7 +20,7 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
+    rows: Sequence[tuple[Cell, ...]]
     notes: list[str] = field(default_factory=list)
 
     def text(self) -> str:
@@ -29,7 +29,8 @@ class Table:
         widths = [max(len(row[i]) for row in cells) for i in range(len(self.columns))]
         lines = [self.title]
         for row in cells:
-            padded = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]
+            padded = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+            padded[0] = row[0].ljust(widths[0])
             lines.append("  " + "  ".join(padded))
         return "\n".join([*lines, *(f"  ({note})" for note in self.notes)])
 

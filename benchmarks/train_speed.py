@@ -1,8 +1,8 @@
 """Optimizer steps a second of each method on the planted task at its default size, on one thread.
 
-All methods step in turn, in blocks of a few steps, so that whatever else the machine does hits all alike; the median block
-counts. Growing methods grow meanwhile, as in any run, and evaluations, scores and geometry are included. The bare loop is
-what one would write around PEFT's LoRA without this project.
+All methods step in turn, in blocks of a few steps, so that whatever else the machine does hits all alike; the median
+block counts. Growing methods grow meanwhile, as in any run, and evaluations, scores and geometry are included. The bare
+loop is what one would write around PEFT's LoRA without this project.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def bare_loop(task: Task, config: RunConfig) -> Callable[[int], None]:
     """PEFT's LoRA in the shortest training loop that does the same work; returns its step."""
     targets = [matrix.name for matrix in task.matrices()]
     model = get_peft_model(
-        task.build_model(),  # type: ignore[arg-type]
-        LoraConfig(r=config.reference_rank, lora_alpha=config.alpha, target_modules=targets),  # type: ignore[arg-type]
+        task.build_model(),
+        LoraConfig(r=config.reference_rank, lora_alpha=config.alpha, target_modules=targets),
     )
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=0.0, fused=True)
@@ -72,12 +72,9 @@ def measure(quick: bool = False) -> list[Table]:
         ratio = statistics.median(lora / own for own, lora in zip(blocks, reference, strict=True))
         label = METHODS[name].label if name in METHODS else name
         rows.append((label, BLOCK / statistics.median(blocks), ratio))
-    note = (
-        f"{steps} steps, blocks of {BLOCK} in turn, median block; ratio: median over blocks, LoRA in the same session."
-    )
-    return [
-        Table("Training speed, planted task, 24 matrices, one thread", ("method", "steps/s", "to LoRA"), rows, [note])
-    ]
+    title = "Training speed, planted task, 24 matrices, one thread"
+    note = f"{steps} steps, blocks of {BLOCK} in turn; medians over blocks. LoRA is PEFT's, in this project's session."
+    return [Table(title, ("method", "steps/s", "to LoRA"), rows, [note])]
 
 
 if __name__ == "__main__":

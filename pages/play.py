@@ -4,7 +4,7 @@ import streamlit as st
 
 from triadapt.runs.info import RunError
 from triadapt.ui.actions import race_buttons, state_notes
-from triadapt.ui.controls import address_problems, race_controls
+from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
 from triadapt.ui.feed import REFRESH_SECONDS, feed, reset_board
 from triadapt.ui.manager import manager
 from triadapt.ui.showing import choices, first_view, shown
@@ -14,9 +14,13 @@ runs = manager()
 if page_entered("play"):
     reset_board()
     st.session_state["address_problems"] = address_problems()
+    open_controls()
+    if "run" not in st.query_params and "view_kept" in st.session_state:
+        st.query_params["run"] = st.session_state["view_kept"]
 
 with st.sidebar:
     configs, problems = race_controls()
+keep_controls()
 
 for line in (*st.session_state["address_problems"], *problems):
     st.error(line, icon=":material/error:")
@@ -28,6 +32,9 @@ except RunError as error:
     st.error(f"run in the address: {error}", icon=":material/error:")
     view = first_view(runs)
     race = shown(runs, view) if view else None
+
+if "run" in st.query_params:
+    st.session_state["view_kept"] = view
 
 race_buttons(runs, race, configs, blocked=bool(problems), choices=choices(runs))
 if race is None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from board_harness import Race, Server, matrices, serving
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from triadapt.events import RankEvent
 from triadapt.figures.replay import replay_html
@@ -27,14 +27,6 @@ RESTED = """() => {
   const board = where.querySelector(".tri-board") && (where.triBoard.board);
   return board && !board.frame && !board.rankMap.drafted && !board.scrubber.playing;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium or Chrome on this machine")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +186,10 @@ def test_the_keyboard_moves_by_steps_and_by_events(open_page: Any, server: Serve
 def test_a_gap_asks_for_a_full_copy_once_and_a_full_copy_heals_it(open_page: Any, server: Server, race: Race) -> None:
     page = open_page()
     deliver(page, server, race.frame(100))
-    deliver(page, server, race.frame(220, after=210))
-    deliver(page, server, race.frame(230, after=220))
+    server.frames["gap"] = race.frame(220, after=210)
+    server.frames["later"] = race.frame(230, after=220)
+    page.evaluate("deliverNamed('gap').then(() => deliverNamed('later'))")
+    page.wait_for_function(RESTED)
     assert page.evaluate("window.asked") == ["need_full"]
     assert board(page)["points"] == str(4 * 101)
     deliver(page, server, race.frame(230))

@@ -20,12 +20,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=5,
 )
-MATRICES = st.builds(
-    Matrix, TEXT, st.integers(0, 99), TEXT, st.tuples(COUNTS, COUNTS), st.none() | st.integers(0, 64)
-)
+MATRICES = st.builds(Matrix, TEXT, st.integers(0, 99), TEXT, st.tuples(COUNTS, COUNTS), st.none() | st.integers(0, 64))
 OF_ANNOTATION = {
     "int": COUNTS, "float": FLOATS, "str": TEXT, "bool": st.booleans(), "list[int]": st.lists(COUNTS, max_size=4),
-    "dict[str, Any]": st.dictionaries(TEXT, JSON, max_size=3), "dict[str, str]": st.dictionaries(TEXT, TEXT, max_size=3),
+    "dict[str, Any]": st.dictionaries(TEXT, JSON, max_size=3),
+    "dict[str, str]": st.dictionaries(TEXT, TEXT, max_size=3),
     "dict[str, float]": st.dictionaries(TEXT, FLOATS, max_size=3), "list[Matrix]": st.lists(MATRICES, max_size=3),
     "NDArray[np.float32]": arrays(np.float32, st.integers(0, 6), elements=st.floats(width=32)),
     "NDArray[np.uint16]": arrays(np.uint16, st.integers(0, 6)),
@@ -84,7 +83,9 @@ def rank_event(ranks: Any) -> RankEvent:
     return RankEvent(1, "linear", 0.5, 1, [0], 3, 10, 10, ranks=ranks)
 
 
-@pytest.mark.parametrize("ranks", [np.array([70_000]), np.array([-1]), np.array([0.5]), [70_000], np.ones((2, 2)), ["a"]])
+@pytest.mark.parametrize(
+    "ranks", [np.array([70_000]), np.array([-1]), np.array([0.5]), [70_000], np.ones((2, 2)), ["a"]]
+)
 def test_an_array_that_does_not_fit_its_type_is_refused(ranks: Any) -> None:
     with pytest.raises(ValueError, match="ranks"):
         encode(rank_event(ranks))

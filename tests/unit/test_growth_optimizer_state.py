@@ -27,9 +27,9 @@ def step(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, gradient: to
     optimizer.step()
 
 
-def gradients(count: int, shape: tuple[int, ...], seed: int = 0) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(shape, generator=generator) for _ in range(count)]
+def gradients(count: int, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(shape, generator=generator, dtype=dtype) for _ in range(count)]
 
 
 def grow(
@@ -135,11 +135,9 @@ FAMILY: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("options", FAMILY.values(), ids=FAMILY)
 @pytest.mark.parametrize("births", [(30,), (30, 33), (1, 2, 90)])
-def test_entries_born_in_training_move_as_under_a_fresh_adamw(
-    options: dict[str, Any], births: tuple[int, ...]
-) -> None:
+def test_entries_born_in_training_move_as_under_a_fresh_adamw(options: dict[str, Any], births: tuple[int, ...]) -> None:
     """Nested births: at each of `births` the parameter gains two rows and a column."""
-    parameter = nn.Parameter(torch.full((2, 3), 0.5))
+    parameter = nn.Parameter(torch.full((2, 3), 0.5, dtype=torch.float64))
     optimizer = torch.optim.AdamW([parameter], lr=0.01, **options)
     fresh = FreshSteps(optimizer)
     # Twins are independent parameters of full size, each under an optimizer that starts at one birth.
@@ -147,14 +145,14 @@ def test_entries_born_in_training_move_as_under_a_fresh_adamw(
     twins: list[tuple[tuple[int, int], nn.Parameter, torch.optim.Optimizer]] = []
 
     def twin(shape: tuple[int, int]) -> None:
-        own = nn.Parameter(torch.full(final, 0.5))
+        own = nn.Parameter(torch.full(final, 0.5, dtype=torch.float64))
         twins.append((shape, own, torch.optim.AdamW([own], lr=0.01, **options)))
 
     twin((2, 3))
-    for number, gradient in enumerate(gradients(120, final)):
+    for number, gradient in enumerate(gradients(120, final, dtype=torch.float64)):
         if number in births:
             shape = (parameter.shape[0] + 2, parameter.shape[1] + 1)
-            data = torch.full(shape, 0.5)
+            data = torch.full(shape, 0.5, dtype=torch.float64)
             data[: shape[0] - 2, : shape[1] - 1] = parameter.data
             old = parameter.shape
             enlarge(parameter, data, optimizer)
@@ -163,12 +161,14 @@ def test_entries_born_in_training_move_as_under_a_fresh_adamw(
         step(optimizer, parameter, gradient[: parameter.shape[0], : parameter.shape[1]])
         for _, own, its_optimizer in twins:
             step(its_optimizer, own, gradient)
-    expected = torch.empty(final)
+    expected = torch.empty(final, dtype=torch.float64)
     for shape, own, _ in reversed(twins):
         expected[: shape[0], : shape[1]] = own.detach()[: shape[0], : shape[1]]
     moved = parameter.detach() - 0.5
-    torch.testing.assert_close(parameter[:2, :3].detach(), expected[:2, :3], rtol=0, atol=0)
-    torch.testing.assert_close(moved, expected - 0.5, rtol=2e-6, atol=2e-7)
+    # The fused kernel rounds the end of a vector differently, and growth moves entries along it.
+    rounding = 1e-13 if options.get("fused") else 0
+    torch.testing.assert_close(parameter[:2, :3].detach(), expected[:2, :3], rtol=rounding, atol=0)
+    torch.testing.assert_close(moved, expected - 0.5, rtol=2e-6, atol=1e-8)
 
 
 def test_parameters_that_never_grew_are_left_alone() -> None:

@@ -6,7 +6,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from triadapt.growth import (
-    adalora_budget, event_steps, growth_threshold, is_event, matrices_at_or_above, matrices_to_grow,
+    adalora_budget,
+    event_steps,
+    growth_threshold,
+    is_event,
+    matrices_at_or_above,
+    matrices_to_grow,
     normalized_frobenius,
 )  # fmt: skip
 from triadapt.growth.budget import grants

@@ -9,7 +9,7 @@ import pytest
 from fake_sessions import open_sessions
 
 from triadapt.config import parse_config
-from triadapt.events import Checkpointed, Evaluation, RankEvent, Scores, Step, encode
+from triadapt.events import Checkpointed, Evaluation, Geometry, RankEvent, Scores, Step, encode
 from triadapt.runs import bundle
 from triadapt.runs.export import document, export
 from triadapt.runs.info import RunError
@@ -52,13 +52,20 @@ def test_the_bytes_of_a_bundle_depend_on_the_runs_alone(tmp_path: Path, readers:
     assert len(contents) == 1
 
 
-def test_thinning_keeps_the_first_the_last_and_all_that_is_not_a_step(tmp_path: Path, readers: list[RunReader]) -> None:
+def test_thinning_keeps_the_ends_of_curves_and_every_decision_exactly(tmp_path: Path, readers: list[RunReader]) -> None:
     bundle.write_bundle(tmp_path / "thin.jsonl.gz", readers, thin=8)
     run, reader = bundle.read_bundle(tmp_path / "thin.jsonl.gz")[0], readers[0]
     steps = [s.event.step for s in run.events() if isinstance(s.event, Step)]
     assert steps == [0, 7, 14, 21, 28, 35, 42, 49]
-    others = [s.seq for s in reader.events() if not isinstance(s.event, Step | Checkpointed)]
-    assert [s.seq for s in run.events() if not isinstance(s.event, Step)] == others
+    curves = (Step, Scores, Geometry, Checkpointed)
+    others = [s for s in reader.events() if not isinstance(s.event, curves)]
+    assert [(s.seq, encode(s.event)) for s in run.events() if not isinstance(s.event, curves)] == [
+        (s.seq, encode(s.event)) for s in others
+    ]
+    for kind in (Scores, Geometry):
+        was = [s.seq for s in reader.events() if isinstance(s.event, kind)]
+        kept = [s.seq for s in run.events() if isinstance(s.event, kind)]
+        assert kept == [was[0], was[-1]] if len(was) > 1 else kept == was
     header = bundle.read_header(tmp_path / "thin.jsonl.gz")
     assert (header["thin"], header["left_out"]) == (8, ["checkpoint"])
     with pytest.raises(RunError, match="thin = 1"):

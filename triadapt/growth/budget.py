@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def grants(candidates: Sequence[int], *, ranks: Sequence[int], limits: Sequence[int], add_r: int, gap: int) -> list[
-    tuple[int, int]
-]:
+def grants(
+    candidates: Sequence[int], *, ranks: Sequence[int], limits: Sequence[int], add_r: int, gap: int
+) -> list[tuple[int, int]]:
     """Ranks granted to `candidates`, which come best first, as `(matrix, ranks gained)`.
 
     A matrix gains `add_r`, less where its size `limits[i]` or what is left of `gap` allows less. Candidates that can

@@ -39,7 +39,9 @@ def enlarge(parameter: torch.nn.Parameter, data: torch.Tensor, optimizer: torch.
     for name, value in list(state.items()):
         if not isinstance(value, torch.Tensor) or value.ndim == 0:
             continue
-        if value.shape == old_shape:
+        # A factored moment of a one-row or one-column parameter may happen to have the parameter's shape.
+        factored = {"row", "col"} & set(str(name).split("_"))
+        if value.shape == old_shape and not factored:
             state[name] = pad_to(value, data.shape)
         else:
             warnings.warn(
@@ -69,9 +71,7 @@ def fresh_step_factor(optimizer_steps: int, steps_since_growth: int, beta1: floa
     under way.
     """
     big, small = optimizer_steps, steps_since_growth
-    return (
-        math.sqrt(1 - beta2**small) / (1 - beta1**small) * (1 - beta1**big) / math.sqrt(1 - beta2**big)
-    )
+    return math.sqrt(1 - beta2**small) / (1 - beta1**small) * (1 - beta1**big) / math.sqrt(1 - beta2**big)
 
 
 class FreshSteps:
@@ -82,7 +82,8 @@ class FreshSteps:
     ratio to the main one (IncreLoRA's warm-up restart). All grown parameters are handled in one flat tensor, so the
     number of kernels does not depend on how many grew; nothing is done until something grows.
 
-    The correction is Adam's; under an optimizer without `betas` only `pace` applies.
+    The correction is Adam's; under an optimizer without `betas` only `pace` applies. Decoupled weight decay (AdamW) has
+    no moments to correct and stays at the main learning rate.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, pace: Callable[[int, int], float] | None = None) -> None:
@@ -92,6 +93,7 @@ class FreshSteps:
         self._births: list[int] = []
         self._index: torch.Tensor | None = None
         self._old: torch.Tensor | None = None
+        self._optimizer = optimizer
         self._betas: tuple[float, float] | None = optimizer.param_groups[0].get("betas")
         optimizer.register_step_pre_hook(self._before)
         optimizer.register_step_post_hook(self._after)
@@ -122,10 +124,22 @@ class FreshSteps:
         device = next(iter(self._blocks)).device
         return torch.cat(parts).to(device)
 
+    def _decays(self) -> dict[torch.nn.Parameter, float]:
+        """Share of its value that decoupled weight decay takes from a parameter in this step, where it is not 0."""
+        adamw = isinstance(self._optimizer, torch.optim.AdamW)
+        return {
+            parameter: float(group["lr"]) * group["weight_decay"]
+            for group in self._optimizer.param_groups
+            if group.get("weight_decay") and group.get("decoupled_weight_decay", adamw)
+            for parameter in group["params"]
+        }
+
     def _before(self, *_: Any) -> None:
         self.steps += 1
         if self._blocks:
-            self._old = torch.cat([parameter.detach().flatten() for parameter in self._blocks])
+            decays = self._decays()
+            # Decay is no part of the way that is shortened, so the way starts where decay ends.
+            self._old = torch.cat([p.detach().flatten() * (1 - decays.get(p, 0.0)) for p in self._blocks])
 
     @torch.no_grad()
     def _after(self, *_: Any) -> None:

@@ -151,7 +151,8 @@ def _pruning(config: RunConfig, n: int, target: int) -> Preview:
     if not result.rows:
         result.warnings.append(
             f"interval = {config.interval}: no multiple of it lies between warmup = {config.warmup} and step "
-            f"{schedule.final_step}, so AdaLoRA never prunes and every rank stays at {schedule.init_rank}; lower interval"
+            f"{schedule.final_step}, so AdaLoRA never prunes and every rank stays at "
+            f"{schedule.init_rank}; lower interval"
         )
     elif len(result.rows) == 1 and schedule.tfinal:
         result.warnings.append(

@@ -58,9 +58,7 @@ def matrices_to_grow(
     return max(1, min(count, num_matrices))
 
 
-def adalora_budget(
-    step: int, *, init_total: int, target_total: int, tinit: int, tfinal: int, total_step: int
-) -> int:
+def adalora_budget(step: int, *, init_total: int, target_total: int, tinit: int, tfinal: int, total_step: int) -> int:
     """Total rank AdaLoRA allows at `step` (arXiv 2303.10512, equation 12).
 
     `init_total` up to and including `tinit`, a cubic decay, and `target_total` in the last `tfinal` steps (a duration).

@@ -45,9 +45,7 @@ class MethodRun(ABC):
     core_kind: str = "none"
     """`triangular` (L + U), `diagonal` (E) or `none`: what stands between A and B."""
 
-    def __init__(
-        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
-    ) -> None:
+    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
         self.matrices = matrices
         self.config = config
 
@@ -74,7 +72,7 @@ class MethodRun(ABC):
         """A term added to the training loss, never to the reported one."""
         return None
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, step: int) -> None:  # noqa: B027
         """Gradients are there and clipped, the optimizer has not stepped."""
 
     def after_step(self, step: int) -> RankDecision | None:
@@ -90,8 +88,8 @@ class MethodRun(ABC):
         """Everything beside parameters and optimizer that a resume needs: tensors, and JSON values."""
         return {}, {}
 
-    def restore_shapes(self, extra: dict[str, Any]) -> None:
+    def restore_shapes(self, extra: dict[str, Any]) -> None:  # noqa: B027
         """Bring parameters to the shapes they had when `extra` was saved. Called before weights are loaded."""
 
-    def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
+    def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:  # noqa: B027
         """Inverse of `state`. Called after weights and optimizer state are loaded."""

@@ -26,9 +26,7 @@ ADAPTER = "default"
 class PeftRun(MethodRun):
     """A method that PEFT hosts: `layers[i]` is the adapted layer of `matrices[i]`."""
 
-    def __init__(
-        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
-    ) -> None:
+    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
         super().__init__(model, matrices, config, modules_to_save)
         peft_config = self.peft_config(config, [matrix.name for matrix in matrices])
         # None and [] differ in PEFT: only None leaves the model's other modules alone.

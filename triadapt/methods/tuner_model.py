@@ -36,7 +36,8 @@ class GrowingModel(BaseTuner):
             config.fan_in_fan_out = False
         else:
             raise ValueError(
-                f"target_modules: {current_key} is a {type(base).__name__}; only Linear and Conv1D layers can be adapted"
+                f"target_modules: {current_key} is a {type(base).__name__}; "
+                f"only Linear and Conv1D layers can be adapted"
             )
         module = self.layer_class(target, adapter_name, config=config)
         if adapter_name not in self.active_adapters:

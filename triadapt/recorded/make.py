@@ -21,7 +21,7 @@ from triadapt.runs.reader import RunReader
 from triadapt.workers.lockstep import Lockstep
 from triadapt.workers.sessions import open_sessions
 
-KEEP_STEPS = 300
+KEEP_STEPS = 90
 
 
 @dataclass(frozen=True)

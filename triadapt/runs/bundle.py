@@ -27,6 +27,7 @@ from triadapt.config import RunConfig
 from triadapt.events import Checkpointed, Stamped, Step, decode, encode
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import import_run_group
+from triadapt.runs.thinning import thinned
 
 FORMAT = "triadapt-bundle"
 VERSION = 1
@@ -90,8 +91,7 @@ def write_bundle(
 ) -> None:
     """Write a bundle, whole or not at all.
 
-    thin: keep at most so many `Step` events a run (first, last and evenly between) and no `Checkpointed`; the header
-    then says so. Raises RunError, FileExistsError, OSError.
+    thin: keep at most so many `Step` events a run, see `thinning.thinned`; the header then says so. Raises RunError, FileExistsError, OSError.
     """
     if not readers:
         raise RunError("a bundle needs at least one run")
@@ -115,7 +115,7 @@ def write_bundle(
                 if info.state == "damaged":
                     raise RunError(f"{info.id} is damaged: {info.error}")
                 if thin is not None:
-                    events = _thinned(events, thin)
+                    events = thinned(events, thin)
                 values = info.as_dict()
                 if isinstance(reader, BundleRun):
                     values["state"] = reader.ended
@@ -141,20 +141,6 @@ def _event_line(stamped: Stamped) -> dict[str, Any]:
     if arrays:
         line["arrays"] = base64.b64encode(arrays).decode("ascii")
     return line
-
-
-def _thinned(events: list[Stamped], count: int) -> list[Stamped]:
-    steps = [i for i, stamped in enumerate(events) if isinstance(stamped.event, Step)]
-    if len(steps) > count:
-        places = np.linspace(0, len(steps) - 1, count).round().astype(int)
-        kept = {steps[place] for place in places}
-    else:
-        kept = set(steps)
-    return [
-        stamped
-        for i, stamped in enumerate(events)
-        if not isinstance(stamped.event, Checkpointed) and (not isinstance(stamped.event, Step) or i in kept)
-    ]
 
 
 def read_bundle(path: Path) -> list[BundleRun]:

@@ -33,7 +33,9 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             state = json.loads(file.metadata()["state"])
-            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118
+            if not isinstance(state, dict):
+                raise ValueError("its state is not a table")
+            return {name: file.get_tensor(name) for name in file.keys()}, state
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path.name}: not a readable checkpoint ({error})") from error
 

@@ -14,7 +14,18 @@ import torch
 
 from triadapt.config import RunConfig
 from triadapt.events import (
-    Baseline, Checkpointed, Evaluation, Event, Finished, Geometry, RankEvent, Scores, Started, Step, Stopped, Warned,
+    Baseline,
+    Checkpointed,
+    Evaluation,
+    Event,
+    Finished,
+    Geometry,
+    RankEvent,
+    Scores,
+    Started,
+    Step,
+    Stopped,
+    Warned,
 )  # fmt: skip
 from triadapt.growth.optimizer_state import optimizer_bytes
 from triadapt.growth.preview import preview
@@ -45,8 +56,8 @@ class Session:
     """Trains one run, step by step, and says in events what happened.
 
     `open()` first, then `advance()` until `done`. With a `folder`, checkpoints go to `folder/checkpoints`. Equal
-    configurations give equal events on a CPU: random numbers of a step depend on the seed and the step alone, which also
-    lets a resumed run go on exactly and a race use the same ones for every method.
+    configurations give equal events on a CPU: random numbers of a step depend on the seed and the step alone, which
+    also lets a resumed run go on exactly and a race use the same ones for every method.
     """
 
     def __init__(self, config: RunConfig, *, folder: Path | None = None, task: Task | None = None) -> None:
@@ -57,6 +68,7 @@ class Session:
         self.step = 0
         self.done = False
         self.metrics: dict[str, float] = {}
+        self._baselines_known = True
         self.matrices = self.task.matrices()
         self._check_against_matrices()
         model = self.task.build_model()
@@ -76,8 +88,8 @@ class Session:
         smallest = min(min(matrix.shape) for matrix in self.matrices)
         if self.config.reference_rank > smallest:
             raise TrainingError(
-                f"reference_rank = {self.config.reference_rank}: must not be above {smallest}, the size of the smallest "
-                f"adapted matrix"
+                f"reference_rank = {self.config.reference_rank}: must not be above {smallest}, the size of the "
+                f"smallest adapted matrix"
             )
 
     # Opening and resuming
@@ -222,7 +234,7 @@ class Session:
     def _finish(self) -> list[Event]:
         events: list[Event] = []
         last = self.config.steps - 1
-        if not getattr(self, "_baselines_known", True):
+        if not self._baselines_known:
             events += [Baseline(last, name, value) for name, value in self.task.baselines().items()]
         events += [Warned(last, code, message, advice) for code, message, advice in self._verdicts()]
         return [*events, Finished(last, self.metrics)]
@@ -232,12 +244,16 @@ class Session:
         spec = METHODS[self.config.method]
         total, target = int(self.method.ranks().sum()), self.config.reference_rank * len(self.matrices)
         if spec.allocation == "grows" and total < target:
-            yield "budget", f"the budget was not reached: total rank {total} of {target}", (
-                "lower warmup or interval, raise add_r, or choose another growth mode"
+            yield (
+                "budget",
+                f"the budget was not reached: total rank {total} of {target}",
+                ("lower warmup or interval, raise add_r, or choose another growth mode"),
             )
         if spec.allocation == "prunes" and total > target:
-            yield "budget", f"AdaLoRA kept total rank {total}, above the budget of {target}", (
-                "lower interval, or raise adalora.final_share above 0 so that the budget is enforced at the end"
+            yield (
+                "budget",
+                f"AdaLoRA kept total rank {total}, above the budget of {target}",
+                ("lower interval, or raise adalora.final_share above 0 so that the budget is enforced at the end"),
             )
 
     # Checkpoints
@@ -253,14 +269,28 @@ class Session:
         method_tensors, extra = self.method.state()
         tensors.update({f"method/{name}": value for name, value in method_tensors.items()})
         name = checkpoint.checkpoint_name(step)
-        state = {"step": step, "method": self.config.method, "extra": extra, "metrics": self.metrics}
+        state = {
+            "step": step,
+            "method": self.config.method,
+            "extra": extra,
+            "metrics": self.metrics,
+            "baselines_known": self._baselines_known,
+        }
         checkpoint.write(self.folder / "checkpoints" / name, tensors, state)
         return Checkpointed(step, name)
 
     def _load(self, path: Path) -> None:
         tensors, state = checkpoint.read(path)
-        if state["method"] != self.config.method:
-            raise ValueError(f"{path.name}: a checkpoint of {state['method']}, not of {self.config.method}")
+        method = state.get("method")
+        if method != self.config.method:
+            raise ValueError(f"{path.name}: a checkpoint of {method}, not of {self.config.method}")
+        try:
+            self._restore(tensors, state)
+        except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ValueError(f"{path.name}: does not fit this run's configuration ({reason})") from error
+
+    def _restore(self, tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
         self.method.restore_shapes(state["extra"])
         with torch.no_grad():
             for name, parameter in self.trainable.items():
@@ -275,6 +305,7 @@ class Session:
         own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
         self.method.load_state(own, state["extra"])
         self.metrics = state["metrics"]
+        self._baselines_known = state["baselines_known"]
         self.step = state["step"] + 1
         self.done = self.step >= self.config.steps
 

@@ -71,7 +71,7 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
 
     st.selectbox(
         "On view", options, key="chooser", on_change=choose, format_func=lambda name: choices.get(name, name),
-        label_visibility="collapsed", placeholder="No race yet", width=420,
+        label_visibility="collapsed", placeholder="No race yet", width=300,
     )  # fmt: skip
 
 

@@ -98,6 +98,38 @@ def _problem(field: Field, text: str) -> str | None:
     return None if field.low <= value <= field.high else f"must be from {field.low:g} to {field.high:g}"
 
 
+def open_controls() -> None:
+    """Give the widgets their first values when the visitor comes to the page: what the address says, else what they
+    were when the page was left, else the defaults. Call before `race_controls`."""
+    params, kept = st.query_params, st.session_state.get("controls_kept", {})
+    named = [name for name in params.get_all("method") if name in METHODS]
+    st.session_state["method"] = named or kept.get("method", list(METHODS))
+    task = params.get("task", kept.get("task", "planted"))
+    st.session_state["task"] = task if task in TASKS else "planted"
+    for field in ALL:
+        if field.key in kept and field.key not in params and "task" not in params:
+            st.session_state[field.key] = kept[field.key]
+
+
+def keep_controls() -> None:
+    """Remember the controls: Streamlit forgets widgets that the next page does not draw."""
+    keys = ["method", "task", *(field.key for field in ALL)]
+    st.session_state["controls_kept"] = {key: st.session_state[key] for key in keys if key in st.session_state}
+
+
+def _write_choices(methods: list[str], task: str) -> None:
+    # Not bound like the other widgets: the address would hold labels, not the names of the command line.
+    params = st.query_params
+    wanted = [] if methods == list(METHODS) else [name for name in METHODS if name in methods]
+    if params.get_all("method") != wanted:
+        if wanted:
+            params["method"] = wanted
+        else:
+            params.pop("method", None)
+    if params.get("task", "planted") != task:
+        params["task"] = task
+
+
 def _default(key: str, task: str) -> Any:
     value: Any = RunConfig(task=task)
     for part in key.split("."):
@@ -129,13 +161,14 @@ def _widget(field: Field, task: str) -> Any:
 def race_controls() -> tuple[list[RunConfig], list[str]]:
     """Draw the controls. Returns one configuration a chosen method, and one line for each thing that is wrong."""
     methods = st.pills(
-        "Methods", list(METHODS), selection_mode="multi", default=list(METHODS), key="method", bind="query-params",
-        format_func=lambda name: METHODS[name].label, help="They race in lockstep: same data, same seed, same budget.",
+        "Methods", list(METHODS), selection_mode="multi", key="method", format_func=lambda name: METHODS[name].label,
+        help="They race in lockstep: same data, same seed, same budget.",
     )  # fmt: skip
     task = st.selectbox(
-        "Task", list(TASKS), key="task", bind="query-params", format_func=lambda name: TASKS[name].label,
-        on_change=_take_defaults_of_task, help="; ".join(f"{spec.label}: {spec.summary}" for spec in TASKS.values()),
+        "Task", list(TASKS), key="task", format_func=lambda name: TASKS[name].label, on_change=_take_defaults_of_task,
+        help="; ".join(f"{spec.label}: {spec.summary}" for spec in TASKS.values()),
     )  # fmt: skip
+    _write_choices(methods, task)
     values: dict[str, Any] = {"task": task}
     with st.container(key="schedule"):
         for field in SCHEDULE:

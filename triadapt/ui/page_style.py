@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 _STYLE = """<style>
-[data-testid="stMainBlockContainer"] { padding: 3.2rem 2.2rem 1rem; max-width: 1700px; }
+[data-testid="stMainBlockContainer"] { padding: 4.3rem 2.2rem 1rem; max-width: 1700px; }
 [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; padding-block: 0.3rem; margin-bottom: 0; }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 3.2rem 0.8rem 1rem; } }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.3rem 0.8rem 1rem; } }
 </style>"""
 
 

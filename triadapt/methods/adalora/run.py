@@ -35,9 +35,7 @@ class Run(PeftRun):
 
     core_kind = "diagonal"
 
-    def __init__(
-        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
-    ) -> None:
+    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
         settings = config.method_settings
         assert isinstance(settings, Settings)
         self.settings, self.schedule = settings, pruning_schedule(config)
@@ -70,7 +68,9 @@ class Run(PeftRun):
         return self.kept.sum(dim=1).numpy().astype(np.uint16)
 
     def parameter_count(self) -> int:
-        return sum(int(rank) * (sum(matrix.shape) + 1) for rank, matrix in zip(self.ranks(), self.matrices, strict=True))
+        return sum(
+            int(rank) * (sum(matrix.shape) + 1) for rank, matrix in zip(self.ranks(), self.matrices, strict=True)
+        )
 
     def regulariser(self) -> torch.Tensor | None:
         if self.settings.orthogonality == 0:
@@ -105,9 +105,7 @@ class Run(PeftRun):
         # The averages are cleared at the final mask and updated within the call at any other.
         triplets = self.triplet_scores() if final else None
         self.tuner.update_and_allocate(step)
-        masked = final or (
-            self.schedule.tinit < step < self.schedule.final_step and step % self.schedule.delta == 0
-        )
+        masked = final or (self.schedule.tinit < step < self.schedule.final_step and step % self.schedule.delta == 0)
         if not masked:
             return None
         triplets = self.triplet_scores() if triplets is None else triplets

@@ -16,7 +16,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     init_rank_ratio: float = Field(1.5, gt=1, le=8, description="Start rank over reference rank; above 1.")
-    final_share: float = Field(0.25, ge=0, lt=1, description="Share of the steps at the end with the budget fixed; 0: none.")
+    final_share: float = Field(
+        0.25, ge=0, lt=1, description="Share of the steps at the end with the budget fixed; 0: none."
+    )
     beta1: float = Field(0.85, gt=0, lt=1, description="Moving average of the sensitivity.")
     beta2: float = Field(0.85, gt=0, lt=1, description="Moving average of the uncertainty.")
     orthogonality: float = Field(0.1, ge=0, description="Coefficient of the orthogonality term, training only.")
@@ -27,6 +29,6 @@ class Settings(BaseModel):
         if config.warmup < final:
             return []
         return [
-            f"warmup = {config.warmup}: AdaLoRA's budget is final from step {final} on (steps and adalora.final_share), "
-            f"which leaves no step to prune in; must be below {final}"
+            f"warmup = {config.warmup}: AdaLoRA's budget is final from step {final} on "
+            f"(steps and adalora.final_share), which leaves no step to prune in; must be below {final}"
         ]

@@ -75,9 +75,7 @@ class IncreLinear(GrowingLayer):
 
     def values(self, adapter: str) -> torch.Tensor:
         """E as it acts in the forward pass, `(k, 1)`."""
-        return torch.addcmul(
-            self.increlora_floor[adapter], self.increlora_E[adapter], self.increlora_gate[adapter]
-        )
+        return torch.addcmul(self.increlora_floor[adapter], self.increlora_E[adapter], self.increlora_gate[adapter])
 
     def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
         A, B = self.increlora_A[adapter], self.increlora_B[adapter]

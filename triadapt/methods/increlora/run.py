@@ -27,9 +27,7 @@ class Run(GrowingRun):
     core_kind = "diagonal"
     rule = "top-h"
 
-    def __init__(
-        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
-    ) -> None:
+    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
         super().__init__(model, matrices, config, modules_to_save)
         settings = config.method_settings
         assert isinstance(settings, Settings)
@@ -37,6 +35,7 @@ class Run(GrowingRun):
         self.average = torch.zeros(len(matrices))
         self.uncertainty = torch.zeros(len(matrices))
         self._observe(True)
+        self.after_growth()
 
     def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
         return IncreLoraConfig(
@@ -88,8 +87,12 @@ class Run(GrowingRun):
         reserve = self.config.add_r if self.settings.advance_learning else 0
         used, old_rows = layer.used(ADAPTER), layer.increlora_A[ADAPTER].shape[0]
         data = layer.grown(ADAPTER, gain, reserve, generator)
-        if data["A"].shape[0] > old_rows:
+        values = {"E": data.pop("E")}
+        if values["E"].shape[0] > old_rows:
             self.tuner.grow_layer(layer, ADAPTER, data, self.optimizer, self.fresh)
+            self.tuner.grow_layer(layer, ADAPTER, values, self.optimizer, None)
+        # A and B of a triplet are new when it joins the reserve; its E stands still until it is granted.
+        self.fresh.born(layer.increlora_E[ADAPTER], torch.Size([used, 1]))
         layer.set_used(ADAPTER, used + gain)
 
     def after_growth(self) -> None:

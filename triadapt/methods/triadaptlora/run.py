@@ -23,9 +23,7 @@ class Run(GrowingRun):
 
     core_kind = "triangular"
 
-    def __init__(
-        self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]
-    ) -> None:
+    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
         super().__init__(model, matrices, config, modules_to_save)
         self.previous = self.norms()
 

@@ -161,7 +161,7 @@ export class LossCurve extends TimeChart {
     for (const run of drawn) {
       const {t, loss} = run.step;
       const raw = keepExtremes(loss, limit);
-      const even = smoothed(loss, Math.max(8, Math.min(100, run.started.total_step / 50)));
+      const even = smoothed(loss, Math.max(8, Math.min(200, run.started.total_step / 30)));
       const kept = keepExtremes(even, limit);
       faint.push(this.line(run, raw.map((i) => t[i]), raw.map((i) => (Number.isFinite(loss[i]) ? loss[i] : null)), {
         line: {width: 1, dash: "solid"}, opacity: run === this.board.focus ? 0.3 : 0.13, hoverinfo: "skip",

@@ -163,7 +163,7 @@ export class WhyPanel {
 
   #react(run, event, bars, axis) {
     const {theme, Plotly} = this.board;
-    const layout = chartLayout(theme, this.box, {l: 50, r: 10, t: 6, b: event.units.length ? 34 : axis.tickangle ? 54 : 24});
+    const layout = chartLayout(theme, this.box, {l: 50, r: 10, t: 6, b: event.units.length ? 34 : axis.tickangle ? 62 : 24});
     layout.bargap = 0;
     layout.uirevision = run.id;
     layout.xaxis = chartAxis(theme, {showgrid: false, ...axis});
