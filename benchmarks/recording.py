@@ -21,8 +21,8 @@ from triadapt.runs.reader import RunReader
 from triadapt.training.race import open_race
 from triadapt.workers.lockstep import Lockstep
 
-STEPS = 150
-SETTLE_SECONDS = 1.0
+STEPS = 120
+SETTLE_SECONDS = 2.0
 
 
 def stored_seconds(configs: list[RunConfig]) -> float:

@@ -22,23 +22,27 @@ with st.sidebar:
     configs, problems = race_controls()
 keep_controls()
 
+# Places that are always there: a message that comes and goes must not move the board, which would mount it anew.
+errors, bar, notes = st.container(), st.container(), st.container()
 for line in (*st.session_state["address_problems"], *problems):
-    st.error(line, icon=":material/error:")
+    errors.error(line, icon=":material/error:")
 
 view = st.query_params.get("run") or first_view(runs)
 try:
     race = shown(runs, view) if view else None
 except RunError as error:
-    st.error(f"run in the address: {error}", icon=":material/error:")
+    errors.error(f"run in the address: {error}", icon=":material/error:")
     view = first_view(runs)
     race = shown(runs, view) if view else None
 
 if "run" in st.query_params:
     st.session_state["view_kept"] = view
 
-race_buttons(runs, race, configs, blocked=bool(problems), choices=choices(runs))
+with bar:
+    race_buttons(runs, race, configs, blocked=bool(problems), choices=choices(runs))
 if race is None:
-    st.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
+    notes.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
 else:
-    state_notes(runs, race)
+    with notes:
+        state_notes(runs, race)
     st.fragment(feed, run_every=REFRESH_SECONDS if race.live else None)(runs, view)

@@ -40,8 +40,8 @@ class Matrix:
 @dataclass(frozen=True)
 class Event:
     """Base of all events. `step` counts optimizer steps from 0. A rank event, scores and a checkpoint of step t
-    describe the state after that step; the loss of `Step` is the one before it. `Evaluation` and `Geometry` give the number of
-    steps done, so that the state before any training is at 0."""
+    describe the state after that step; the loss of `Step` is the one before it. `Evaluation` and `Geometry` give the
+    number of steps done, so that the state before any training is at 0."""
 
     kind: ClassVar[str] = ""
     arrays: ClassVar[dict[str, str]] = {}

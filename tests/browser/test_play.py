@@ -40,10 +40,6 @@ def run(page: Page) -> str:
     return page.url.split("run=")[1].split("&")[0]
 
 
-def held_points(page: Page) -> int:
-    return int(page.evaluate(f"+({BOARD}?.dataset.points ?? 0)"))
-
-
 def stored_points(app: App, race: str) -> int:
     infos = [info for info in list_runs(app.runs) if info.race == race]
     return sum(info.last_step + 1 for info in infos)
@@ -99,6 +95,7 @@ def test_the_first_live_point_comes_within_two_seconds_of_run(app: App, page: Pa
 def test_twenty_refreshes_keep_the_node_of_the_rank_map_and_a_zoom(app: App, page: Page) -> None:
     page.goto(small(app, "steps=3000"))
     race = run(page)
+    page.wait_for_function("() => document.querySelector('[data-testid=loss] .js-plotly-plot')?._fullLayout")
     page.evaluate(
         """() => {
           const map = document.querySelector('[data-testid=rank-map] .js-plotly-plot');
@@ -193,7 +190,7 @@ def test_a_killed_worker_leaves_a_readable_run_that_resumes(app: App, page: Page
     os.kill(app.worker(), signal.SIGKILL)
     wait_for(lambda: states(app, race) == {"failed"})
     expect(page.get_by_text("killed").first).to_be_visible()
-    assert held_points(page) > 0
+    page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")
     page.locator(".st-key-resume_button button:visible").first.click()
     wait_for(lambda: states(app, race) == {"finished"})
     page.wait_for_function(f"() => +{BOARD}.dataset.points === 3000")
@@ -231,6 +228,7 @@ def test_the_runs_page_lists_renames_and_opens(app: App, page: Page) -> None:
     page.goto(small(app))
     race = run(page)
     finish(app, race)
+    page.mouse.move(700, 600)  # off the button, whose tooltip would lie over the link
     page.get_by_role("link", name="Runs").click()
     table = page.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()

@@ -131,7 +131,7 @@ def test_for_method_checks_the_other_method() -> None:
 def test_a_configuration_cannot_be_changed_in_place() -> None:
     config: RunConfig = parse_config({})
     with pytest.raises(ValueError, match="frozen"):
-        config.steps = 3
+        config.steps = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

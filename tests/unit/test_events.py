@@ -73,7 +73,7 @@ def test_the_fast_path_of_a_step_writes_what_the_general_one_would(step: int, lo
 def test_arrays_that_are_not_contiguous_or_of_another_type_give_the_same_bytes() -> None:
     plain = Scores(3, np.array([1, 2, 3], np.float32))
     strided = Scores(3, np.array([1, 9, 2, 9, 3, 9], np.float32)[::2])
-    double = Scores(3, np.array([1, 2, 3], np.float64))  # type: ignore[arg-type]
+    double = Scores(3, np.array([1, 2, 3], np.float64))
     swapped = Scores(3, np.array([1, 2, 3], ">f4"))
     assert encode(plain) == encode(strided) == encode(double) == encode(swapped)
     assert encode(plain)[1] == struct.pack("<3f", 1, 2, 3)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
+from triadapt.config import parse_config
 from triadapt.events import Matrix
 from triadapt.figures.loss import loss_curves
 from triadapt.figures.rank_map import rank_grid, rank_map
 from triadapt.figures.replay import SCRIPTS, classic_script, replay_html
-from triadapt.figures.schedule import schedule_sketch
+from triadapt.figures.schedule import schedule_svg
 from triadapt.figures.total_rank import total_rank
+from triadapt.methods.registry import METHODS
 from triadapt.ui import __file__ as ui
 from triadapt.views.board import board_frame
+from triadapt.views.plan import plan
 
 MATRICES = [Matrix("a", 0, "v", (4, 4), 8), Matrix("b", 1, "q", (4, 4), 0), Matrix("c", 1, "v", (4, 4), 0)]
 STYLE = {"label": "TriAdaptLoRA", "colour": "#0072B2", "dash": "solid"}
@@ -47,12 +51,15 @@ def test_loss_lines_have_at_most_2000_points() -> None:
     assert len(figure.data[0].x) <= 2000 and figure.layout.yaxis.type == "log"
 
 
-def test_the_sketch_of_a_schedule_reaches_the_last_step() -> None:
-    plan = {**STYLE, "steps": [0, 80, 100], "totals": [24, 30, 48], "target": 48, "total_step": 600, "warmup": 60}
-    figure = schedule_sketch([plan])
-    assert list(figure.data[0].x) == [0, 80, 100, 600] and list(figure.data[0].y) == [24, 30, 48, 48]
-    assert figure.layout.height == 180 and figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
-    assert schedule_sketch([]).layout.height == 180
+def test_the_sketch_of_a_schedule_is_a_picture_with_words_for_those_who_cannot_see_it() -> None:
+    configs = [parse_config({"method": method}) for method in METHODS]
+    svg = schedule_svg([plan(config) for config in configs])
+    root = ElementTree.fromstring(svg)
+    assert "target 48" in root.attrib["aria-label"]
+    for spec in METHODS.values():
+        assert spec.label in root.attrib["aria-label"]
+        assert any(path.attrib.get("stroke") == spec.colour for path in root.iter("{http://www.w3.org/2000/svg}path"))
+    assert schedule_svg([]) == ""
 
 
 def test_the_replay_script_has_no_modules_and_no_name_twice() -> None:

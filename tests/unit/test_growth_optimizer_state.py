@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_the_factor_turns_a_padded_adam_step_into_that_of_a_fresh_adam(
         m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
 
         def move(t: int, m: float = m, v: float = v) -> float:
-            return m / (1 - beta1**t) / (v / (1 - beta2**t)) ** 0.5
+            return float(m / (1 - beta1**t) / math.sqrt(v / (1 - beta2**t)))
 
         factor = fresh_step_factor(age + k, k, beta1, beta2)
         assert factor * move(age + k) == pytest.approx(move(k), rel=2e-6)

@@ -140,7 +140,12 @@ def test_triadapt_importance_is_the_rise_of_the_normalised_norm_since_the_last_e
 
     at_events = [norms()]
     event_scores = run.event_scores
-    monkeypatch.setattr(run, "event_scores", lambda: (at_events.append(norms()), event_scores())[1])
+
+    def watched() -> np.ndarray:
+        at_events.append(norms())
+        return event_scores()
+
+    monkeypatch.setattr(run, "event_scores", watched)
     events = [event for event in finish(session) if isinstance(event, RankEvent)]
     assert len(events) >= 3
     for event, before, now in zip(events, at_events, at_events[1:], strict=False):

@@ -57,8 +57,8 @@ def test_a_run_tells_its_story_in_order(method: str) -> None:
     rank_steps = [event.step for event in events if isinstance(event, RankEvent)]
     geometries = [event for event in events if isinstance(event, Geometry)]
     assert sorted({10, 20, 30, 40} | {step + 1 for step in rank_steps}) == [event.step for event in geometries]
-    for event in geometries:
-        assert len(event.singular) == event.ranks.sum()
+    for geometry in geometries:
+        assert len(geometry.singular) == geometry.ranks.sum()
     for event in events:
         if isinstance(event, Scores):
             assert event.step not in rank_steps
@@ -186,12 +186,19 @@ def test_the_first_steps_see_the_same_data_whatever_the_method(method: str) -> N
     assert first.loss == pytest.approx(plain.loss, abs=1e-6)
 
 
-def test_a_budget_out_of_reach_is_told_at_the_start_and_at_the_end() -> None:
+def test_a_budget_out_of_reach_is_told_at_the_start_and_not_again_at_the_end() -> None:
     events = list(train(tiny("triadaptlora", interval=30)))
-    messages = [event.message for event in events if isinstance(event, Warned)]
-    assert len(messages) == 2
-    assert "budget of 18 is not reached" in messages[0]
-    assert "the budget was not reached" in messages[1]
+    warned = [event for event in events if isinstance(event, Warned)]
+    assert [event.step for event in warned] == [0]
+    assert "budget of 18 is not reached" in warned[0].message
+
+
+def test_a_budget_that_was_missed_by_surprise_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = opened(tiny("triadaptlora"))
+    monkeypatch.setattr(session.method, "after_step", lambda step: None)
+    warned = [event for event in finish(session) if isinstance(event, Warned)]
+    assert [event.step for event in warned] == [39]
+    assert "the budget was not reached: total rank 6 of 18" in warned[0].message
 
 
 def test_a_reference_rank_above_the_smallest_matrix_is_refused() -> None:

@@ -38,7 +38,8 @@ def finish(session: Session) -> list[Event]:
 @torch.no_grad()
 def outputs(session: Session) -> torch.Tensor:
     """What the adapted network makes of one fixed batch."""
-    return session.model(session.task.batch(0)[0]).clone()
+    given: torch.Tensor = session.model(session.task.batch(0)[0])
+    return given.clone()
 
 
 def around_events(session: Session, look: Callable[[Session], torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -60,4 +61,5 @@ def around_events(session: Session, look: Callable[[Session], torch.Tensor]) -> 
 def backward(session: Session) -> None:
     """Gradients of the plain loss at the present state."""
     session.optimizer.zero_grad(set_to_none=True)
-    session.task.loss(session.model, session.task.batch(session.step)).backward()
+    loss = session.task.loss(session.model, session.task.batch(session.step))
+    loss.backward()  # type: ignore[no-untyped-call]

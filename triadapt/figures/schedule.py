@@ -1,48 +1,66 @@
-"""Sketch of what a schedule will do to the total rank, before anything is trained."""
+"""Sketch of what a schedule will do to the total rank, before anything is trained.
+
+Plain SVG text rather than a Plotly figure: it is redrawn at every move of a slider and must neither flash nor make the
+page load a second copy of Plotly.
+"""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
-import plotly.graph_objects as go
+WIDTH, HEIGHT = 300, 150
+LEFT, RIGHT, TOP, BOTTOM = 26, 6, 12, 18
+DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
 
-HEIGHT = 180
 
-
-def schedule_sketch(plans: Sequence[dict[str, Any]]) -> go.Figure:
-    """Planned total rank of each method as stairs, with the warm-up shaded and the target dotted. Small, transparent.
+def schedule_svg(plans: Sequence[dict[str, Any]]) -> str:
+    """Planned total rank of each method as stairs, with the warm-up shaded and the target dotted.
 
     plans: `label`, `colour`, `dash`, `steps` and `totals` (total rank from each step on; the first, at step 0, is the
-    start), `target`, `total_step`, `warmup`.
+    start), `target`, `total_step`, `warmup`. Text takes the colour of the page around it.
     """
-    figure = go.Figure()
-    end = max((plan["total_step"] for plan in plans), default=1)
+    if not plans:
+        return ""
+    end = max(plan["total_step"] for plan in plans)
+    top = max(max([plan["target"], *plan["totals"]]) for plan in plans) * 1.08
+
+    def x(step: float) -> float:
+        return round(LEFT + (WIDTH - LEFT - RIGHT) * min(step, end) / end, 1)
+
+    def y(total: float) -> float:
+        return round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * total / top, 1)
+
+    target, warmup = plans[0]["target"], max(plan["warmup"] for plan in plans)
+    floor = HEIGHT - BOTTOM
+    parts = [
+        f'<rect x="{LEFT}" y="{TOP}" width="{x(warmup) - LEFT:.1f}" height="{floor - TOP}" fill="currentColor" '
+        f'opacity="0.1"><title>warm-up: no rank event up to step {warmup}</title></rect>',
+        f'<path d="M{LEFT} {y(target)}H{WIDTH - RIGHT}" stroke="currentColor" opacity="0.5" stroke-dasharray="1 3"/>',
+        f'<path d="M{LEFT} {floor}H{WIDTH - RIGHT}" stroke="currentColor" opacity="0.4"/>',
+    ]
     for plan in plans:
-        steps, totals = list(plan["steps"]), list(plan["totals"])
-        if steps:
-            steps.append(max(plan["total_step"], steps[-1]))
-            totals.append(totals[-1])
-        figure.add_scatter(
-            x=steps,
-            y=totals,
-            name=plan["label"],
-            mode="lines",
-            line={"shape": "hv", "color": plan["colour"], "dash": plan["dash"], "width": 2},
-            hovertemplate=f"{plan['label']}, from step %{{x}}: %{{y}}<extra></extra>",
+        path = f"M{x(0)} {y(plan['totals'][0])}"
+        for step, total in zip(plan["steps"][1:], plan["totals"][1:], strict=True):
+            path += f"H{x(step)}V{y(total)}"
+        label = html.escape(plan["label"])
+        parts.append(
+            f'<path d="{path}H{x(end)}" fill="none" stroke="{plan["colour"]}" stroke-width="2" '
+            f'stroke-dasharray="{DASHES.get(plan["dash"], "")}"><title>{label}: total rank {plan["totals"][0]} to '
+            f"{plan['totals'][-1]}</title></path>"
         )
-    for target in sorted({plan["target"] for plan in plans}):
-        figure.add_hline(y=target, line={"dash": "dot", "width": 1, "color": "#7f7f7f"})
-    warmup = max((plan["warmup"] for plan in plans), default=0)
-    if warmup:
-        figure.add_vrect(x0=0, x1=warmup, fillcolor="#7f7f7f", opacity=0.15, line_width=0)
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 30, "r": 6, "t": 6, "b": 22},
-        showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        xaxis={"range": [0, end], "nticks": 5, "showgrid": False, "zeroline": False},
-        yaxis={"nticks": 4, "rangemode": "tozero", "zeroline": False},
+    style = 'fill="currentColor" font-size="10" opacity="0.75"'
+    parts += [
+        f'<text x="{LEFT - 4}" y="{y(total) + 3:.1f}" text-anchor="end" {style}>{total}</text>'
+        for total in sorted({plan["totals"][0] for plan in plans} | {target})
+    ]
+    parts += [
+        f'<text x="{x(warmup)}" y="{HEIGHT - 5}" text-anchor="middle" {style}>{warmup if warmup else 0}</text>',
+        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 5}" text-anchor="end" {style}>step {end}</text>',
+    ]
+    summary = "; ".join(f"{plan['label']} {plan['totals'][0]} to {plan['totals'][-1]}" for plan in plans)
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img" xmlns="http://www.w3.org/2000/svg" '
+        f'aria-label="Planned total rank, target {target}: {html.escape(summary)}">{"".join(parts)}</svg>'
     )
-    return figure

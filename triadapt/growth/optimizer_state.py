@@ -151,7 +151,7 @@ class FreshSteps:
         new = torch.cat([parameter.detach().flatten() for parameter in parameters])
         table = torch.tensor([1.0, *(self._factor(birth) for birth in self._births)], dtype=new.dtype)
         mended = torch.lerp(self._old, new, table.to(new.device)[self._index])
-        for parameter, part in zip(parameters, mended.split([p.numel() for p in parameters]), strict=True):
+        for parameter, part in zip(parameters, torch.split(mended, [p.numel() for p in parameters]), strict=True):
             parameter.copy_(part.view_as(parameter))
         self._old = None
 

@@ -30,7 +30,7 @@ class PeftRun(MethodRun):
         super().__init__(model, matrices, config, modules_to_save)
         peft_config = self.peft_config(config, [matrix.name for matrix in matrices])
         # None and [] differ in PEFT: only None leaves the model's other modules alone.
-        peft_config.modules_to_save = list(modules_to_save) or None  # type: ignore[attr-defined]
+        peft_config.modules_to_save = list(modules_to_save) or None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.model = get_peft_model(model, peft_config)

@@ -8,7 +8,7 @@ from peft.config import PeftConfig
 
 
 @dataclass
-class GrowingConfig(PeftConfig):
+class GrowingConfig(PeftConfig):  # type: ignore[misc]
     """Shared fields of tuners whose ranks grow.
 
     Args:
@@ -54,5 +54,9 @@ class GrowingConfig(PeftConfig):
                 f"reference_rank = {self.reference_rank}: must not be below init_r = {self.init_r}; "
                 f"growing methods start low and end at the reference rank"
             )
+        if not self.alpha > 0:
+            raise ValueError(f"alpha = {self.alpha}: must be above 0")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout = {self.dropout}: must be at least 0 and below 1")
         if self.bias != "none":
             raise ValueError(f"bias = {self.bias!r}: only 'none' is supported")

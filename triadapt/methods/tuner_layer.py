@@ -11,12 +11,18 @@ from peft.tuners.tuners_utils import BaseTunerLayer, _get_in_out_features, check
 from torch import nn
 
 
-class GrowingLayer(nn.Module, BaseTunerLayer):
+class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
     """A frozen linear layer with adapters whose rank can grow.
 
     Subclasses name their parameters in `adapter_layer_names` and implement `add_adapter`, `delta`, `update_layer`
     and `resize`.
     """
+
+    # What PEFT's base class brings has no types; nn.Module would claim it for submodules.
+    get_base_layer: Any
+    active_adapters: Any
+    set_adapter: Any
+    _move_adapter_to_device_of_base_layer: Any
 
     def __init__(self, base_layer: nn.Module, fan_in_fan_out: bool) -> None:
         super().__init__()
@@ -37,12 +43,17 @@ class GrowingLayer(nn.Module, BaseTunerLayer):
         """dW of the adapter, `(out, in)`."""
         raise NotImplementedError
 
+    def place(self, parameter: torch.Tensor) -> torch.device:
+        """Device for the buffers that go with a parameter, which low-memory loading leaves without one for a while."""
+        device: torch.device = (self.get_base_layer().weight if parameter.is_meta else parameter).device
+        return device
+
     def get_delta_weight(self, adapter: str) -> torch.Tensor:
         """dW in the layout of the base weight."""
         delta = self.delta(adapter)
         return delta.T if self.fan_in_fan_out else delta
 
-    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         if self.disable_adapters:
             if self.merged:
                 self.unmerge()

@@ -14,10 +14,11 @@ from triadapt.growth.optimizer_state import FreshSteps, enlarge
 from triadapt.methods.tuner_layer import GrowingLayer
 
 
-class GrowingModel(BaseTuner):
+class GrowingModel(BaseTuner):  # type: ignore[misc]
     """Base of tuners whose matrices grow. Subclasses set `layer_class`, `prefix` and `tuner_layer_cls`."""
 
-    layer_class: type[GrowingLayer]
+    model: nn.Module
+    layer_class: Any
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012
     parts: tuple[str, ...] = ()
     """Last parts of the names of growing parameters (`A`, `B`, ...)."""
@@ -65,7 +66,9 @@ class GrowingModel(BaseTuner):
         cls, model: Any, config: Any, adapter_name: str, state_dict: dict[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """Give every layer the rank that its saved tensors have; the saved config is not always read (resume)."""
-        remapped = super()._remap_adapter_state_dict_for_load(model, config, adapter_name, state_dict)
+        remapped: dict[str, torch.Tensor] = super()._remap_adapter_state_dict_for_load(
+            model, config, adapter_name, state_dict
+        )
         suffix = f".{cls.prefix}A.{adapter_name}"
         for key, value in remapped.items():
             if key.endswith(suffix):

@@ -21,10 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
-import numpy as np
-
 from triadapt.config import RunConfig
-from triadapt.events import Checkpointed, Stamped, Step, decode, encode
+from triadapt.events import Checkpointed, Stamped, decode, encode
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import import_run_group
 from triadapt.runs.thinning import thinned
@@ -91,7 +89,9 @@ def write_bundle(
 ) -> None:
     """Write a bundle, whole or not at all.
 
-    thin: keep at most so many `Step` events a run, see `thinning.thinned`; the header then says so. Raises RunError, FileExistsError, OSError.
+    thin: keep at most so many `Step` events a run, see `thinning.thinned`; the header then says so.
+
+    Raises RunError, FileExistsError, OSError.
     """
     if not readers:
         raise RunError("a bundle needs at least one run")

@@ -31,11 +31,11 @@ class TaskSpec:
 
     def settings_class(self) -> type[BaseModel]:
         """The pydantic model of this task's own section of a configuration."""
-        return _load(self.settings)  # type: ignore[no-any-return]
+        return _load(self.settings)
 
     def build_task(self, **arguments: Any) -> Task:
         """Make the task: models, data, loss. Imports torch."""
-        return _load(self.build)(**arguments)  # type: ignore[no-any-return]
+        return _load(self.build)(**arguments)
 
 
 def _load(path: str) -> Any:

@@ -240,7 +240,9 @@ class Session:
         return [*events, Finished(last, self.metrics)]
 
     def _verdicts(self) -> Iterable[tuple[str, str, str]]:
-        """What went wrong with the allocation, seen from the end."""
+        """What went wrong with the allocation, seen from the end, if the schedule did not say so at the start."""
+        if preview(self.config, len(self.matrices)).warnings:
+            return
         spec = METHODS[self.config.method]
         total, target = int(self.method.ranks().sum()), self.config.reference_rank * len(self.matrices)
         if spec.allocation == "grows" and total < target:
@@ -262,8 +264,8 @@ class Session:
         """Write the state after the last step done. Needs a folder."""
         assert self.folder is not None, "a run without a folder cannot be checkpointed"
         step = self.step - 1
-        tensors = {f"model/{name}": parameter for name, parameter in self.trainable.items()}
-        names = {parameter: name for name, parameter in self.trainable.items()}
+        tensors: dict[str, torch.Tensor] = {f"model/{name}": p for name, p in self.trainable.items()}
+        names: dict[torch.Tensor, str] = {parameter: name for name, parameter in self.trainable.items()}
         for parameter, state in self.optimizer.state.items():
             tensors.update({f"optimizer/{names[parameter]}/{key}": value for key, value in state.items()})
         method_tensors, extra = self.method.state()

@@ -18,7 +18,7 @@ let module = null;
 export default function (component) {
   module ??= import(new URL(%s, window.location.origin).href);
   const mounted = module.then((board) => board.default(component));
-  mounted.catch((error) => { component.parentElement.textContent = `The board could not be loaded: ${error.message}`; });
+  mounted.catch((error) => { component.parentElement.textContent = `The board did not load: ${error.message}`; });
   return () => { mounted.then((unmount) => unmount && unmount(), () => {}); };
 }
 """

@@ -8,8 +8,11 @@ from typing import Any
 import streamlit as st
 
 from triadapt.config import ConfigError, RunConfig, parse_config, set_value
+from triadapt.figures.schedule import schedule_svg
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.svg_component import svg
+from triadapt.views.plan import plan
 
 NUMBER = int | float
 
@@ -55,7 +58,7 @@ OF_TASK = {
     "planted": (
         Field("planted.blocks", "Blocks", "Transformer blocks, six matrices each.", 1, 12),
         Field("planted.width", "Width", "Model width d.", 16, 512, 16, slider=False),
-        Field("planted.planted_fraction", "Planted share", "Share of the matrices the teacher changed.", 0.0, 1.0, 0.05),
+        Field("planted.planted_fraction", "Planted share", "Share of matrices the teacher changed.", 0.0, 1.0, 0.05),
         Field("planted.planted_rank", "Planted rank", "Rank of each planted change.", 1, 32),
         Field("planted.strength", "Strength", "Size of a planted change over that of its matrix.", 0.1, 5.0, 0.1),
         Field("planted.noise", "Noise", "Standard deviation of noise on the targets.", 0.0, 2.0, 0.05),
@@ -201,14 +204,9 @@ def _text(value: Any) -> str:
 
 def draw_sketch(configs: list[RunConfig]) -> None:
     """The planned total rank of each method, before a second is spent on training."""
-    # Plotly is imported when the first sketch is drawn, not when the page's modules are.
-    from triadapt.figures.schedule import schedule_sketch  # noqa: PLC0415
-    from triadapt.views.plan import plan  # noqa: PLC0415
-
-    if not configs:
-        return
     plans = [plan(config) for config in configs]
-    st.plotly_chart(schedule_sketch(plans), width="stretch", key="sketch_chart", config={"displayModeBar": False})
+    st.caption("Planned total rank")
+    svg(schedule_svg(plans), key="sketch_svg")
     notes = dict.fromkeys(f"{item['label']}: {line}" for item in plans for line in item["warnings"])
     for note in notes:
         st.caption(f":material/warning: {note}")

@@ -55,9 +55,9 @@ class IncreLinear(GrowingLayer):
     def set_used(self, adapter: str, used: int, reserve_on: bool = True) -> None:
         """Put the first `used` triplets in use and the others in reserve, or off."""
         like = self.increlora_E[adapter].data
-        gate = torch.zeros_like(like)
+        gate = torch.zeros(like.shape, dtype=like.dtype, device=self.place(like))
         gate[:used] = 1
-        self.increlora_used[adapter] = torch.tensor([used], device=like.device)
+        self.increlora_used[adapter] = torch.tensor([used], device=gate.device)
         self.increlora_gate[adapter] = gate
         self.increlora_floor[adapter] = (1 - gate) * RESERVE_VALUE * float(reserve_on)
 

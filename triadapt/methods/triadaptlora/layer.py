@@ -77,8 +77,9 @@ class TriAdaptLinear(GrowingLayer):
 
     def set_blocks(self, adapter: str, blocks: list[int], like: torch.Tensor) -> None:
         """Record the block sizes and make the masks of L (and, transposed, of U)."""
-        self.triadaptlora_blocks[adapter] = torch.tensor(blocks, device=like.device)
-        self.triadaptlora_mask[adapter] = block_lower_mask(blocks).to(like)
+        device = self.place(like)
+        self.triadaptlora_blocks[adapter] = torch.tensor(blocks, device=device)
+        self.triadaptlora_mask[adapter] = block_lower_mask(blocks).to(device, like.dtype)
 
     def blocks(self, adapter: str) -> list[int]:
         """Sizes of the blocks grown so far, the first one included."""

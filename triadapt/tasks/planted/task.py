@@ -17,8 +17,8 @@ from triadapt.tasks.planted.settings import Settings
 class PlantedTask:
     """Regression of a frozen transformer to a teacher: the same network plus `dW*` of known rank on some matrices.
 
-    The metric is the held-out loss over that of the unadapted student: 1 at the start, 0 when the teacher is met. Inputs
-    are a fixed pool of Gaussian tokens; the teacher's outputs over it are computed once.
+    The metric is the held-out loss over that of the unadapted student: 1 at the start, 0 when the teacher is met.
+    Inputs are a fixed pool of Gaussian tokens; the teacher's outputs over it are computed once.
     """
 
     metric = "relative loss"
@@ -102,4 +102,3 @@ class PlantedTask:
 
     def describe(self) -> dict[str, Any]:
         return {"pool": self.settings.pool, "held_out": self.settings.held_out, "start_loss": self._start_loss}
-
