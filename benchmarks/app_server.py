@@ -11,10 +11,11 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from triadapt.runs.library import find
@@ -136,6 +137,19 @@ def stop(page: Page, server: AppServer) -> str:
             raise RuntimeError(f"race {race} did not end within {START_SECONDS:.0f} s of pressing Stop")
         page.wait_for_timeout(50)
     return race
+
+
+def processor_seconds() -> dict[str, float]:
+    """Processor time used so far by the training, the server and the browser that were started here."""
+    used = {"training": 0.0, "server": 0.0, "browser": 0.0}
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # gone meanwhile
+            times, command = process.cpu_times(), " ".join(process.cmdline())
+            words = {"triadapt.workers.process": "training", "streamlit": "server", "chrom": "browser"}
+            part = next((part for word, part in words.items() if word in command), None)
+            if part is not None:
+                used[part] += times.user + times.system
+    return used
 
 
 def race_on_view(page: Page) -> str:

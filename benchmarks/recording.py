@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from playwright.sync_api import Page, WebSocket
 
-from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run, race_on_view
+from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run, processor_seconds, race_on_view
 from benchmarks.tables import Table, main
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Event, Step
@@ -21,7 +21,7 @@ from triadapt.runs.reader import RunReader
 from triadapt.training.race import open_race
 from triadapt.workers.lockstep import Lockstep
 
-STEPS = 120
+STEPS = 150
 SETTLE_SECONDS = 2.0
 
 
@@ -57,7 +57,7 @@ def thrown_away_seconds(configs: list[RunConfig]) -> float:
 def store_cost(quick: bool = False) -> Table:
     """Both ways in turn, in changing order."""
     torch.set_num_threads(1)
-    values = {"steps": 60 if quick else STEPS, "warmup": 20, "interval": 10, "threads": 1}
+    values = {"steps": 60 if quick else STEPS, "warmup": 20 if quick else 40, "interval": 20, "threads": 1}
     configs = [parse_config({**values, "method": method}) for method in METHODS]
     with_store, without, ratios = [], [], []
     for turn in range(1 if quick else 4):
@@ -111,6 +111,7 @@ def watching_cost(quick: bool = False) -> Table:
         page.context.close()
         reader = RunReader(server.runs / find(server.runs, race)[0].id)
         closed, opened, ratios, received = [], [], [], 0
+        busy: dict[str, list[float]] = {"training": [], "server": [], "browser": []}
         for _ in range(turns):
             time.sleep(SETTLE_SECONDS)
             closed.append(speed_during(reader, window))
@@ -119,7 +120,10 @@ def watching_cost(quick: bool = False) -> Table:
             open_board(page, f"{server.address}/?run={race}")
             page.wait_for_timeout(SETTLE_SECONDS * 1000)
             before = sum(counted)
+            used = processor_seconds()
             opened.append(speed_during(reader, window))
+            for part, seconds in processor_seconds().items():
+                busy[part].append((seconds - used[part]) / window)
             page.evaluate("0")  # a round trip: what arrived meanwhile was counted before its answer
             received += sum(counted) - before
             page.context.close()
@@ -127,7 +131,9 @@ def watching_cost(quick: bool = False) -> Table:
     note = (
         f"Four methods in lockstep, {turns} windows of {window:g} s each way in turn, speed from the times in the "
         f"run's file; browser, server and training share the cores. time: median of closed over open. "
-        f"The open page received {received / turns / window / 1024:.1f} KB/s."
+        f"The open page received {received / turns / window / 1024:.1f} KB/s. Cores in use meanwhile: "
+        + ", ".join(f"{part} {statistics.median(shares):.2f}" for part, shares in busy.items())
+        + "; training asks for one core, and less than 1 means that others took it."
     )
     rows = [
         ("page closed", statistics.median(closed), 1.0),

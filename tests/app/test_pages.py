@@ -1,0 +1,181 @@
+"""The pages as Streamlit runs them, without a browser and without a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from triadapt.config import RunConfig, parse_config
+from triadapt.events import Failed
+from triadapt.methods.registry import METHODS
+from triadapt.runs.info import RunError
+from triadapt.runs.library import new_race
+from triadapt.runs.store import RunStore
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Manager:
+    """Stands in for the manager: remembers what it was told and trains nothing."""
+
+    def __init__(self, runs: Path) -> None:
+        self.runs = runs
+        self.submitted: list[list[RunConfig]] = []
+        self.resumed: list[str] = []
+        self.error = ""
+
+    def active(self) -> list[str]:
+        return []
+
+    def status(self, run_id: str) -> dict[str, Any]:
+        return {"state": "failed", "message": "out of memory", "position": None, "speed": None, "eta": None}
+
+    def submit(self, configs: list[RunConfig], name: str | None = None) -> str:
+        if self.error:
+            raise RunError(self.error)
+        self.submitted.append(configs)
+        return new_race(self.runs, configs).id
+
+    def resume(self, view: str) -> str:
+        self.resumed.append(view)
+        return view
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
+    manager = Manager(tmp_path / "runs")
+    monkeypatch.setattr("triadapt.ui.manager.manager", lambda: manager)
+    monkeypatch.chdir(ROOT)
+    return manager
+
+
+@pytest.fixture
+def visit(manager: Manager) -> Callable[..., AppTest]:
+    def visit(page: str = "", **params: Any) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in params.items():
+            app.query_params[name] = value
+        app.run()
+        if page:
+            app.switch_page(page).run()
+        assert not app.exception, app.exception
+        return app
+
+    return visit
+
+
+def errors(app: AppTest) -> str:
+    return "\n".join(error.value for error in app.error)
+
+
+def test_a_first_visit_has_all_controls_and_a_recorded_race(visit: Callable[..., AppTest]) -> None:
+    app = visit()
+    assert not app.error
+    assert app.slider(key="warmup").value == 60
+    assert app.number_input(key="steps").value == 600
+    assert any("Four methods, one budget" in caption.value for caption in app.caption)
+    assert not app.button(key="run_button").disabled
+    assert app.button(key="pause_button").disabled and app.button(key="stop_button").disabled
+
+
+def test_run_submits_one_configuration_a_method_with_the_values_on_the_page(
+    visit: Callable[..., AppTest], manager: Manager
+) -> None:
+    app = visit()
+    app.slider(key="warmup").set_value(30)
+    app.number_input(key="seed").set_value(3)
+    app.button(key="run_button").click().run()
+    assert not app.exception
+    (configs,) = manager.submitted
+    assert [config.method for config in configs] == list(METHODS)
+    assert {(config.warmup, config.seed, config.steps) for config in configs} == {(30, 3, 600)}
+    assert app.query_params["run"]
+
+
+def test_a_race_that_cannot_start_says_why(visit: Callable[..., AppTest], manager: Manager) -> None:
+    app = visit()
+    manager.error = "the disk is full"
+    app.button(key="run_button").click().run()
+    assert "the disk is full" in errors(app)
+
+
+def test_another_task_brings_its_own_defaults(visit: Callable[..., AppTest]) -> None:
+    app = visit()
+    app.selectbox(key="task").set_value("text").run()
+    assert app.number_input(key="steps").value == 150
+    assert app.slider(key="reference_rank").value == 4
+    assert app.number_input(key="text.train_rows").value == 6000
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("steps", "many", "steps = 'many' in the address: must be a whole number from 10 to 100000"),
+        ("learning_rate", "-1", "learning_rate = '-1' in the address: must be from 1e-06 to 1"),
+        ("growth", "cubic", "growth = 'cubic' in the address: known are linear, non-linear, fixed"),
+        ("method", "lore", "method = 'lore' in the address: known are triadaptlora"),
+        ("task", "chess", "task = 'chess' in the address: known are planted, text"),
+        ("run", "../../secret", "'../../secret' is not the id of a run or race"),
+        ("run", "20260101-000000-abcd", "there is no run or race '20260101-000000-abcd'"),
+    ],
+)
+def test_a_wrong_value_in_the_address_gets_one_line_and_the_page_works(
+    visit: Callable[..., AppTest], manager: Manager, name: str, value: str, said: str
+) -> None:
+    app = visit(**{name: value})
+    assert len(app.error) == 1 and said in errors(app)
+    assert not manager.submitted and not manager.runs.exists()
+    assert not app.button(key="run_button").disabled
+
+
+def test_an_impossible_combination_names_field_value_and_fix_and_disables_run(visit: Callable[..., AppTest]) -> None:
+    app = visit(warmup="580")
+    assert "AdaLoRA: warmup = 580: AdaLoRA's budget is final from step 450 on" in errors(app)
+    assert app.button(key="run_button").disabled
+
+
+def test_no_method_is_named_as_the_reason_why_run_is_off(visit: Callable[..., AppTest]) -> None:
+    app = visit()
+    app.button_group(key="method").set_value([]).run()
+    assert "method: choose at least one" in errors(app)
+    assert app.button(key="run_button").disabled
+
+
+def failed_run(runs: Path) -> str:
+    race = new_race(runs, [parse_config({"method": "lora", "steps": 10})])
+    with RunStore.open(race.folders[0]) as store:
+        store.append(Failed(3, "out of memory", "Traceback: line 1"))
+    return race.id
+
+
+def test_a_failed_run_shows_its_error_and_can_be_resumed(visit: Callable[..., AppTest], manager: Manager) -> None:
+    race = failed_run(manager.runs)
+    app = visit(run=race)
+    assert "lora failed" in errors(app) and "out of memory" in errors(app)
+    assert app.code[0].value == "Traceback: line 1"
+    app.button(key="resume_button").click().run()
+    assert manager.resumed == [race]
+
+
+def test_a_damaged_file_is_shown_as_damaged_and_the_rest_works(
+    visit: Callable[..., AppTest], manager: Manager
+) -> None:
+    race = failed_run(manager.runs)
+    other = new_race(manager.runs, [parse_config({"method": "lora", "steps": 10})])
+    (other.folders[0] / "run.db").write_bytes(b"this is no database, it is a letter to the editor" * 100)
+    app = visit(run=other.id)
+    assert "is damaged" in errors(app)
+    app = visit("pages/runs.py")
+    states = list(app.dataframe[0].value["State"])
+    assert any(state.startswith("damaged") for state in states)
+    assert any(state.startswith("failed") for state in states)
+    assert "lora failed" in errors(visit(run=race))
+
+
+def test_the_runs_page_without_runs_says_what_to_do(visit: Callable[..., AppTest]) -> None:
+    app = visit("pages/runs.py")
+    assert "No runs yet" in app.info[0].value
