@@ -58,7 +58,12 @@ def machine() -> str:
     """One line on where the figures come from."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {version(name).partition('+')[0]}" for name in ("torch", "peft", "streamlit"))
-    return f"{cores} cores, CPU ({platform.machine()}), Python {platform.python_version()}, {versions}"
+    return f"{cores} cores, CPU ({platform.machine()}), Python {platform.python_version()}, {versions}{_load()}"
+
+
+def _load() -> str:
+    """How busy the machine was; the benchmarks themselves keep one to two cores busy."""
+    return f"; load average when done {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -45,4 +45,5 @@ if race is None:
 else:
     with notes:
         state_notes(runs, race)
-    st.fragment(feed, run_every=REFRESH_SECONDS if race.live else None)(runs, view)
+    states = [info.state for info, _ in race.runs]
+    st.fragment(feed, run_every=REFRESH_SECONDS if race.live else None)(runs, view, states)

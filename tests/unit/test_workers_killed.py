@@ -7,7 +7,6 @@ import random
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -75,7 +74,8 @@ def test_killed_ten_times_every_run_stays_readable_and_resumes_to_the_same_end(m
         kills += 1
         assert manager.wait(race, 60)
         for info in find(manager.runs, race):
-            steps = [row.event.step for row in RunReader(manager.runs / info.id).events() if isinstance(row.event, Step)]
+            events = [row.event for row in RunReader(manager.runs / info.id).events()]
+            steps = [event.step for event in events if isinstance(event, Step)]
             assert steps == list(range(len(steps))), "a step is missing"
             if info.state != "finished":
                 assert (info.state, "signal 9" in info.error) == ("failed", True)

@@ -21,13 +21,14 @@ def reset_board() -> None:
     st.session_state.pop("board_sent", None)
 
 
-def feed(manager: RunManager, view: str) -> None:
-    """Draw the board once. Meant to run in a fragment; asks for a whole rerun when a run changes its state."""
+def feed(manager: RunManager, view: str, drawn_with: list[str]) -> None:
+    """Draw the board once. Meant to run in a fragment; asks for a whole rerun as long as the runs' states differ from
+    those the rest of the page was drawn with."""
     race = shown(manager, view)
     states = [info.state for info, _ in race.runs]
     sent: dict[str, Any] = st.session_state.get("board_sent", {})
     if sent.get("view") != view:
-        sent = {"view": view, "runs": {}, "states": states, "frame": b""}
+        sent = {"view": view, "runs": {}, "frame": b""}
     full = not sent["runs"]
     frames, moved = [], full
     for info, reader in race.runs:
@@ -47,8 +48,7 @@ def feed(manager: RunManager, view: str) -> None:
     if board(sent["frame"], key="board"):
         reset_board()
         st.rerun(scope="fragment")
-    if states != sent["states"]:
-        sent["states"] = states
+    if states != drawn_with:
         st.rerun()
 
 

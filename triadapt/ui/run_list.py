@@ -6,6 +6,7 @@ import io
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -76,12 +77,16 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
         name = st.text_input("Name", info.name, key=f"name-{info.id}")
         note = st.text_input("Note", info.note, key=f"note-{info.id}")
         if st.form_submit_button("Save", icon=":material/save:"):
-            _do(lambda: (rename(manager.runs, info.id, name), set_note(manager.runs, info.id, note)))
+            _do(lambda: _describe(manager, info, name, note))
     _export_panel(manager, info)
 
 
-def _do(action: object) -> None:
-    assert callable(action)
+def _describe(manager: RunManager, info: RunInfo, name: str, note: str) -> None:
+    rename(manager.runs, info.id, name)
+    set_note(manager.runs, info.id, note)
+
+
+def _do(action: Callable[[], object]) -> None:
     try:
         action()
     except (RunError, OSError) as error:
