@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from triadapt.ui.page_style import tighten
+from triadapt.ui.page_style import begin_page
 
 # An emoji as icon: a Material icon would be fetched from another host.
 st.set_page_config(page_title="triadapt", page_icon="🔺", layout="wide")
-tighten()
+begin_page()
 
 page = st.navigation(
     [

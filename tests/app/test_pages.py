@@ -161,9 +161,7 @@ def test_a_failed_run_shows_its_error_and_can_be_resumed(visit: Callable[..., Ap
     assert manager.resumed == [race]
 
 
-def test_a_damaged_file_is_shown_as_damaged_and_the_rest_works(
-    visit: Callable[..., AppTest], manager: Manager
-) -> None:
+def test_a_damaged_file_is_shown_as_damaged_and_the_rest_works(visit: Callable[..., AppTest], manager: Manager) -> None:
     race = failed_run(manager.runs)
     other = new_race(manager.runs, [parse_config({"method": "lora", "steps": 10})])
     (other.folders[0] / "run.db").write_bytes(b"this is no database, it is a letter to the editor" * 100)

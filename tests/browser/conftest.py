@@ -18,6 +18,8 @@ from threading import Event
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from triadapt.runs.library import list_runs
+
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -117,4 +119,9 @@ def page(browser: Browser, app: App) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
+    # A failed test must not leave a long race that the next one would queue behind.
+    for _ in range(4):
+        if any(info.live for info in list_runs(app.runs)):
+            os.kill(app.worker(), signal.SIGKILL)
+            wait_for(lambda: not any(info.state in ("running", "paused") for info in list_runs(app.runs)))
     assert not errors, errors

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 
 import pytest
 from conftest import App, wait_for
@@ -16,12 +15,15 @@ from triadapt.runs.reader import RunReader
 
 pytestmark = pytest.mark.browser
 
-SMALL = "planted.blocks=1&planted.width=16&warmup=4&interval=4&eval_every=10&batch_size=8"
+SMALL = "planted.blocks=1&planted.width=16&eval_every=10&batch_size=8"
 BOARD = "document.querySelector('.tri-board')"
+FIRST_CHART = "() => document.querySelectorAll('[data-testid=first-look] td, [data-testid=rank-map] .hm image').length"
 HAS_CELLS = "() => document.querySelectorAll('[data-testid=rank-map] .hm image').length"
 
 
-def small(app: App, more: str = "steps=60", methods: tuple[str, ...] = ("triadaptlora", "lora")) -> str:
+def small(
+    app: App, more: str = "steps=60&warmup=4&interval=4", methods: tuple[str, ...] = ("triadaptlora", "lora")
+) -> str:
     """Address of the play page with the controls set to a small race."""
     chosen = "&".join(f"method={name}" for name in methods)
     return f"{app.url}/?{SMALL}&{chosen}&{more}"
@@ -57,12 +59,6 @@ def finish(app: App, race: str) -> None:
     wait_for(lambda: states(app, race) <= {"finished", "stopped", "failed"})
 
 
-def seconds_until(action: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    action()
-    return time.perf_counter() - begun
-
-
 def test_a_first_visit_shows_a_recorded_race_that_moves(app: App, page: Page) -> None:
     page.goto(app.url)
     page.wait_for_function(HAS_CELLS)
@@ -70,12 +66,18 @@ def test_a_first_visit_shows_a_recorded_race_that_moves(app: App, page: Page) ->
     expect(page.get_by_text("Press Run to start your own")).to_be_visible()
 
 
-def test_the_first_chart_of_a_warm_server_comes_within_three_seconds(app: App, browser: Browser) -> None:
+def test_the_first_chart_of_a_warm_server_comes_within_three_seconds(app: App, browser: Browser, page: Page) -> None:
+    page.goto(small(app))  # a race can only run once the worker is warm
+    finish(app, run(page))
+    page.goto("about:blank")
     times = []
-    for _ in range(3):
+    for _ in range(5):
         context = browser.new_context(viewport={"width": 1400, "height": 1000})
-        page = context.new_page()
-        times.append(seconds_until(lambda page=page: (page.goto(app.url), page.wait_for_function(HAS_CELLS))))
+        visitor = context.new_page()
+        begun = time.perf_counter()
+        visitor.goto(app.url, wait_until="commit")
+        visitor.wait_for_function(FIRST_CHART)
+        times.append(time.perf_counter() - begun)
         context.close()
     assert min(times) < 3.0, times
 
@@ -85,13 +87,9 @@ def test_the_first_live_point_comes_within_two_seconds_of_run(app: App, page: Pa
     for seed in (1, 2, 3):
         page.goto(f"{app.url}/?seed={seed}")
         page.wait_for_function(HAS_CELLS)
-        race = ""
-
-        def press() -> None:
-            nonlocal race
-            race = run(page)
-
-        times.append(seconds_until(press))
+        begun = time.perf_counter()
+        race = run(page)
+        times.append(time.perf_counter() - begun)
         stop(page)
         finish(app, race)
     assert min(times) < 2.0, times
@@ -152,7 +150,7 @@ def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, p
 
 
 def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -> None:
-    page.goto(small(app, "steps=20000&interval=100&warmup=100"))
+    page.goto(small(app, "steps=20000&warmup=1000&interval=50"))
     race = run(page)
     page.keyboard.press("p")
     wait_for(lambda: states(app, race) == {"paused"})
@@ -220,7 +218,7 @@ def test_an_impossible_choice_disables_run_and_says_why(app: App, page: Page) ->
 
 
 def test_controls_are_in_the_address_and_a_link_brings_them_back(app: App, page: Page, browser: Browser) -> None:
-    page.goto(small(app, "steps=60&growth=non-linear&seed=11"))
+    page.goto(small(app, "steps=60&warmup=4&interval=4&growth=non-linear&seed=11"))
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("11")
     page.get_by_role("spinbutton", name="Steps").fill("80")
     page.get_by_role("spinbutton", name="Steps").press("Enter")

@@ -10,7 +10,8 @@ from pathlib import Path
 from plotly.offline import get_plotlyjs
 
 BOARD = Path(__file__).parent.parent / "ui" / "board"
-# Each file after those it imports; load_plotly.js, which looks for files on a server, is left out.
+# Each file after those it imports; load_plotly.js and first_look.js, which only a server
+# needs, are left out.
 SCRIPTS = (
     "frames.js", "theme.js", "rankmap.js", "curves.js", "why.js", "matrix.js", "scrubber.js", "chips.js", "health.js",
     "board.js",

@@ -24,15 +24,20 @@ export default function (component) {
 """
 
 
+def static_url() -> tuple[str, str]:
+    """Path of the app's static files on the server, and the board's folder in it."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/app/static" if base else "/app/static", publish()
+
+
 @functools.cache
-def _component(base: str, folder: str) -> Callable[..., Any]:
-    path = f"{base}/app/static/{folder}/board.js"
+def _component(static: str, folder: str) -> Callable[..., Any]:
+    path = f"{static}/{folder}/board.js"
     return st.components.v2.component("triadapt_board", js=_LOADER % json.dumps(path), isolate_styles=False)
 
 
 def board(frame: bytes, *, key: str) -> bool:
     """Show the board with one frame of `views.board.board_frame`. Returns whether it asks for a full copy."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    component = _component(f"/{base}" if base else "", publish())
+    component = _component(*static_url())
     result = component(data=frame, key=key, on_need_full_change=lambda: None)
     return getattr(result, "need_full", None) is not None

@@ -1,8 +1,10 @@
-"""Spacing of the pages: a dashboard wants its first chart higher than a text page does."""
+"""What every page begins with: spacing, and an early start for what the board will need."""
 
 from __future__ import annotations
 
 import streamlit as st
+
+from triadapt.ui.board_component import static_url
 
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 4.3rem 2.2rem 1rem; max-width: 1700px; }
@@ -12,6 +14,17 @@ _STYLE = """<style>
 </style>"""
 
 
-def tighten() -> None:
-    """Reduce the empty space around the page. Call once a script run."""
-    st.html(_STYLE)
+# The board's modules are small and are wanted first; Plotly, which takes a second to run, waits until they have drawn.
+_EARLY = """<script>
+for (const name of ["board", "first_look", "frames", "theme", "rankmap"]) {
+  const href = new URL(`%(static)s/%(folder)s/${name}.js`, window.location.origin).href;
+  if (document.querySelector(`link[href="${href}"]`)) continue;
+  document.head.append(Object.assign(document.createElement("link"), { rel: "modulepreload", href }));
+}
+</script>"""
+
+
+def begin_page() -> None:
+    """Reduce the empty space around the page and start loading the board. Call once a script run, before all else."""
+    static, folder = static_url()
+    st.html(_STYLE + _EARLY % {"static": static, "folder": folder}, unsafe_allow_javascript=True)

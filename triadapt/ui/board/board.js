@@ -10,6 +10,7 @@ import {MatrixPanel} from "./matrix.js";
 import {Scrubber} from "./scrubber.js";
 import {HealthLine} from "./health.js";
 import {Chips} from "./chips.js";
+import {drawFirstLook} from "./first_look.js";
 import {linkStyle, loadPlotly} from "./load_plotly.js";
 
 const FRAME_BUDGET_MS = 24; // of one animation frame; panels that do not fit are drawn in the next
@@ -263,7 +264,13 @@ export default function mountBoard({parentElement, data, setTriggerValue}) {
     parentElement.append(root);
     mount = {root, board: null, waiting: [], last: null};
     parentElement.triBoard = mount;
-    const ready = Promise.all([loadPlotly(), linkStyle(root)]);
+    // Plotly keeps the page busy for a second, so the first look is painted before it is asked for. A hidden tab paints
+    // nothing, hence the timer.
+    const painted = new Promise((resolve) => {
+      requestAnimationFrame(() => setTimeout(resolve, 0));
+      setTimeout(resolve, 200);
+    });
+    const ready = Promise.all([painted.then(loadPlotly), linkStyle(root)]);
     ready.then(([Plotly]) => {
       if (mount.gone) return;
       copyPlotlyStyle(root);
@@ -275,7 +282,10 @@ export default function mountBoard({parentElement, data, setTriggerValue}) {
   if (data && data !== mount.last) {
     mount.last = data;
     if (mount.board) mount.board.push(data);
-    else mount.waiting.push(data);
+    else {
+      if (!mount.waiting.length) drawFirstLook(mount.root, data);
+      mount.waiting.push(data);
+    }
   } else if (mount.board) mount.board.refreshTheme();
   // Streamlit also calls this when newer data overtook a call that was still loading; only a detached root is an unmount.
   return () => setTimeout(() => {

@@ -1,0 +1,133 @@
+"""Takes the pictures in docs/images: `.venv/bin/python docs/make_screenshots.py` (about two minutes, needs Chromium).
+
+Starts the app over an empty folder of runs, drives it as a visitor would and photographs each state of the pages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+IMAGES = Path(__file__).parent / "images"
+BOARD = "document.querySelector('.tri-board')"
+DRAWN = "() => document.querySelectorAll('.tri-board [role=img] svg.main-svg').length >= 6"
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(runs: str, port: int) -> subprocess.Popen[bytes]:
+    """The app over `runs`, answering."""
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+    server = subprocess.Popen(
+        [*command, "--server.port", str(port)], cwd=ROOT, env={**os.environ, "TRIADAPT_RUNS": runs}
+    )
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=1)
+            return server
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the app did not start")
+
+
+def shoot(page: Page, name: str) -> None:
+    """One picture, once the board has drawn what it holds."""
+    page.wait_for_timeout(1200)
+    page.mouse.move(5, 5)
+    page.screenshot(path=IMAGES / f"{name}.png")
+    print(f"docs/images/{name}.png")
+
+
+def visit(browser: Browser, url: str, *, width: int = 1400, height: int = 1000, dark: bool = False) -> Page:
+    """A visitor's page."""
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light")
+    page.goto(url)
+    return page
+
+
+def press(page: Page, name: str) -> None:
+    """Press one of the page's buttons."""
+    page.locator(f".st-key-{name}_button button:visible").first.click()
+
+
+def take(browser: Browser, url: str, server: subprocess.Popen[bytes]) -> None:
+    """All pictures, in the order in which the states come about."""
+    page = visit(browser, url)
+    page.wait_for_function(DRAWN)
+    page.wait_for_function(f"() => +{BOARD}.dataset.step >= 599", timeout=60_000)
+    shoot(page, "play-recorded")
+    press(page, "run")
+    page.wait_for_url("**run=*")
+    # While a race is queued or starting there is nothing to draw yet.
+    page.wait_for_function(f"() => {BOARD}?.dataset.points === '0'")
+    page.screenshot(path=IMAGES / "play-empty.png")
+    page.wait_for_function(f"() => +{BOARD}.dataset.step > 250", timeout=240_000)
+    shoot(page, "play-running")
+    dark = visit(browser, page.url, dark=True)
+    dark.wait_for_function(DRAWN)
+    shoot(dark, "play-dark")
+    dark.close()
+    page.wait_for_function(f"() => +{BOARD}.dataset.step >= 599", timeout=240_000)
+    shoot(page, "play-finished")
+    narrow = visit(browser, page.url, width=420, height=900)
+    narrow.wait_for_function(DRAWN)
+    shoot(narrow, "play-narrow")
+    narrow.close()
+    press(page, "run")
+    page.wait_for_function(f"() => +{BOARD}.dataset.step > 90 && +{BOARD}.dataset.step < 500", timeout=120_000)
+    os.kill(worker_of(server.pid), signal.SIGKILL)
+    page.get_by_text("killed").first.wait_for()
+    shoot(page, "play-failed")
+    page.get_by_role("link", name="Runs").click()
+    table = page.get_by_test_id("stDataFrame")
+    table.wait_for()
+    box = table.bounding_box()
+    if box is not None:
+        page.mouse.click(box["x"] + 16, box["y"] + 52)
+    page.get_by_role("button", name="Save").wait_for()
+    shoot(page, "runs")
+
+
+def worker_of(pid: int) -> int:
+    """The process that trains for a server."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    pids = [int(child) for file in children for child in file.read_text().split()]
+    return next(p for p in pids if b"triadapt.workers.process" in Path(f"/proc/{p}/cmdline").read_bytes())
+
+
+def main() -> None:
+    """Start, photograph, stop."""
+    IMAGES.mkdir(exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as runs:
+        port = free_port()
+        server = start(runs, port)
+        try:
+            with sync_playwright() as playwright:
+                flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+                browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+                take(browser, f"http://localhost:{port}", server)
+                browser.close()
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+if __name__ == "__main__":
+    main()
