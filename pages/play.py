@@ -20,7 +20,9 @@ if page_entered("play"):
 
 with st.sidebar:
     configs, problems = race_controls()
-keep_controls()
+if keep_controls():
+    # The visitor has moved a control since: what the address said wrongly is history.
+    st.session_state["address_problems"] = []
 
 # Places that are always there: a message that comes and goes must not move the board, which would mount it anew.
 errors, bar, notes = st.container(), st.container(), st.container()

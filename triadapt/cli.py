@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -116,6 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _complain(1, f"{error.filename or 'file'}: {error.strerror or error}")
+    except sqlite3.Error as error:
+        return _complain(1, f"a run file cannot be written or read: {error}")
     except KeyboardInterrupt:
         return _complain(130, "interrupted")
 

@@ -75,6 +75,15 @@ class _RunConfig(BaseModel):
                 return {**spec.defaults, **data}
         return data
 
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        # A section may offer `check(config)` for what one field cannot know of the others.
+        sections = (self.method_settings, self.task_settings)
+        lines = [line for section in sections if hasattr(section, "check") for line in section.check(self)]
+        if lines:
+            raise ConfigError(lines)
+        return self
+
     @property
     def method_settings(self) -> BaseModel:
         """The section of this run's method."""
@@ -127,15 +136,13 @@ else:
 def parse_config(data: Mapping[str, Any]) -> RunConfig:
     """Validate plain values. Raises ConfigError with one line a wrong field."""
     try:
-        config = RunConfig.model_validate(dict(data))
+        return RunConfig.model_validate(dict(data))
     except ValidationError as error:
-        raise ConfigError([_line(detail) for detail in error.errors()]) from None
-    # A section may offer `check(config)` for what one field cannot know of the others.
-    sections = (config.method_settings, config.task_settings)
-    lines = [line for section in sections if hasattr(section, "check") for line in section.check(config)]
-    if lines:
-        raise ConfigError(lines)
-    return config
+        lines: list[str] = []
+        for detail in error.errors():
+            cause = detail.get("ctx", {}).get("error")
+            lines += cause.lines if isinstance(cause, ConfigError) else [_line(detail)]
+        raise ConfigError(lines) from None
 
 
 def _line(detail: Any) -> str:

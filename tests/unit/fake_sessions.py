@@ -79,7 +79,8 @@ class FakeSession:
         if self.step == self.config.steps:
             self.done = True
             metrics = {"recovered": 0.5, "loss": 0.25}
-            events += [Geometry(step, self._ranks.copy()), Evaluation(step, metrics), Finished(step, metrics)]
+            singular = np.ones(int(self._ranks.sum()), np.float32)
+            events += [Geometry(step, self._ranks.copy(), singular), Evaluation(step, metrics), Finished(step, metrics)]
         return events
 
     def checkpoint(self) -> Checkpointed:

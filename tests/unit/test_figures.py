@@ -71,7 +71,7 @@ def test_the_replay_script_has_no_modules_and_no_name_twice() -> None:
 
 def test_the_replay_script_takes_every_file_of_the_board_but_the_loader() -> None:
     files = {path.name for path in Path(ui).parent.joinpath("board").glob("*.js")}
-    assert files == {*SCRIPTS, "load_plotly.js"}
+    assert files == {*SCRIPTS, "load_plotly.js", "first_look.js"}
 
 
 def test_a_replay_page_is_one_file_with_the_frame_inside_and_asks_for_nothing_else() -> None:

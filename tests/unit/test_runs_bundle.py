@@ -2,6 +2,7 @@ import base64
 import csv
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from fake_sessions import open_sessions
 from triadapt.config import parse_config
 from triadapt.events import Checkpointed, Evaluation, Geometry, RankEvent, Scores, Step, encode
 from triadapt.runs import bundle
+from triadapt.runs.event_checks import check_events
 from triadapt.runs.export import document, export
 from triadapt.runs.info import RunError
 from triadapt.runs.library import find, list_runs, new_race
@@ -255,3 +257,48 @@ def test_a_summary_tells_the_result_and_equal_trainings_share_its_hash(
     Lockstep(race.folders, open_sessions).run()
     again = summary(RunReader(find(tmp_path, race.id)[0].folder or tmp_path))
     assert again["events_sha256"] == seen[0]["events_sha256"] != seen[1]["events_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"created": "yesterday"}, "created"),
+        ({"created": 1e300}, "not a time"),
+        ({"metric_value": "good"}, "metric_value"),
+        ({"name": 7}, "name"),
+    ],
+)
+def test_a_bundle_that_lies_about_a_run_is_refused(
+    tmp_path: Path, readers: list[RunReader], change: dict[str, object], said: str
+) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    bundle.write_bundle(path, readers)
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    run = json.loads(lines[1])
+    run["run"] |= change
+    path.write_bytes(gzip.compress(b"\n".join([lines[0], json.dumps(run).encode(), *lines[2:]])))
+    with pytest.raises(RunError, match=said):
+        bundle.read_bundle(path)
+
+
+def test_events_whose_arrays_do_not_fit_the_matrices_are_refused(readers: list[RunReader]) -> None:
+    events = [stamped.event for stamped in readers[0].events()]
+    check_events(events)
+    event = next(event for event in events if isinstance(event, RankEvent))
+    with pytest.raises(ValueError, match="ranks has 1 values"):
+        check_events([events[0], replace(event, ranks=event.ranks[:1])])
+    with pytest.raises(ValueError, match="a matrix number outside"):
+        check_events([events[0], replace(event, chosen=[99])])
+    with pytest.raises(ValueError, match="loss"):
+        check_events([events[0], Step(0, "low", 0.1)])  # type: ignore[arg-type]
+
+
+def test_a_name_from_a_bundle_is_one_tidy_line(tmp_path: Path, readers: list[RunReader]) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    bundle.write_bundle(path, readers)
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    run = json.loads(lines[1])
+    run["run"]["name"] = "a\nb" * 200
+    path.write_bytes(gzip.compress(b"\n".join([lines[0], json.dumps(run).encode(), *lines[2:]])))
+    name = bundle.read_bundle(path)[0].info().name
+    assert "\n" not in name and len(name) == 120

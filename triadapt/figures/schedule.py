@@ -23,8 +23,8 @@ def schedule_svg(plans: Sequence[dict[str, Any]]) -> str:
     """
     if not plans:
         return ""
-    end = max(plan["total_step"] for plan in plans)
-    top = max(max([plan["target"], *plan["totals"]]) for plan in plans) * 1.08
+    end = max(int(plan["total_step"]) for plan in plans)
+    top = max(float(max([plan["target"], *plan["totals"]])) for plan in plans) * 1.08
 
     def x(step: float) -> float:
         return round(LEFT + (WIDTH - LEFT - RIGHT) * min(step, end) / end, 1)

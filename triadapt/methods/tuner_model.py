@@ -20,8 +20,6 @@ class GrowingModel(BaseTuner):  # type: ignore[misc]
     model: nn.Module
     layer_class: Any
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012
-    parts: tuple[str, ...] = ()
-    """Last parts of the names of growing parameters (`A`, `B`, ...)."""
 
     def _create_and_replace(
         self, config: Any, adapter_name: str, target: nn.Module, target_name: str, parent: nn.Module, current_key: str,

@@ -21,10 +21,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
+from pydantic import TypeAdapter
+
 from triadapt.config import RunConfig
 from triadapt.events import Checkpointed, Stamped, decode, encode
+from triadapt.runs.event_checks import check_events
 from triadapt.runs.info import RunError, RunInfo
-from triadapt.runs.library import import_run_group
+from triadapt.runs.library import LONGEST_NOTE, import_run_group, tidy_name
 from triadapt.runs.thinning import thinned
 
 FORMAT = "triadapt-bundle"
@@ -40,11 +43,16 @@ _INFO_FIELDS = (
 )  # fmt: skip
 
 
+_INFO = TypeAdapter(RunInfo, config=None)
+LATEST = 4e9  # seconds since 1970, in the year 2096
+
+
 class Readable(Protocol):
     """What a bundle is made of: `RunReader` and `BundleRun` are."""
 
     def info(self) -> RunInfo: ...
     def events(self, after: int = 0, limit: int | None = None) -> list[Stamped]: ...
+    def snapshot(self, after: int = 0) -> tuple[RunInfo, list[Stamped]]: ...
 
 
 @dataclass(frozen=True)
@@ -194,9 +202,13 @@ def _run(path: Path, lines: Iterator[dict[str, Any]]) -> BundleRun:
     try:
         line = next(lines)
         known = line["run"]
-        info = RunInfo(**{key: known[key] for key in _INFO_FIELDS})
+        info = _INFO.validate_python({key: known[key] for key in _INFO_FIELDS})
+        info = replace(info, name=tidy_name(info.name), note=info.note[:LONGEST_NOTE])
+        if not abs(info.created) < LATEST:
+            raise ValueError(f"created = {info.created}: not a time")
         RunConfig.model_validate(info.config)
         events = [_stamped(next(lines)) for _ in range(int(line["events"]))]
+        check_events([stamped.event for stamped in events])
     except StopIteration:
         raise RunError(f"{path}: ends before its last event") from None
     except RunError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 STALE_SECONDS = 30.0
 
@@ -56,9 +57,8 @@ def _start_of(pid: int) -> str | None:
         # The name in parentheses may hold blanks; the fields after it are: state, ..., start in ticks (22nd of all).
         values = stat.rpartition(")")[2].split()
         return None if values[0] in "ZX" else f"{boot}/{values[19]}"
-    if os.name != "posix":
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else repr(process.create_time())
+    except psutil.Error:
         return None
-    asked = subprocess.run(
-        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}
-    )
-    return asked.stdout.strip() or None

@@ -36,6 +36,8 @@ from triadapt.tasks.registry import TASKS
 from triadapt.training import checkpoint
 from triadapt.training.devices import choose_device, description
 
+MOST_CHECKPOINTS = 200
+
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says why and what to change."""
@@ -67,6 +69,7 @@ class Session:
         self.task = task if task is not None else build_task(config, self.device)
         self.step = 0
         self.done = False
+        self._last_checkpoint = -1
         self.metrics: dict[str, float] = {}
         self._baselines_known = True
         self.matrices = self.task.matrices()
@@ -174,11 +177,15 @@ class Session:
             events.append(self._rank_event(step, decision, decision_ranks))
         events += self._recordings(step, decision is not None)
         self.done = self.step >= config.steps
-        if decision is not None and self.folder is not None:
+        if decision is not None and decision.chosen and self._checkpoint_due(step):
             events.append(self.checkpoint())
         if self.done:
             events += self._finish()
         return events
+
+    def _checkpoint_due(self, step: int) -> bool:
+        """Rank events are checkpointed, but a run of many steps with an interval of 1 must not fill the disk."""
+        return self.folder is not None and step - self._last_checkpoint >= self.config.steps // MOST_CHECKPOINTS
 
     def _seed(self, seed: int) -> None:
         # Dropout and the like draw the same numbers for every method and after a resume. torch.manual_seed would also
@@ -279,6 +286,7 @@ class Session:
             "baselines_known": self._baselines_known,
         }
         checkpoint.write(self.folder / "checkpoints" / name, tensors, state)
+        self._last_checkpoint = step
         return Checkpointed(step, name)
 
     def _load(self, path: Path) -> None:
@@ -308,6 +316,7 @@ class Session:
         self.method.load_state(own, state["extra"])
         self.metrics = state["metrics"]
         self._baselines_known = state["baselines_known"]
+        self._last_checkpoint = state["step"]
         self.step = state["step"] + 1
         self.done = self.step >= self.config.steps
 

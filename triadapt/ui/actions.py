@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import streamlit as st
 
 from triadapt.config import RunConfig
@@ -23,7 +25,9 @@ def race_buttons(
 ) -> None:
     """Run, pause, step, next event, stop, resume, and which race is on view."""
     states = {info.state for info, _ in race.runs} if race else set()
-    running, paused = "running" in states, "paused" in states
+    # A run of another process (the command line) is shown live, but only that process can hold or stop it.
+    ours = race is not None and race_id(race) in manager.active()
+    running, paused = ours and "running" in states, ours and "paused" in states
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
         if st.button(
             "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=blocked or not configs,
@@ -46,12 +50,12 @@ def race_buttons(
         ):  # fmt: skip
             assert race is not None
             manager.step_event(race_id(race))
-        live = running or paused or "queued" in states
+        live = running or paused or (ours and "queued" in states)
         if st.button("Stop", icon=":material/stop:", shortcut="X", disabled=not live, key="stop_button",
                      help="Checkpoint and end here; the race can be resumed."):  # fmt: skip
             assert race is not None
             manager.stop(race_id(race))
-        if race and not live and any(info.resumable for info, _ in race.runs) and not race.recorded:
+        if race and not race.live and any(info.resumable for info, _ in race.runs) and not race.recorded:
             if st.button("Resume", icon=":material/restart_alt:", key="resume_button",
                          help="Go on from the newest checkpoints."):  # fmt: skip
                 resume(manager, race.view)
@@ -84,7 +88,7 @@ def start(manager: RunManager, configs: list[RunConfig]) -> None:
     """Queue a race and show it."""
     try:
         show_race(manager.submit(configs))
-    except (RunError, OSError) as error:
+    except (RunError, OSError, sqlite3.Error) as error:
         st.error(f"The race could not be started: {error}", icon=":material/error:")
         return
     st.rerun()
@@ -94,7 +98,7 @@ def resume(manager: RunManager, view: str) -> None:
     """Queue what ended early, to go on."""
     try:
         manager.resume(view)
-    except (RunError, OSError) as error:
+    except (RunError, OSError, sqlite3.Error) as error:
         st.error(str(error), icon=":material/error:")
         return
     st.rerun()

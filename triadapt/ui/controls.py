@@ -104,7 +104,7 @@ def _problem(field: Field, text: str) -> str | None:
 def open_controls() -> None:
     """Give the widgets their first values when the visitor comes to the page: what the address says, else what they
     were when the page was left, else the defaults. Call before `race_controls`."""
-    params, kept = st.query_params, st.session_state.get("controls_kept", {})
+    params, kept = st.query_params, st.session_state.pop("controls_kept", {})
     named = [name for name in params.get_all("method") if name in METHODS]
     st.session_state["method"] = named or kept.get("method", list(METHODS))
     task = params.get("task", kept.get("task", "planted"))
@@ -114,10 +114,12 @@ def open_controls() -> None:
             st.session_state[field.key] = kept[field.key]
 
 
-def keep_controls() -> None:
-    """Remember the controls: Streamlit forgets widgets that the next page does not draw."""
+def keep_controls() -> bool:
+    """Remember the controls: Streamlit forgets widgets that the next page does not draw. Returns whether one moved."""
     keys = ["method", "task", *(field.key for field in ALL)]
+    before = st.session_state.get("controls_kept")
     st.session_state["controls_kept"] = {key: st.session_state[key] for key in keys if key in st.session_state}
+    return before is not None and before != st.session_state["controls_kept"]
 
 
 def _write_choices(methods: list[str], task: str) -> None:

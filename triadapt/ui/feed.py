@@ -7,7 +7,7 @@ from typing import Any, cast
 import streamlit as st
 
 from triadapt.events import Stamped
-from triadapt.runs.info import RunInfo
+from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.board_component import board
 from triadapt.ui.showing import Shown, shown
 from triadapt.views.board import board_frame, run_frame
@@ -24,7 +24,11 @@ def reset_board() -> None:
 def feed(manager: RunManager, view: str, drawn_with: list[str]) -> None:
     """Draw the board once. Meant to run in a fragment; asks for a whole rerun as long as the runs' states differ from
     those the rest of the page was drawn with."""
-    race = shown(manager, view)
+    try:
+        race = shown(manager, view)
+    except RunError as error:
+        st.error(f"{view}: {error}", icon=":material/error:")
+        return
     states = [info.state for info, _ in race.runs]
     sent: dict[str, Any] = st.session_state.get("board_sent", {})
     if sent.get("view") != view:
@@ -33,10 +37,13 @@ def feed(manager: RunManager, view: str, drawn_with: list[str]) -> None:
     frames, moved = [], full
     for info, reader in race.runs:
         after, generation = sent["runs"].get(info.id, (0, info.generation))
-        if generation != info.generation:
-            after = 0
+        rows: list[Stamped] = []
+        if info.state != "damaged":
+            info, rows = reader.snapshot(after)
+            if generation != info.generation:
+                after = 0
+                info, rows = reader.snapshot(0)
         status = status_of(manager, info, race)
-        rows: list[Stamped] = [] if info.state == "damaged" else reader.events(after)
         frame = run_frame(info.id, rows, after=after, generation=info.generation, status=status)
         moved |= bool(rows) or status != sent.get("statuses", {}).get(info.id)
         sent.setdefault("statuses", {})[info.id] = status
@@ -47,7 +54,7 @@ def feed(manager: RunManager, view: str, drawn_with: list[str]) -> None:
     st.session_state["board_sent"] = sent
     if board(sent["frame"], key="board"):
         reset_board()
-        st.rerun(scope="fragment")
+        st.rerun()
     if states != drawn_with:
         st.rerun()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import tempfile
 import time
 import zipfile
@@ -47,20 +48,26 @@ def run_table(manager: RunManager) -> RunInfo | None:
     if not infos:
         st.info("No runs yet. Press Run on the Play page, or use `triadapt train` on the command line.")
         return None
-    choice = st.dataframe(
+    drawn = [info.id for info in infos]
+
+    def choose() -> None:
+        # A selection is a row number; by the next script run other runs may stand in these rows.
+        rows = st.session_state["run_table"].selection.rows
+        st.session_state["chosen_run"] = drawn[rows[0]] if rows else None
+
+    st.dataframe(
         pd.DataFrame([_row(info) for info in infos]), hide_index=True, width="stretch", key="run_table",
-        on_select="rerun", selection_mode="single-row",
+        on_select=choose, selection_mode="single-row",
     )  # fmt: skip
-    rows = choice.selection.rows
-    if not rows or rows[0] >= len(infos):
+    chosen = next((info for info in infos if info.id == st.session_state.get("chosen_run")), None)
+    if chosen is None:
         st.caption("Choose a run in the first column to open, rename, export or delete it.")
-        return None
-    return infos[rows[0]]
+    return chosen
 
 
 def race_panel(manager: RunManager, info: RunInfo) -> None:
     """What can be done with the chosen run."""
-    st.markdown(f"**{info.name or info.id}** · `{info.id}`")
+    st.text(f"{info.name or info.id} · {info.id}")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.button("Open", type="primary", icon=":material/open_in_new:", key="open_run"):
             st.switch_page("pages/play.py", query_params={"run": info.id})
@@ -89,7 +96,7 @@ def _describe(manager: RunManager, info: RunInfo, name: str, note: str) -> None:
 def _do(action: Callable[[], object]) -> None:
     try:
         action()
-    except (RunError, OSError) as error:
+    except (RunError, OSError, sqlite3.Error) as error:
         st.error(str(error), icon=":material/error:")
         return
     st.rerun()

@@ -25,10 +25,10 @@ from triadapt.events import (
     Warned,
 )
 from triadapt.methods.registry import METHODS
+from triadapt.runs.info import STATES
 from triadapt.views.frames import pack
 from triadapt.views.thinning import keep_extremes
 
-STATES = ("queued", "running", "paused", "finished", "stopped", "failed", "interrupted", "recorded", "damaged")
 # Most records of each kind in one frame, so that a full copy of a long run stays small. Rank events are never thinned.
 MAX_STEPS = 4000
 MAX_SCORES = 24

@@ -83,9 +83,14 @@ class RunManager:
                 states = ", ".join(f"{info.id} is {info.state}" for info in infos)
                 raise RunError(f"nothing to resume: {states}")
             folders = [self.runs / info.id for info in ready]
-            for folder in folders:
-                with RunStore.open(folder) as store:
-                    store.set_state("queued")
+            try:
+                for folder in folders:
+                    with RunStore.open(folder) as store:
+                        store.set_state("queued")
+            except BaseException:
+                for folder in folders:
+                    _end(folder, Stopped(0, "it could not be queued"))
+                raise
             self._enqueue(_Job(ready[0].race, folders, True, max(info.steps for info in ready)))
         return ready[0].race
 
@@ -108,13 +113,13 @@ class RunManager:
     def stop(self, race_id: str) -> bool:
         """End the race with a checkpoint; it can be resumed. A race that waits leaves the queue."""
         with self._changed:
-            for job in [job for job in self._queue if job.race == race_id]:
+            waiting = [job for job in self._queue if job.race == race_id]
+            for job in waiting:
                 self._queue.remove(job)
                 for folder in job.folders:
                     _end(folder, Stopped(0, "taken out of the queue"))
-                self._changed.notify_all()
-                return True
-        return self._order(race_id, "stop")
+            self._changed.notify_all()
+        return self._order(race_id, "stop") or bool(waiting)
 
     # -- what can be seen ----------------------------------------------------------------------------------------
 

@@ -23,7 +23,14 @@ class IncreLinear(GrowingLayer):
     """
 
     adapter_layer_names = ("increlora_A", "increlora_B", "increlora_E")
-    other_param_names = ("scaling", "increlora_used", "increlora_gate", "increlora_floor", "adapter_dropout")
+    other_param_names = (
+        "scaling",
+        "rank_in_use",
+        "increlora_used",
+        "increlora_gate",
+        "increlora_floor",
+        "adapter_dropout",
+    )
 
     def __init__(self, base_layer: nn.Module, adapter_name: str, config: Any, **_: Any) -> None:
         super().__init__(base_layer, config.fan_in_fan_out)
@@ -33,6 +40,7 @@ class IncreLinear(GrowingLayer):
         self.increlora_used = BufferDict({}, persistent=True)
         self.increlora_gate = BufferDict({}, persistent=False)
         self.increlora_floor = BufferDict({}, persistent=False)
+        self.rank_in_use: dict[str, int] = {}
         self.observing = False
         self.observed: torch.Tensor | None = None
         self._active_adapter = adapter_name
@@ -58,12 +66,14 @@ class IncreLinear(GrowingLayer):
         gate = torch.zeros(like.shape, dtype=like.dtype, device=self.place(like))
         gate[:used] = 1
         self.increlora_used[adapter] = torch.tensor([used], device=gate.device)
+        self.rank_in_use[adapter] = used
         self.increlora_gate[adapter] = gate
         self.increlora_floor[adapter] = (1 - gate) * RESERVE_VALUE * float(reserve_on)
 
     def used(self, adapter: str) -> int:
         """Current rank: triplets in use."""
-        return int(self.increlora_used[adapter])
+        # Beside the saved tensor, so that asking for it at every step never waits for a GPU.
+        return self.rank_in_use[adapter]
 
     def resize(self, adapter: str, size: int, used: int) -> None:
         """Make room for `size` triplets; values are left to whoever loads them. Parameters stay the same objects."""

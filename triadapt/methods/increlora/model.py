@@ -16,7 +16,6 @@ class IncreLoraModel(GrowingModel):
     prefix: str = "increlora_"
     tuner_layer_cls = IncreLinear
     layer_class = IncreLinear
-    parts = ("A", "B", "E")
 
     @classmethod
     def resize_for_load(

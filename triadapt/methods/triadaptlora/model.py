@@ -16,7 +16,6 @@ class TriAdaptLoraModel(GrowingModel):
     prefix: str = "triadaptlora_"
     tuner_layer_cls = TriAdaptLinear
     layer_class = TriAdaptLinear
-    parts = ("A", "B", "L", "U")
 
     @classmethod
     def resize_for_load(

@@ -1,0 +1,52 @@
+"""Are events from outside what they claim to be? A stored run was written by this program; a bundle may not be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, create_model
+
+from triadapt.events import EVENTS, Event, Geometry, RankEvent, Scores, Started
+
+
+@cache
+def _plain_fields(kind: str) -> TypeAdapter[Any]:
+    """Checks the fields of an event that are no arrays."""
+    cls = EVENTS[kind]
+    hints = get_type_hints(cls)
+    plain: dict[str, Any] = {f.name: (hints[f.name], ...) for f in fields(cls) if f.name not in cls.arrays}
+    return TypeAdapter(create_model(cls.__name__, **plain))
+
+
+def check_events(events: Sequence[Event]) -> None:
+    """Raise ValueError when a field has the wrong type or an array does not fit the run's matrices."""
+    count = 0
+    for event in events:
+        values = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in event.arrays}
+        _plain_fields(event.kind).validate_python(values)
+        if isinstance(event, Started):
+            count = len(event.matrices)
+        elif isinstance(event, RankEvent):
+            _check_members(event, count)
+        for name, length in _lengths(event, count).items():
+            found = len(getattr(event, name))
+            if found != length:
+                raise ValueError(f"step {event.step}: {name} has {found} values, expected {length}")
+
+
+def _lengths(event: Event, count: int) -> dict[str, int]:
+    if isinstance(event, Scores):
+        return {"scores": count}
+    if isinstance(event, RankEvent):
+        return {"scores": count, "ranks": count, "before": count, "unit_matrix": len(event.unit_scores)}
+    if isinstance(event, Geometry):
+        return {"ranks": count, "singular": int(event.ranks.sum())}
+    return {}
+
+
+def _check_members(event: RankEvent, count: int) -> None:
+    if any(not 0 <= int(index) < count for index in [*event.chosen, *event.unit_matrix]):
+        raise ValueError(f"step {event.step}: a matrix number outside 0 to {count - 1}")
