@@ -77,7 +77,7 @@ def test_a_first_visit_has_all_controls_and_a_recorded_race(visit: Callable[...,
     assert not app.error
     assert app.slider(key="warmup").value == 60
     assert app.number_input(key="steps").value == 600
-    assert any("Four methods, one budget" in caption.value for caption in app.caption)
+    assert any("watch which method puts its rank there" in caption.value for caption in app.caption)
     assert not app.button(key="run_button").disabled
     assert app.button(key="pause_button").disabled and app.button(key="stop_button").disabled
 

@@ -56,7 +56,10 @@ def schedule_svg(plans: Sequence[dict[str, Any]]) -> str:
         for total in sorted({plan["totals"][0] for plan in plans} | {target})
     ]
     parts += [
-        f'<text x="{x(warmup)}" y="{HEIGHT - 5}" text-anchor="middle" {style}>{warmup if warmup else 0}</text>',
+        # Left out where it would run into the label of the last step.
+        f'<text x="{x(warmup)}" y="{HEIGHT - 5}" text-anchor="middle" {style}>{warmup}</text>'
+        if warmup < 0.75 * end
+        else "",
         f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 5}" text-anchor="end" {style}>step {end}</text>',
     ]
     summary = "; ".join(f"{plan['label']} {plan['totals'][0]} to {plan['totals'][-1]}" for plan in plans)

@@ -29,8 +29,9 @@ def race_buttons(
     ours = race is not None and race_id(race) in manager.active()
     running, paused = ours and "running" in states, ours and "paused" in states
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
+        busy = bool(manager.active())
         if st.button(
-            "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=blocked or not configs,
+            "Queue" if busy else "Run", type="secondary" if busy else "primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=blocked or not configs,
             key="run_button", help="Start this race. While another runs, it waits in the queue.",
         ):  # fmt: skip
             start(manager, configs)
@@ -104,11 +105,19 @@ def resume(manager: RunManager, view: str) -> None:
     st.rerun()
 
 
+def settings_line(config: dict[str, object]) -> str:
+    """The settings of the race on view: the controls may have moved on."""
+    names = {"steps": "steps", "reference_rank": "budget", "warmup": "warm-up", "interval": "interval",
+             "growth": "growth", "learning_rate": "learning rate", "batch_size": "batch", "seed": "seed"}  # fmt: skip
+    return "This race: " + ", ".join(f"{label} {config[key]}" for key, label in names.items() if key in config)
+
+
 def state_notes(manager: RunManager, race: Shown) -> None:
     """Errors of failed and damaged runs, and what a recorded race shows."""
     if race.recorded:
-        st.caption(f":material/movie: **{race.title}** — {race.description} Press **Run** to start your own.")
+        st.caption(f":material/movie: {race.description} Press **Run** to start your own.")
         return
+    st.caption(":material/info: " + settings_line(race.runs[0][0].config))
     for info, reader in race.runs:
         if info.state == "damaged":
             st.error(f"{info.id} is damaged: {info.error}", icon=":material/broken_image:")

@@ -84,6 +84,8 @@ def address_problems() -> list[str]:
     task = params.get("task", "planted")
     if task not in TASKS:
         lines.append(f"task = {task!r} in the address: known are {', '.join(TASKS)}; using planted")
+    known = {"method", "task", "run", *(field.key for field in ALL)}
+    lines += [f"{name} in the address: unknown, left out" for name in params if name not in known]
     for field in ALL:
         if field.key in params and (reason := _problem(field, params[field.key])):
             lines.append(f"{field.key} = {params[field.key]!r} in the address: {reason}; using the default")

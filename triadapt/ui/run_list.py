@@ -104,9 +104,21 @@ def _do(action: Callable[[], object]) -> None:
 
 @st.dialog("Delete this run?")
 def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
-    st.write(f"`{info.id}` and its checkpoints will be gone for good.")
-    if st.button("Delete for good", type="primary", key="delete_for_good"):
-        _do(lambda: delete(manager.runs, info.id))
+    st.text(f"{info.name}\n{info.id}" if info.name else info.id)
+    st.write("It will be gone for good, its checkpoints with it.")
+    with st.container(horizontal=True):
+        if st.button("Delete this run", type="primary", key="delete_for_good"):
+            _do(lambda: _delete(manager, info.id))
+        others = [other for other in list_runs(manager.runs) if info.race and other.race == info.race]
+        if len(others) > 1 and not any(other.live for other in others):
+            if st.button(f"Delete all {len(others)} runs of the race", key="delete_race"):
+                _do(lambda: _delete(manager, info.race))
+
+
+def _delete(manager: RunManager, view: str) -> None:
+    delete(manager.runs, view)
+    for name in ("chosen_run", "run_table"):
+        st.session_state.pop(name, None)
 
 
 def _export_panel(manager: RunManager, info: RunInfo) -> None:

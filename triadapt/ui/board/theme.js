@@ -1,7 +1,7 @@
 // Colours and fonts of the page around the board, and the Plotly settings that every chart shares.
 
-const THEME_DARK = {text: "#fafafa", background: "#0e1117", second: "#262730", primary: "#ff4b4b"};
-const THEME_LIGHT = {text: "#31333f", background: "#ffffff", second: "#f0f2f6", primary: "#ff4b4b"};
+const THEME_DARK = {text: "#fafafa", background: "#0e1117", second: "#262730", primary: "#56B4E9"};
+const THEME_LIGHT = {text: "#31333f", background: "#ffffff", second: "#f0f2f6", primary: "#0072B2"};
 
 // Of planted truth: vermillion of the Okabe-Ito palette, seen on both ends of cividis and used by no method.
 export const PLANTED_COLOUR = "#D55E00";

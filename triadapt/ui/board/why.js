@@ -62,10 +62,20 @@ function growthWords(run, event, n) {
   const names = chosen.slice(0, 5).map((i, at) => plain(i) + (at === 0 ? ` (${tidy(event.scores[i])})` : ""));
   text += `${chosen.length > 5 ? `${names.join(", ")} and ${chosen.length - 5} more` : listed(names)} reached it`;
   const missed = sorted.find((i) => !chosen.includes(i));
-  if (missed === undefined) return `${text}.`;
+  const end = plantedWords(run, chosen);
+  if (missed === undefined) return `${text}.${end}`;
   const gap = event.threshold - event.scores[missed];
-  if (gap > 0) return `${text}; ${plain(missed)} missed it by ${tidy(gap)}.`;
-  return `${text}; ${plain(missed)} reached it too, but the budget allowed no more.`;
+  if (gap > 0) return `${text}; ${plain(missed)} missed it by ${tidy(gap)}.${end}`;
+  return `${text}; ${plain(missed)} reached it too, but the budget allowed no more.${end}`;
+}
+
+// Was it needed? Known on the planted task only.
+function plantedWords(run, chosen) {
+  const {matrices} = run.started;
+  if (!matrices.some((matrix) => matrix.planted)) return "";
+  const needed = chosen.filter((i) => matrices[i].planted).length;
+  if (chosen.length === 1) return needed ? " Rank is planted there: it was needed." : " Nothing is planted there.";
+  return ` Rank is planted in ${needed || "none"} of these ${chosen.length}.`;
 }
 
 // Importance before the first event, in the form of an event that chose nobody.
@@ -95,7 +105,8 @@ export class WhyPanel {
     this.heading.textContent = run.started.allocation === "prunes" ? "Why was it pruned?" : "Why did it grow?";
     const words = whyWords(run, event);
     const ordinal = event ? `, event ${at + 1} of ${Math.max(run.started.planned.length, run.events.length)}` : "";
-    this.note.textContent = `${run.started.label}${ordinal}`;
+    const falls = event && event.scores.some((score) => score < 0) ? "; below zero: fell since the last event" : "";
+    this.note.textContent = `${run.started.label}${ordinal}${falls}`;
     const shown = event || (before < 0 ? null : undecided(run, run.scores[before]));
     if (!shown || (!shown.scores.length && !shown.units.length)) { this.#blank(words); return; }
     this.words.textContent = words;
