@@ -155,7 +155,7 @@ def failed_run(runs: Path) -> str:
 def test_a_failed_run_shows_its_error_and_can_be_resumed(visit: Callable[..., AppTest], manager: Manager) -> None:
     race = failed_run(manager.runs)
     app = visit(run=race)
-    assert "lora failed" in errors(app) and "out of memory" in errors(app)
+    assert "LoRA failed" in errors(app) and "out of memory" in errors(app)
     assert app.code[0].value == "Traceback: line 1"
     app.button(key="resume_button").click().run()
     assert manager.resumed == [race]
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_shown_as_damaged_and_the_rest_works(visit: Callable[.
     states = list(app.dataframe[0].value["State"])
     assert any(state.startswith("damaged") for state in states)
     assert any(state.startswith("failed") for state in states)
-    assert "lora failed" in errors(visit(run=race))
+    assert "LoRA failed" in errors(visit(run=race))
 
 
 def test_the_runs_page_without_runs_says_what_to_do(visit: Callable[..., AppTest]) -> None:

@@ -55,13 +55,9 @@ def schedule_svg(plans: Sequence[dict[str, Any]]) -> str:
         f'<text x="{LEFT - 4}" y="{y(total) + 3:.1f}" text-anchor="end" {style}>{total}</text>'
         for total in sorted({plan["totals"][0] for plan in plans} | {target})
     ]
-    parts += [
-        # Left out where it would run into the label of the last step.
-        f'<text x="{x(warmup)}" y="{HEIGHT - 5}" text-anchor="middle" {style}>{warmup}</text>'
-        if warmup < 0.75 * end
-        else "",
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 5}" text-anchor="end" {style}>step {end}</text>',
-    ]
+    if warmup < 0.75 * end:  # else it would run into the label of the last step
+        parts.append(f'<text x="{x(warmup)}" y="{HEIGHT - 5}" text-anchor="middle" {style}>{warmup}</text>')
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 5}" text-anchor="end" {style}>step {end}</text>')
     summary = "; ".join(f"{plan['label']} {plan['totals'][0]} to {plan['totals'][-1]}" for plan in plans)
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img" xmlns="http://www.w3.org/2000/svg" '

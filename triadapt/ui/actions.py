@@ -8,6 +8,7 @@ import streamlit as st
 
 from triadapt.config import RunConfig
 from triadapt.events import Failed
+from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
 from triadapt.ui.feed import reset_board
 from triadapt.ui.showing import Shown
@@ -31,8 +32,9 @@ def race_buttons(
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
         busy = bool(manager.active())
         if st.button(
-            "Queue" if busy else "Run", type="secondary" if busy else "primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", disabled=blocked or not configs,
-            key="run_button", help="Start this race. While another runs, it waits in the queue.",
+            "Queue" if busy else "Run", type="secondary" if busy else "primary", icon=":material/play_arrow:",
+            shortcut="Ctrl+Enter", disabled=blocked or not configs, key="run_button",
+            help="Start this race. While another runs, it waits in the queue.",
         ):  # fmt: skip
             start(manager, configs)
         label, icon = ("Continue", ":material/resume:") if paused else ("Pause", ":material/pause:")
@@ -118,18 +120,25 @@ def state_notes(manager: RunManager, race: Shown) -> None:
         st.caption(f":material/movie: {race.description} Press **Run** to start your own.")
         return
     st.caption(":material/info: " + settings_line(race.runs[0][0].config))
+    failed: dict[str, list[str]] = {}
+    tracebacks: dict[str, None] = {}
     for info, reader in race.runs:
+        label = METHODS[info.method].label if info.method in METHODS else info.id
         if info.state == "damaged":
             st.error(f"{info.id} is damaged: {info.error}", icon=":material/broken_image:")
         elif info.state == "failed":
-            st.error(f"{info.method} failed at step {max(0, info.last_step)}: {info.error}", icon=":material/error:")
+            failed.setdefault(f"failed at step {max(0, info.last_step)}: {info.error}", []).append(label)
             failures = [row.event for row in reader.events() if isinstance(row.event, Failed)]
-            if failures and failures[-1].traceback:
-                with st.expander("What the worker said last"):
-                    st.code(failures[-1].traceback, language=None)
+            tracebacks |= {event.traceback: None for event in failures[-1:] if event.traceback}
         elif info.state == "interrupted":
-            st.warning(
-                f"{info.method} was interrupted after step {max(0, info.last_step)}: its process is gone. "
-                f"What it recorded is below; Resume goes on from its newest checkpoint.",
-                icon=":material/warning:",
-            )
+            failed.setdefault(
+                f"was interrupted after step {max(0, info.last_step)}: its process is gone. What it recorded is below; "
+                f"Resume goes on from its newest checkpoint.",
+                [],
+            ).append(label)
+    for what, labels in failed.items():
+        st.error(f"{', '.join(labels)} {what}", icon=":material/error:")
+    if tracebacks:
+        with st.expander("What the worker said last"):
+            for text in tracebacks:
+                st.code(text, language=None)

@@ -7,6 +7,7 @@ from typing import Any, cast
 import streamlit as st
 
 from triadapt.events import Stamped
+from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.board_component import board
 from triadapt.ui.showing import Shown, shown
@@ -50,7 +51,7 @@ def feed(manager: RunManager, view: str, drawn_with: list[str]) -> None:
         sent["runs"][info.id] = (frame["to"], info.generation)
         frames.append(frame)
     if moved:
-        sent["frame"] = board_frame(view, frames, full=full, extras={"title": race.title})
+        sent["frame"] = board_frame(view, frames, full=full, extras={"title": race.title, "errors": "elsewhere"})
     st.session_state["board_sent"] = sent
     if board(sent["frame"], key="board"):
         reset_board()
@@ -64,6 +65,8 @@ def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]
     if race.recorded or info.state == "damaged":
         return {"state": info.state, "message": info.error}
     status = manager.status(info.id)
+    if spec := METHODS.get(info.method):  # known before the run has said anything
+        status |= {"label": spec.label, "colour": spec.colour, "dash": spec.dash}
     # The clock's jitter is not news: whole numbers keep an unchanged frame unchanged.
     for name in ("speed", "eta"):
         if status.get(name) is not None:

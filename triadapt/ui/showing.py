@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import streamlit as st
@@ -45,7 +46,8 @@ def choices(manager: RunManager, most: int = 30) -> dict[str, str]:
     for info in list_runs(manager.runs):
         view = info.race or info.id
         if view not in found and len(found) < most:
-            found[view] = f"{info.name or view} · {view[:15]}"
+            made = time.strftime("%d %b %H:%M", time.localtime(info.created)) if info.created else view[:15]
+            found[view] = f"{made} · {info.name or view}"
     return found | {slug: f"Recorded: {title}" for slug, (title, _) in _recorded_titles().items()}
 
 

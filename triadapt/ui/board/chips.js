@@ -80,6 +80,7 @@ export class Chips {
   }
 
   #drawErrors(runs) {
+    if (this.board.held.extras.errors === "elsewhere") return; // the page around the board tells them
     const bad = runs.filter((run) => run.error || ["failed", "damaged", "interrupted"].includes(run.status.state));
     const texts = bad.map((run) => {
       const name = run.started ? run.started.label : run.id;
