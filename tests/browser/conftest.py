@@ -16,10 +16,11 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from triadapt.runs.library import list_runs
 
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -63,7 +64,7 @@ class App:
         return named[0]
 
 
-def wait_for(condition: object, seconds: float = 60.0) -> None:
+def wait_for(condition: object, seconds: float = 120.0) -> None:
     """Wait until `condition()` is true; fail after `seconds`."""
     assert callable(condition)
     pause = Event()
@@ -115,6 +116,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def page(browser: Browser, app: App) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
+    page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

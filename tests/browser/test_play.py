@@ -149,6 +149,7 @@ def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, p
 def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -> None:
     page.goto(small(app, "steps=20000&warmup=1000&interval=50"))
     race = run(page)
+    expect(page.locator(".st-key-pause_button button:visible").first).to_be_enabled()
     page.keyboard.press("p")
     wait_for(lambda: states(app, race) == {"paused"})
     expect(page.get_by_role("button", name="Continue")).to_be_visible()

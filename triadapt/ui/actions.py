@@ -71,14 +71,17 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
     options = list(choices)
     if view is not None and view not in choices:
         options.insert(0, view)
-    st.session_state["chooser"] = view
+    # A list of its own for each race on view: one list that is moved by Run would be moved back when the browser, which
+    # has not heard of it yet, sends its old choice along with the next button.
+    key = f"chooser-{view}"
 
     def choose() -> None:
-        show_race(st.session_state["chooser"])
+        show_race(st.session_state[key])
 
     st.selectbox(
-        "On view", options, key="chooser", on_change=choose, format_func=lambda name: choices.get(name, name),
-        label_visibility="collapsed", placeholder="No race yet", width=300,
+        "On view", options, index=None if view is None else options.index(view), key=key, on_change=choose,
+        format_func=lambda name: choices.get(name, name), label_visibility="collapsed", placeholder="No race yet",
+        width=300,
     )  # fmt: skip
 
 
