@@ -171,6 +171,7 @@ def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -
 def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page: Page, browser: Browser) -> None:
     page.goto(small(app, "steps=20000"))
     first = run(page)
+    expect(page.locator(".st-key-stop_button button:visible").first).to_be_enabled()
     run_button(page).click()
     page.wait_for_function(f"() => !location.search.includes('{first}')")
     second = page.url.split("run=")[1].split("&")[0]

@@ -30,10 +30,10 @@ def race_buttons(
     ours = race is not None and race_id(race) in manager.active()
     running, paused = ours and "running" in states, ours and "paused" in states
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
-        busy = bool(manager.active())
+        # Label and type stay the same while a race runs: a button that changes loses the click made meanwhile.
         if st.button(
-            "Queue" if busy else "Run", type="secondary" if busy else "primary", icon=":material/play_arrow:",
-            shortcut="Ctrl+Enter", disabled=blocked or not configs, key="run_button",
+            "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter",
+            disabled=blocked or not configs, key="run_button",
             help="Start this race. While another runs, it waits in the queue.",
         ):  # fmt: skip
             start(manager, configs)
