@@ -26,9 +26,7 @@ def race_buttons(
 ) -> None:
     """Run, pause, step, next event, stop, resume, and which race is on view."""
     states = {info.state for info, _ in race.runs} if race else set()
-    # A run of another process (the command line) is shown live, but only that process can hold or stop it.
-    ours = race is not None and race_id(race) in manager.active()
-    running, paused = ours and "running" in states, ours and "paused" in states
+    running, paused = "running" in states, "paused" in states
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
         # Label and type stay the same while a race runs: a button that changes loses the click made meanwhile.
         if st.button(
@@ -53,7 +51,7 @@ def race_buttons(
         ):  # fmt: skip
             assert race is not None
             manager.step_event(race_id(race))
-        live = running or paused or (ours and "queued" in states)
+        live = running or paused or "queued" in states
         if st.button("Stop", icon=":material/stop:", shortcut="X", disabled=not live, key="stop_button",
                      help="Checkpoint and end here; the race can be resumed."):  # fmt: skip
             assert race is not None
