@@ -31,15 +31,22 @@ def run_button(page: Page) -> Locator:
     return page.locator(".st-key-run_button button:visible").first
 
 
+def leave_buttons(page: Page) -> None:
+    """Move the mouse away, as a person does: the tooltip of a button just pressed lies over its neighbours."""
+    page.mouse.move(700, 900)
+
+
 def run(page: Page) -> str:
     """Press Run and wait for the first point. Returns the race on view."""
     run_button(page).click()
+    leave_buttons(page)
     page.wait_for_url("**run=*")
     page.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
     return page.url.split("run=")[1].split("&")[0]
 
 
 def stop(page: Page) -> None:
+    leave_buttons(page)
     page.locator(".st-key-stop_button button:visible").first.click()
 
 
@@ -173,6 +180,7 @@ def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page:
     first = run(page)
     expect(page.locator(".st-key-stop_button button:visible").first).to_be_enabled()
     run_button(page).click()
+    leave_buttons(page)
     page.wait_for_function(f"() => !location.search.includes('{first}')")
     second = page.url.split("run=")[1].split("&")[0]
     expect(page.locator("[data-testid=chips]")).to_contain_text("queue")
@@ -233,7 +241,6 @@ def test_the_runs_page_lists_renames_and_opens(app: App, page: Page) -> None:
     page.goto(small(app))
     race = run(page)
     finish(app, race)
-    page.mouse.move(700, 600)  # off the button, whose tooltip would lie over the link
     page.get_by_role("link", name="Runs").click()
     table = page.get_by_test_id("stDataFrame")
     expect(table).to_be_visible()
