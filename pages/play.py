@@ -47,5 +47,5 @@ if race is None:
 else:
     with notes:
         state_notes(runs, race)
-    states = [info.state for info, _ in race.runs]
-    st.fragment(feed, run_every=REFRESH_SECONDS if race.live else None)(runs, view, states)
+    st.session_state["drawn_states"] = [info.state for info, _ in race.runs]
+    st.fragment(feed, run_every=REFRESH_SECONDS if race.live else None)(runs, view)

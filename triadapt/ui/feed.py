@@ -22,7 +22,7 @@ def reset_board() -> None:
     st.session_state.pop("board_sent", None)
 
 
-def feed(manager: RunManager, view: str, drawn_with: list[str]) -> None:
+def feed(manager: RunManager, view: str) -> None:
     """Draw the board once. Meant to run in a fragment; asks for a whole rerun as long as the runs' states differ from
     those the rest of the page was drawn with."""
     try:
@@ -56,7 +56,7 @@ def feed(manager: RunManager, view: str, drawn_with: list[str]) -> None:
     if board(sent["frame"], key="board"):
         reset_board()
         st.rerun()
-    if states != drawn_with:
+    if states != st.session_state.get("drawn_states"):
         st.rerun()
 
 
