@@ -4,6 +4,7 @@ import streamlit as st
 
 from triadapt.runs.info import RunError
 from triadapt.ui.actions import race_buttons, state_notes
+from triadapt.ui.address import enter_view, name_view, named_view
 from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
 from triadapt.ui.feed import REFRESH_SECONDS, feed, reset_board
 from triadapt.ui.manager import manager
@@ -15,8 +16,7 @@ if page_entered("play"):
     reset_board()
     st.session_state["address_problems"] = address_problems()
     open_controls()
-    if "run" not in st.query_params and "view_kept" in st.session_state:
-        st.query_params["run"] = st.session_state["view_kept"]
+    enter_view()
 
 with st.sidebar:
     configs, problems = race_controls()
@@ -29,16 +29,13 @@ errors, bar, notes = st.container(), st.container(), st.container()
 for line in (*st.session_state["address_problems"], *problems):
     errors.error(line, icon=":material/error:")
 
-view = st.query_params.get("run") or first_view(runs)
+view = named_view() or first_view(runs)
 try:
     race = shown(runs, view) if view else None
 except RunError as error:
-    errors.error(f"run in the address: {error}", icon=":material/error:")
-    view = first_view(runs)
-    race = shown(runs, view) if view else None
-
-if "run" in st.query_params:
-    st.session_state["view_kept"] = view
+    st.session_state["address_problems"].append(f"run in the address: {error}")
+    name_view(None)
+    st.rerun()
 
 with bar:
     race_buttons(runs, race, configs, blocked=bool(problems), choices=choices(runs))

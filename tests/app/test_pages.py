@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,9 +29,10 @@ class Manager:
         self.submitted: list[list[RunConfig]] = []
         self.resumed: list[str] = []
         self.error = ""
+        self.ours: list[str] = []
 
     def active(self) -> list[str]:
-        return []
+        return self.ours
 
     def status(self, run_id: str) -> dict[str, Any]:
         return {"state": "failed", "message": "out of memory", "position": None, "speed": None, "eta": None}
@@ -159,6 +162,33 @@ def test_a_failed_run_shows_its_error_and_can_be_resumed(visit: Callable[..., Ap
     assert app.code[0].value == "Traceback: line 1"
     app.button(key="resume_button").click().run()
     assert manager.resumed == [race]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_race_of_another_process_is_shown_but_cannot_be_held(
+    visit: Callable[..., AppTest], manager: Manager, ours: bool
+) -> None:
+    race = new_race(manager.runs, [parse_config({"method": "lora", "steps": 10})])
+    manager.ours = [race.id] if ours else []
+    with RunStore.open(race.folders[0]) as store:
+        store.set_state("running")
+        app = visit(run=race.id)
+    assert [app.button(key=f"{name}_button").disabled for name in ("pause", "step", "event", "stop")] == [not ours] * 4
+    assert any("run by another process" in caption.value for caption in app.caption) is not ours
+
+
+def test_races_of_one_second_have_names_of_their_own_and_each_can_be_chosen(
+    visit: Callable[..., AppTest], manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(strftime=lambda *_: "22 Nov 10:00:00", localtime=time.localtime)
+    monkeypatch.setattr("triadapt.ui.showing.time", clock)
+    races = [failed_run(manager.runs) for _ in range(3)]
+    app = visit(run=races[0])
+    for race in (races[1], races[2], races[0]):
+        (chooser,) = [box for box in app.selectbox if str(box.key).startswith("chooser-")]
+        assert len(set(chooser.options)) == len(chooser.options)
+        chooser.set_value(race).run()
+        assert race in app.query_params["run"]
 
 
 def test_a_damaged_file_is_shown_as_damaged_and_the_rest_works(visit: Callable[..., AppTest], manager: Manager) -> None:

@@ -55,13 +55,17 @@ class App:
         wait_for(self.modules_file.exists)
         return set(self.modules_file.read_text().split())
 
-    def worker(self) -> int:
-        """Process id of the server's worker."""
+    def workers(self) -> list[int]:
+        """Process ids of the server's workers: one, or none while a new one is started."""
         children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         pids = [int(pid) for child in children for pid in child.read_text().split()]
-        named = [pid for pid in pids if b"triadapt.workers.process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        assert len(named) == 1, f"workers: {named}"
-        return named[0]
+        return [pid for pid in pids if b"triadapt.workers.process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def kill_worker(self) -> None:
+        """SIGKILL to the server's worker."""
+        wait_for(self.workers)
+        for pid in self.workers():
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(condition: object, seconds: float = 120.0) -> None:
@@ -112,6 +116,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     app.process.wait(30)
 
 
+def kill_what_runs(app: App) -> bool:
+    """Kill the worker as long as it has something to do. Whether nothing is left."""
+    live = [info for info in list_runs(app.runs) if info.live]
+    if any(info.state != "queued" for info in live):
+        app.kill_worker()
+    return not live
+
+
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
@@ -122,8 +134,5 @@ def page(browser: Browser, app: App) -> Iterator[Page]:
     yield page
     context.close()
     # A failed test must not leave a long race that the next one would queue behind.
-    for _ in range(4):
-        if any(info.live for info in list_runs(app.runs)):
-            os.kill(app.worker(), signal.SIGKILL)
-            wait_for(lambda: not any(info.state in ("running", "paused") for info in list_runs(app.runs)))
+    wait_for(lambda: kill_what_runs(app))
     assert not errors, errors

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
 import pytest
@@ -201,7 +199,7 @@ def test_a_killed_worker_leaves_a_readable_run_that_resumes(app: App, page: Page
     page.goto(small(app, "steps=1500"))
     race = run(page)
     page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")
-    os.kill(app.worker(), signal.SIGKILL)
+    app.kill_worker()
     wait_for(lambda: states(app, race) == {"failed"})
     expect(page.get_by_text("killed").first).to_be_visible()
     page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")

@@ -10,6 +10,7 @@ from triadapt.config import RunConfig
 from triadapt.events import Failed
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
+from triadapt.ui.address import name_view, view_turn
 from triadapt.ui.feed import reset_board
 from triadapt.ui.showing import Shown
 from triadapt.workers.manager import RunManager
@@ -17,7 +18,7 @@ from triadapt.workers.manager import RunManager
 
 def show_race(view: str) -> None:
     """Put a race on view and in the address."""
-    st.query_params["run"] = view
+    name_view(view)
     reset_board()
 
 
@@ -26,6 +27,8 @@ def race_buttons(
 ) -> None:
     """Run, pause, step, next event, stop, resume, and which race is on view."""
     states = {info.state for info, _ in race.runs} if race else set()
+    if race and race_id(race) not in manager.active():
+        states -= {"running", "paused", "queued"}  # of another process, which alone can hold or end it
     running, paused = "running" in states, "paused" in states
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
         # Label and type stay the same while a race runs: a button that changes loses the click made meanwhile.
@@ -69,18 +72,16 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
     options = list(choices)
     if view is not None and view not in choices:
         options.insert(0, view)
-    # A list of its own for each race on view: one list that is moved by Run would be moved back when the browser, which
-    # has not heard of it yet, sends its old choice along with the next button.
-    key = f"chooser-{view}"
-
-    def choose() -> None:
-        show_race(st.session_state[key])
-
-    st.selectbox(
-        "On view", options, index=None if view is None else options.index(view), key=key, on_change=choose,
+    # A new list each time the view changes, and no callback: the browser may still send the old list's choice along with
+    # its next request, and must not move the view back by it.
+    chosen = st.selectbox(
+        "On view", options, index=None if view is None else options.index(view), key=f"chooser-{view_turn()}",
         format_func=lambda name: choices.get(name, name), label_visibility="collapsed", placeholder="No race yet",
         width=300,
     )  # fmt: skip
+    if chosen is not None and chosen != view:
+        show_race(chosen)
+        st.rerun()
 
 
 def race_id(race: Shown) -> str:
@@ -121,6 +122,8 @@ def state_notes(manager: RunManager, race: Shown) -> None:
         st.caption(f":material/movie: {race.description} Press **Run** to start your own.")
         return
     st.caption(":material/info: " + settings_line(race.runs[0][0].config))
+    if race.live and race_id(race) not in manager.active():
+        st.caption(":material/terminal: This race is run by another process, such as `triadapt train`. End it there.")
     failed: dict[str, list[str]] = {}
     tracebacks: dict[str, None] = {}
     for info, reader in race.runs:

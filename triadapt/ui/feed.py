@@ -9,6 +9,7 @@ import streamlit as st
 from triadapt.events import Stamped
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, RunInfo
+from triadapt.ui.address import named_view
 from triadapt.ui.board_component import board
 from triadapt.ui.showing import Shown, shown
 from triadapt.views.board import board_frame, run_frame
@@ -31,6 +32,7 @@ def feed(manager: RunManager, view: str) -> None:
         st.error(f"{view}: {error}", icon=":material/error:")
         return
     states = [info.state for info, _ in race.runs]
+    elsewhere = named_view() not in (None, view)
     sent: dict[str, Any] = st.session_state.get("board_sent", {})
     if sent.get("view") != view:
         sent = {"view": view, "runs": {}, "frame": b""}
@@ -56,7 +58,7 @@ def feed(manager: RunManager, view: str) -> None:
     if board(sent["frame"], key="board"):
         reset_board()
         st.rerun()
-    if states != st.session_state.get("drawn_states"):
+    if elsewhere or states != st.session_state.get("drawn_states"):
         st.rerun()
 
 

@@ -41,13 +41,15 @@ def _recorded_runs(slug: str) -> list[BundleRun]:
 
 
 def choices(manager: RunManager, most: int = 30) -> dict[str, str]:
-    """What can be shown, by its name in the address: the newest races first, then the recorded ones."""
+    """What can be shown, by its name in the address: the newest races first, then the recorded ones. No two are called
+    the same, for the browser tells Streamlit the name that was chosen."""
     found: dict[str, str] = {}
     for info in list_runs(manager.runs):
         view = info.race or info.id
         if view not in found and len(found) < most:
-            made = time.strftime("%d %b %H:%M", time.localtime(info.created)) if info.created else view[:15]
-            found[view] = f"{made} · {info.name or view}"
+            made = time.strftime("%d %b %H:%M:%S", time.localtime(info.created)) if info.created else view[:15]
+            title = f"{made} · {info.name or view}"
+            found[view] = f"{title} · {view}" if title in found.values() else title
     return found | {slug: f"Recorded: {title}" for slug, (title, _) in _recorded_titles().items()}
 
 
