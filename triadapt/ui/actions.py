@@ -72,7 +72,7 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
     options = list(choices)
     if view is not None and view not in choices:
         options.insert(0, view)
-    # A new list each time the view changes, and no callback: the browser may still send the old list's choice along with
+    # A new list each time the view changes, and no callback: the browser may send the old list once more along with
     # its next request, and must not move the view back by it.
     chosen = st.selectbox(
         "On view", options, index=None if view is None else options.index(view), key=f"chooser-{view_turn()}",
