@@ -25,45 +25,52 @@ def show_race(view: str) -> None:
 def race_buttons(
     manager: RunManager, race: Shown | None, configs: list[RunConfig], *, blocked: bool, choices: dict[str, str]
 ) -> None:
-    """Run, pause, step, next event, stop, resume, and which race is on view."""
+    """Run, pause, step, next event, stop, resume, and which race is on view.
+
+    All act in callbacks: those are obeyed before the page is drawn, so a press is not lost when another request ends
+    the drawing half-way. Run is only noted there, for its callback knows the controls as they were before.
+    """
     states = {info.state for info, _ in race.runs} if race else set()
-    if race and race_id(race) not in manager.active():
+    name = race_id(race) if race else ""
+    if name not in manager.active():
         states -= {"running", "paused", "queued"}  # of another process, which alone can hold or end it
     running, paused = "running" in states, "paused" in states
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
         # Label and type stay the same while a race runs: a button that changes loses the click made meanwhile.
-        if st.button(
-            "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter",
-            disabled=blocked or not configs, key="run_button",
+        st.button(
+            "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", key="run_button",
+            disabled=blocked or not configs, on_click=_want_run,
             help="Start this race. While another runs, it waits in the queue.",
-        ):  # fmt: skip
+        )  # fmt: skip
+        if st.session_state.pop("run_wanted", False) and configs and not blocked:
             start(manager, configs)
         label, icon = ("Continue", ":material/resume:") if paused else ("Pause", ":material/pause:")
-        if st.button(label, icon=icon, shortcut="P", disabled=not (running or paused), key="pause_button"):
-            assert race is not None
-            (manager.unpause if paused else manager.pause)(race_id(race))
-        if st.button(
+        st.button(
+            label, icon=icon, shortcut="P", disabled=not (running or paused), key="pause_button",
+            on_click=manager.unpause if paused else manager.pause, args=(name,),
+        )  # fmt: skip
+        st.button(
             "Step", icon=":material/skip_next:", shortcut="S", disabled=not (running or paused), key="step_button",
-            help="One optimizer step of every method, then hold.",
-        ):  # fmt: skip
-            assert race is not None
-            manager.step(race_id(race))
-        if st.button(
+            help="One optimizer step of every method, then hold.", on_click=manager.step, args=(name,),
+        )  # fmt: skip
+        st.button(
             "Next event", icon=":material/fast_forward:", shortcut="E", disabled=not (running or paused),
             key="event_button", help="Go on until a method changes a rank, then hold.",
-        ):  # fmt: skip
-            assert race is not None
-            manager.step_event(race_id(race))
-        live = running or paused or "queued" in states
-        if st.button("Stop", icon=":material/stop:", shortcut="X", disabled=not live, key="stop_button",
-                     help="Checkpoint and end here; the race can be resumed."):  # fmt: skip
-            assert race is not None
-            manager.stop(race_id(race))
+            on_click=manager.step_event, args=(name,),
+        )  # fmt: skip
+        st.button(
+            "Stop", icon=":material/stop:", shortcut="X", disabled=not (running or paused or "queued" in states),
+            key="stop_button", help="Checkpoint and end here; the race can be resumed.",
+            on_click=manager.stop, args=(name,),
+        )  # fmt: skip
         if race and not race.live and any(info.resumable for info, _ in race.runs) and not race.recorded:
-            if st.button("Resume", icon=":material/restart_alt:", key="resume_button",
-                         help="Go on from the newest checkpoints."):  # fmt: skip
-                resume(manager, race.view)
+            st.button(
+                "Resume", icon=":material/restart_alt:", key="resume_button", help="Go on from the newest checkpoints.",
+                on_click=resume, args=(manager, race.view),
+            )  # fmt: skip
         _chooser(race, choices)
+    if error := st.session_state.get("action_error"):
+        st.error(error, icon=":material/error:")
 
 
 def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
@@ -89,24 +96,27 @@ def race_id(race: Shown) -> str:
     return race.runs[0][0].race or race.view
 
 
+def _want_run() -> None:
+    st.session_state["run_wanted"] = True
+
+
 def start(manager: RunManager, configs: list[RunConfig]) -> None:
     """Queue a race and show it."""
+    st.session_state["action_error"] = ""
     try:
         show_race(manager.submit(configs))
     except (RunError, OSError, sqlite3.Error) as error:
-        st.error(f"The race could not be started: {error}", icon=":material/error:")
-        return
+        st.session_state["action_error"] = f"The race could not be started: {error}"
     st.rerun()
 
 
 def resume(manager: RunManager, view: str) -> None:
     """Queue what ended early, to go on."""
+    st.session_state["action_error"] = ""
     try:
         manager.resume(view)
     except (RunError, OSError, sqlite3.Error) as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    st.rerun()
+        st.session_state["action_error"] = str(error)
 
 
 def settings_line(config: dict[str, object]) -> str:
