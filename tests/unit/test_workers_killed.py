@@ -23,7 +23,7 @@ KILLS = 10
 
 
 def configs() -> list[RunConfig]:
-    values = {"steps": 4000, "warmup": 100, "interval": 50, "batch_size": 8, "eval_every": 500, "planted": TINY}
+    values = {"steps": 2000, "warmup": 100, "interval": 50, "batch_size": 8, "eval_every": 500, "planted": TINY}
     return [parse_config({**values, "method": method}) for method in METHODS]
 
 
@@ -54,7 +54,7 @@ def kill_at_a_random_moment(manager: RunManager, race: str, chance: random.Rando
         step = steps_seen(manager, race)
         history.append((time.monotonic(), step))
         if until is None and step > 0:
-            until = time.monotonic() + chance.uniform(0.0, 1.6)
+            until = time.monotonic() + chance.uniform(0.0, 1.2)
         pause.wait(0.01)
     killed = time.monotonic()
     os.kill(manager._worker.pid, signal.SIGKILL)
@@ -80,9 +80,10 @@ def test_killed_ten_times_every_run_stays_readable_and_resumes_to_the_same_end(m
             if info.state != "finished":
                 assert (info.state, "signal 9" in info.error) == ("failed", True)
                 assert info.last_step + 1 >= surely_done
+        if all(info.state == "finished" for info in find(manager.runs, race)):  # a machine too quick for the kill
+            race, kills = "", kills - 1
+            continue
         manager.resume(race)
-        if kills == KILLS:
-            break
     assert manager.wait(race, 120)
     for expected, info in zip(find(manager.runs, reference), find(manager.runs, race), strict=True):
         assert info.state == "finished"

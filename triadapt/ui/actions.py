@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -47,21 +48,21 @@ def race_buttons(
         label, icon = ("Continue", ":material/resume:") if paused else ("Pause", ":material/pause:")
         st.button(
             label, icon=icon, shortcut="P", disabled=not (running or paused), key="pause_button",
-            on_click=manager.unpause if paused else manager.pause, args=(name,),
+            on_click=_order, args=(manager.unpause if paused else manager.pause, name),
         )  # fmt: skip
         st.button(
             "Step", icon=":material/skip_next:", shortcut="S", disabled=not (running or paused), key="step_button",
-            help="One optimizer step of every method, then hold.", on_click=manager.step, args=(name,),
+            help="One optimizer step of every method, then hold.", on_click=_order, args=(manager.step, name),
         )  # fmt: skip
         st.button(
             "Next event", icon=":material/fast_forward:", shortcut="E", disabled=not (running or paused),
             key="event_button", help="Go on until a method changes a rank, then hold.",
-            on_click=manager.step_event, args=(name,),
+            on_click=_order, args=(manager.step_event, name),
         )  # fmt: skip
         st.button(
             "Stop", icon=":material/stop:", shortcut="X", disabled=not (running or paused or "queued" in states),
             key="stop_button", help="Checkpoint and end here; the race can be resumed.",
-            on_click=manager.stop, args=(name,),
+            on_click=_order, args=(manager.stop, name),
         )  # fmt: skip
         if race and not race.live and any(info.resumable for info, _ in race.runs) and not race.recorded:
             st.button(
@@ -94,6 +95,10 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
 def race_id(race: Shown) -> str:
     """The id of the race on view, also where a single run of it is shown."""
     return race.runs[0][0].race or race.view
+
+
+def _order(action: Callable[[str], bool], race: str) -> None:
+    action(race)
 
 
 def _want_run() -> None:
