@@ -26,6 +26,7 @@ START_SECONDS = 60.0
 PAGE_MILLISECONDS = 60_000
 RUN_BUTTON = ".st-key-run_button button"
 STOP_BUTTON = ".st-key-stop_button button"
+FIRST_LOOK = "document.querySelectorAll('[data-testid=first-look] td, [data-testid=rank-map] .hm image').length > 0"
 CELLS = "document.querySelectorAll('[data-testid=rank-map] .hm image').length > 0"
 
 
@@ -97,12 +98,14 @@ def new_page(browser: Browser) -> Page:
     return page
 
 
-def open_board(page: Page, address: str) -> float:
-    """Go to `address`; returns the seconds until the rank map has cells."""
+def open_board(page: Page, address: str) -> tuple[float, float]:
+    """Go to `address`; returns the seconds until the ranks are seen first, and until Plotly has drawn the rank map."""
     start = time.perf_counter()
     page.goto(address, wait_until="commit")
+    page.wait_for_function(FIRST_LOOK, polling="raf")
+    first = time.perf_counter() - start
     page.wait_for_function(CELLS, polling="raf")
-    return time.perf_counter() - start
+    return first, time.perf_counter() - start
 
 
 def press_run(page: Page) -> float:
