@@ -81,8 +81,8 @@ def waiting(quick: bool = False) -> Table:
         _row("Run pressed, first live point; server just started", [early]),
     ]
     note = (
-        "Headless Chromium, localhost. The first chart is a table of the ranks that is drawn while plotly.js loads; the "
-        "whole board is there when Plotly has drawn the rank map in its place."
+        "Headless Chromium, localhost. The first chart is a table of the ranks that is drawn while plotly.js loads; "
+        "the whole board is there when Plotly has drawn the rank map in its place."
     )
     return Table("Waiting, seconds", ("from, to", "median", "least", "most", "times"), rows, [note])
 

@@ -191,6 +191,9 @@ def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page:
     finish(app, first)
     other.close()
     page.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
+    # The empty chart of a race that waits must not leave its axis to the race that runs.
+    plot = "document.querySelector('[data-testid=loss] .js-plotly-plot')"
+    page.wait_for_function(f"() => {plot}._fullLayout.yaxis.autorange === true && {plot}.data[0].y.length > 0")
     stop(page)
     finish(app, second)
 

@@ -139,24 +139,27 @@ def state_notes(manager: RunManager, race: Shown) -> None:
     st.caption(":material/info: " + settings_line(race.runs[0][0].config))
     if race.live and race_id(race) not in manager.active():
         st.caption(":material/terminal: This race is run by another process, such as `triadapt train`. End it there.")
-    failed: dict[str, list[str]] = {}
+    failed: dict[str, list[tuple[str, int]]] = {}
     tracebacks: dict[str, None] = {}
     for info, reader in race.runs:
-        label = METHODS[info.method].label if info.method in METHODS else info.id
+        label, step = METHODS[info.method].label if info.method in METHODS else info.id, max(0, info.last_step)
         if info.state == "damaged":
             st.error(f"{info.id} is damaged: {info.error}", icon=":material/broken_image:")
         elif info.state == "failed":
-            failed.setdefault(f"failed at step {max(0, info.last_step)}: {info.error}", []).append(label)
+            failed.setdefault(f"failed at {{}}: {info.error}", []).append((label, step))
             failures = [row.event for row in reader.events() if isinstance(row.event, Failed)]
             tracebacks |= {event.traceback: None for event in failures[-1:] if event.traceback}
         elif info.state == "interrupted":
-            failed.setdefault(
-                f"was interrupted after step {max(0, info.last_step)}: its process is gone. What it recorded is below; "
-                f"Resume goes on from its newest checkpoint.",
-                [],
-            ).append(label)
-    for what, labels in failed.items():
-        st.error(f"{', '.join(labels)} {what}", icon=":material/error:")
+            what = (
+                "interrupted after {}: the process is gone. What it recorded is below; Resume goes on from the newest "
+                "checkpoints."
+            )
+            failed.setdefault(what, []).append((label, step))
+    for what, members in failed.items():
+        low, high = min(step for _, step in members), max(step for _, step in members)
+        steps = f"step {low}" if low == high else f"steps {low} to {high}"
+        # Not format(): an error message may hold braces.
+        st.error(f"{', '.join(label for label, _ in members)} {what.replace('{}', steps, 1)}", icon=":material/error:")
     if tracebacks:
         with st.expander("What the worker said last"):
             for text in tracebacks:

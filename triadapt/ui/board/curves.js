@@ -194,14 +194,15 @@ export function logAxis(values) {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
-  if (high < low) return {type: "log", range: [-2, 0]};
+  // A revision of its own: Plotly would keep the range of the empty chart when values come.
+  if (high < low) return {type: "log", range: [-2, 0], uirevision: "empty"};
   const decades = Math.log10(high / low);
   const steps = decades > 2.2 ? [1] : decades > 0.9 ? [1, 3] : [1, 1.5, 2, 3, 5, 7];
   const ticks = [];
   for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const digit of steps) ticks.push(Number((digit * 10 ** power).toPrecision(2)));
   }
-  return {type: "log", tickvals: ticks, ticktext: ticks.map((tick) => tidy(tick))};
+  return {type: "log", autorange: true, tickvals: ticks, ticktext: ticks.map((tick) => tidy(tick))};
 }
 
 export class MetricCurve extends TimeChart {
