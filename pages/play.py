@@ -3,8 +3,8 @@
 import streamlit as st
 
 from triadapt.runs.info import RunError
-from triadapt.ui.actions import race_buttons, state_notes
-from triadapt.ui.address import enter_view, name_view, named_view
+from triadapt.ui.actions import forget_actions, keep_message, race_buttons, state_notes
+from triadapt.ui.address import enter_view, named_view, on_view
 from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
 from triadapt.ui.feed import REFRESH_SECONDS, feed, reset_board
 from triadapt.ui.manager import manager
@@ -17,6 +17,7 @@ if page_entered("play"):
     st.session_state["address_problems"] = address_problems()
     open_controls()
     enter_view()
+    forget_actions()
 
 with st.sidebar:
     configs, problems = race_controls()
@@ -29,13 +30,17 @@ errors, bar, notes = st.container(), st.container(), st.container()
 for line in (*st.session_state["address_problems"], *problems):
     errors.error(line, icon=":material/error:")
 
-view = named_view() or first_view(runs)
+named = named_view()
+view = named or first_view(runs)
 try:
     race = shown(runs, view) if view else None
 except RunError as error:
-    st.session_state["address_problems"].append(f"run in the address: {error}")
-    name_view(None)
-    st.rerun()
+    if named:
+        on_view().turn_to(None)
+        keep_message(f"run in the address: {error}")
+        st.rerun()
+    errors.error(str(error), icon=":material/error:")
+    race = None
 
 with bar:
     race_buttons(runs, race, configs, blocked=bool(problems), choices=choices(runs))

@@ -196,6 +196,25 @@ def test_races_of_one_second_have_names_of_their_own_and_each_can_be_chosen(
         assert race in app.query_params["run"]
 
 
+def test_an_empty_race_in_the_address_is_none_at_all(visit: Callable[..., AppTest]) -> None:
+    app = visit(run="")
+    assert not app.error and "run" not in app.query_params
+
+
+def test_a_message_goes_with_the_race_it_was_about(visit: Callable[..., AppTest], manager: Manager) -> None:
+    race = failed_run(manager.runs)
+    app = visit(run="20260101-000000-abcd")
+    assert "there is no run or race" in errors(app)
+    next(box for box in app.selectbox if str(box.key).startswith("chooser-")).set_value(race).run()
+    assert "there is no run or race" not in errors(app)
+
+
+def test_a_race_that_is_active_but_gone_is_told_once(visit: Callable[..., AppTest], manager: Manager) -> None:
+    manager.ours = ["20260101-000000-abcd"]
+    app = visit()
+    assert len(app.error) == 1 and "there is no run or race" in errors(app)
+
+
 def test_a_damaged_file_is_shown_as_damaged_and_the_rest_works(visit: Callable[..., AppTest], manager: Manager) -> None:
     race = failed_run(manager.runs)
     other = new_race(manager.runs, [parse_config({"method": "lora", "steps": 10})])

@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -57,15 +58,24 @@ class App:
 
     def workers(self) -> list[int]:
         """Process ids of the server's workers: one, or none while a new one is started."""
-        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        pids = [int(pid) for child in children for pid in child.read_text().split()]
-        return [pid for pid in pids if b"triadapt.workers.process" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        found = []
+        # Threads and processes may go while they are looked at.
+        for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            with suppress(OSError):
+                found += [int(pid) for pid in children.read_text().split()]
+        return [pid for pid in found if self._is_worker(pid)]
+
+    def _is_worker(self, pid: int) -> bool:
+        with suppress(OSError):
+            return b"triadapt.workers.process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
 
     def kill_worker(self) -> None:
         """SIGKILL to the server's worker."""
         wait_for(self.workers)
         for pid in self.workers():
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(condition: object, seconds: float = 120.0) -> None:

@@ -21,16 +21,36 @@ def pad_to(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     return padded
 
 
-def enlarge(parameter: torch.nn.Parameter, data: torch.Tensor, optimizer: torch.optim.Optimizer | None) -> None:
+def replace_data(parameter: torch.nn.Parameter, data: torch.Tensor) -> None:
+    """Give `parameter` data of another shape.
+
+    As long as the loss of the last step is alive, so is autograd's node that adds up this parameter's gradient, and it
+    remembers the old shape. PyTorch drops the node when the type of the data changes, so the type changes twice.
+    """
+    other = torch.float64 if data.dtype != torch.float64 else torch.float32
+    parameter.data = torch.empty(0, dtype=other, device=data.device)
+    parameter.data = data
+
+
+def enlarge(
+    parameter: torch.nn.Parameter,
+    data: torch.Tensor,
+    optimizer: torch.optim.Optimizer | None,
+    *,
+    keep_gradient: bool = False,
+) -> None:
     """Give `parameter` the larger `data`, whose leading part holds the old values, and pad its optimizer state.
 
-    The gradient is cleared. State tensors of the parameter's old shape are zero-padded, scalars are kept; a tensor of
-    any other layout (a factored second moment, for instance) cannot be padded, so the state of this parameter is then
-    dropped with one warning and starts afresh.
+    The gradient is cleared, or with `keep_gradient` padded with zeros for a step that is still to come. State tensors
+    of the parameter's old shape are zero-padded, scalars are kept; a tensor of any other layout (a factored second
+    moment, for instance) cannot be padded, so the state of this parameter is then dropped with one warning and starts
+    afresh.
     """
-    old_shape = parameter.shape
-    parameter.data = data
+    old_shape, gradient = parameter.shape, parameter.grad
     parameter.grad = None
+    replace_data(parameter, data)
+    if keep_gradient and gradient is not None:
+        parameter.grad = pad_to(gradient, data.shape)
     if optimizer is None:
         return
     state = optimizer.state.get(parameter)
@@ -71,6 +91,8 @@ def fresh_step_factor(optimizer_steps: int, steps_since_growth: int, beta1: floa
     under way.
     """
     big, small = optimizer_steps, steps_since_growth
+    if small < 1:  # grown between backward and the step under way, so without a gradient of its own
+        return 0.0
     return math.sqrt(1 - beta2**small) / (1 - beta1**small) * (1 - beta1**big) / math.sqrt(1 - beta2**big)
 
 
@@ -98,9 +120,10 @@ class FreshSteps:
         optimizer.register_step_pre_hook(self._before)
         optimizer.register_step_post_hook(self._after)
 
-    def born(self, parameter: torch.nn.Parameter, old_shape: torch.Size) -> None:
-        """Remember that everything in `parameter` beyond `old_shape` is new from the next step on."""
-        self._blocks.setdefault(parameter, []).append((old_shape, self.steps))
+    def born(self, parameter: torch.nn.Parameter, old_shape: torch.Size, *, before_step: bool = False) -> None:
+        """Remember that everything in `parameter` beyond `old_shape` is new from the next step on; `before_step` when
+        the optimizer is about to do a step that the new entries take no part in."""
+        self._blocks.setdefault(parameter, []).append((old_shape, self.steps + before_step))
         self._index = None
 
     def _factor(self, birth: int) -> float:

@@ -61,7 +61,9 @@ def preview(config: RunConfig, num_matrices: int | None = None) -> Preview:
             break
         allowed = allowed_matrices(config, step=step, total_rank=total, num_matrices=n)
         gap = target - total
-        total = min(target, total + allowed * config.add_r)
+        total += allowed * config.add_r
+        if not as_published(config):
+            total = min(target, total)
         progress = (step - config.warmup) / (config.steps - config.warmup)
         result.rows.append(
             {"step": step, "progress": round(progress, 4), "gap": gap, "allowed": allowed, "total_rank": total}
@@ -79,11 +81,18 @@ def preview(config: RunConfig, num_matrices: int | None = None) -> Preview:
     return result
 
 
+def as_published(config: RunConfig) -> bool:
+    """Whether a growing method decides as its authors' code does."""
+    return getattr(config.method_settings, "behaviour", "improved") == "reference"
+
+
 def allowed_matrices(config: RunConfig, *, step: int, total_rank: int, num_matrices: int) -> int:
-    """Matrices that may grow at an event of this run. The gap is in ranks, a matrix takes `add_r` of them."""
+    """Matrices that may grow at an event of this run. The gap is in ranks, a matrix takes `add_r` of them; the authors'
+    code takes the one for the other."""
     target = config.reference_rank * num_matrices
     if config.method == "increlora":
-        return min(config.top_h, -(-(target - total_rank) // config.add_r), num_matrices)
+        gap = target - total_rank
+        return min(config.top_h, gap if as_published(config) else -(-gap // config.add_r), num_matrices)
     allowed = matrices_to_grow(
         config.growth,
         step=step,
@@ -94,7 +103,7 @@ def allowed_matrices(config: RunConfig, *, step: int, total_rank: int, num_matri
         num_matrices=num_matrices,
         top_h=config.top_h,
     )
-    return allowed if config.growth == "fixed" else max(1, allowed // config.add_r)
+    return allowed if config.growth == "fixed" or as_published(config) else max(1, allowed // config.add_r)
 
 
 @dataclass(frozen=True)

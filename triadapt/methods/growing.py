@@ -23,6 +23,26 @@ def event_due(config: RunConfig, step: int, total_rank: int, num_matrices: int) 
     return on_schedule and total_rank < config.reference_rank * num_matrices
 
 
+def decide_as_published(
+    config: RunConfig,
+    *,
+    step: int,
+    scores: NDArray[np.float32],
+    ranks: NDArray[np.uint16],
+    matrices: list[Matrix],
+    rule: str,
+) -> tuple[RankDecision, list[tuple[int, int]]]:
+    """The decision of the authors' code: the count is of matrices although each gains `add_r` ranks, and every matrix
+    at the threshold grows, so that ties and the last event may pass the target, and a rank the size of its matrix."""
+    total = int(ranks.sum())
+    allowed = allowed_matrices(config, step=step, total_rank=total, num_matrices=len(matrices))
+    if allowed == 0:
+        return RankDecision(rule, scores, float("inf"), 0, ()), []
+    threshold = growth_threshold(scores, allowed)
+    chosen = matrices_at_or_above(scores, threshold)
+    return RankDecision(rule, scores, threshold, allowed, tuple(chosen)), [(index, config.add_r) for index in chosen]
+
+
 def decide_growth(
     config: RunConfig,
     *,

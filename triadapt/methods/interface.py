@@ -72,8 +72,9 @@ class MethodRun(ABC):
         """A term added to the training loss, never to the reported one."""
         return None
 
-    def before_step(self, step: int) -> None:  # noqa: B027
-        """Gradients are there and clipped, the optimizer has not stepped."""
+    def before_step(self, step: int) -> RankDecision | None:
+        """Gradients are there and clipped, the optimizer has not stepped. Returns the decision if one was taken."""
+        return None
 
     def after_step(self, step: int) -> RankDecision | None:
         """The optimizer has stepped, gradients are still there. Returns the decision if one was taken."""

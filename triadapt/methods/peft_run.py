@@ -11,9 +11,10 @@ from peft import PeftConfig, get_peft_model
 from torch import nn
 
 from triadapt.growth.optimizer_state import FreshSteps
+from triadapt.growth.preview import as_published
 from triadapt.methods import peft_registration  # noqa: F401  (registers our tuners)
 from triadapt.methods.geometry import product_singular_values
-from triadapt.methods.growing import decide_growth, event_due
+from triadapt.methods.growing import decide_as_published, decide_growth, event_due
 from triadapt.methods.interface import MethodRun, RankDecision
 
 if TYPE_CHECKING:
@@ -75,11 +76,23 @@ class GrowingRun(PeftRun):
         """Random numbers of one growth: they depend on seed, step and matrix only, so a resumed run draws the same."""
         return torch.Generator().manual_seed((self.config.seed * 1_000_003 + step) * 4096 + index)
 
+    @property
+    def as_published(self) -> bool:
+        """Whether the run follows the authors' code, which grows between backward and the optimizer's step."""
+        return as_published(self.config)
+
+    def before_step(self, step: int) -> RankDecision | None:
+        return self._event(step) if self.as_published else None
+
     def after_step(self, step: int) -> RankDecision | None:
+        return None if self.as_published else self._event(step)
+
+    def _event(self, step: int) -> RankDecision | None:
         ranks = self.ranks()
         if not event_due(self.config, step, int(ranks.sum()), len(self.layers)):
             return None
-        decision, grants = decide_growth(
+        decide = decide_as_published if self.as_published else decide_growth
+        decision, grants = decide(
             self.config,
             step=step,
             scores=self.event_scores(),

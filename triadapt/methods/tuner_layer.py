@@ -31,6 +31,7 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         features = _get_in_out_features(base_layer)
         self.in_features, self.out_features = int(features[0] or 0), int(features[1] or 0)
         self.scaling: dict[str, float] = {}
+        self.scale_rule: dict[str, tuple[str, float, int]] = {}
         self.adapter_dropout = nn.ModuleDict({})
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
@@ -42,6 +43,12 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
     def delta(self, adapter: str) -> torch.Tensor:
         """dW of the adapter, `(out, in)`."""
         raise NotImplementedError
+
+    def set_scale(self, adapter: str, *, rank: int, blocks: int) -> None:
+        """Scale of the update at the given rank and number of blocks, by the rule `(scale, alpha, reference rank)`."""
+        rule, alpha, reference_rank = self.scale_rule[adapter]
+        divisor = {"constant": float(reference_rank), "rank": rank + 1e-5, "blocks": blocks + 1e-5}[rule]
+        self.scaling[adapter] = alpha / divisor
 
     def place(self, parameter: torch.Tensor) -> torch.device:
         """Device for the buffers that go with a parameter, which low-memory loading leaves without one for a while."""

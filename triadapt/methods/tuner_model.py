@@ -49,15 +49,18 @@ class GrowingModel(BaseTuner):  # type: ignore[misc]
 
     def grow_layer(
         self, layer: GrowingLayer, adapter: str, data: dict[str, torch.Tensor],
-        optimizer: torch.optim.Optimizer | None, fresh: FreshSteps | None,
+        optimizer: torch.optim.Optimizer | None, fresh: FreshSteps | None, *, before_step: bool = False,
     ) -> None:  # fmt: skip
-        """Put larger data into a layer's parameters under a living optimizer."""
+        """Put larger data into a layer's parameters under a living optimizer.
+
+        before_step: whether this happens between backward and the optimizer's step, so that gradients stay.
+        """
         for part, larger in data.items():
             parameter = getattr(layer, self.prefix + part)[adapter]
             old_shape = parameter.shape
-            enlarge(parameter, larger, optimizer)
+            enlarge(parameter, larger, optimizer, keep_gradient=before_step)
             if fresh is not None:
-                fresh.born(parameter, old_shape)
+                fresh.born(parameter, old_shape, before_step=before_step)
 
     @classmethod
     def _remap_adapter_state_dict_for_load(

@@ -166,10 +166,10 @@ class Session:
         (loss if extra is None else loss + extra).backward()  # type: ignore[no-untyped-call]
         if config.max_grad_norm > 0:
             torch.nn.utils.clip_grad_norm_(self.trainable.values(), config.max_grad_norm)
-        self.method.before_step(step)
-        self.optimizer.step()
         decision_ranks = self.method.ranks()
-        decision = self.method.after_step(step)
+        early = self.method.before_step(step)
+        self.optimizer.step()
+        decision = self.method.after_step(step) or early
         self.optimizer.zero_grad(set_to_none=True)
         self.step = step + 1
         events: list[Event] = [Step(step, value, learning_rate)]

@@ -11,16 +11,20 @@ from triadapt.config import RunConfig
 from triadapt.events import Failed
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
-from triadapt.ui.address import name_view, view_turn
-from triadapt.ui.feed import reset_board
+from triadapt.ui.address import on_view, write_address
 from triadapt.ui.showing import Shown
 from triadapt.workers.manager import RunManager
 
 
-def show_race(view: str) -> None:
-    """Put a race on view and in the address."""
-    name_view(view)
-    reset_board()
+def keep_message(text: str) -> None:
+    """Say `text` above the board as long as the race now on view stays there."""
+    st.session_state["message"] = (on_view().turn, text)
+
+
+def forget_actions() -> None:
+    """The visitor came to the page: what was wanted or went wrong on an earlier visit is over."""
+    for key in ("run_wanted", "message"):
+        st.session_state.pop(key, None)
 
 
 def race_buttons(
@@ -70,8 +74,9 @@ def race_buttons(
                 on_click=resume, args=(manager, race.view),
             )  # fmt: skip
         _chooser(race, choices)
-    if error := st.session_state.get("action_error"):
-        st.error(error, icon=":material/error:")
+    turn, message = st.session_state.get("message", (0, ""))
+    if message and turn == on_view().turn:
+        st.error(message, icon=":material/error:")
 
 
 def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
@@ -83,12 +88,12 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
     # A new list each time the view changes, and no callback: the browser may send the old list once more along with
     # its next request, and must not move the view back by it.
     chosen = st.selectbox(
-        "On view", options, index=None if view is None else options.index(view), key=f"chooser-{view_turn()}",
+        "On view", options, index=None if view is None else options.index(view), key=f"chooser-{on_view().turn}-{view}",
         format_func=lambda name: choices.get(name, name), label_visibility="collapsed", placeholder="No race yet",
         width=300,
     )  # fmt: skip
     if chosen is not None and chosen != view:
-        show_race(chosen)
+        on_view().turn_to(chosen)
         st.rerun()
 
 
@@ -107,21 +112,23 @@ def _want_run() -> None:
 
 def start(manager: RunManager, configs: list[RunConfig]) -> None:
     """Queue a race and show it."""
-    st.session_state["action_error"] = ""
+    view = on_view()
     try:
-        show_race(manager.submit(configs))
+        race = manager.submit(configs)
     except (RunError, OSError, sqlite3.Error) as error:
-        st.session_state["action_error"] = f"The race could not be started: {error}"
+        keep_message(f"The race could not be started: {error}")
+    else:
+        view.turn_to(race)  # first of all: whatever may end this script, the race that was started is on view
+        write_address()
     st.rerun()
 
 
 def resume(manager: RunManager, view: str) -> None:
     """Queue what ended early, to go on."""
-    st.session_state["action_error"] = ""
     try:
         manager.resume(view)
     except (RunError, OSError, sqlite3.Error) as error:
-        st.session_state["action_error"] = str(error)
+        keep_message(str(error))
 
 
 def settings_line(config: dict[str, object]) -> str:

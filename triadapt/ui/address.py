@@ -1,53 +1,56 @@
-"""Which race the address names.
+"""Which race is on view, and its name in the address.
 
-The browser sends its address along with every request, also with those it made before it heard of a change made here: a
-refresh under way while Run is pressed brings the old address back. What this session wrote last therefore holds until
-the browser has sent it once; only then is another name in the address a wish of the visitor (the back button).
+The session's own word counts. The browser sends its address along with every request, also with those it made before it
+heard of a change made here: a refresh under way while Run is pressed brings the old address back. Only when a visitor
+comes to the page, or goes back or forward, is the address a wish.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 
-def name_view(view: str | None) -> None:
-    """Put a race in the address, or take it out."""
-    st.session_state["view_named"], st.session_state["view_confirmed"] = view, False
-    st.session_state["view_turn"] = view_turn() + 1
-    if view is not None:
-        st.query_params["run"] = view
-    elif "run" in st.query_params:
-        del st.query_params["run"]
+@dataclass
+class OnView:
+    """The race a session looks at (None: it has not said), and how often that has changed."""
+
+    race: str | None = None
+    turn: int = 0
+
+    def turn_to(self, race: str | None) -> None:
+        """Look at another race. No access to the session, where a script that is no longer wanted would end."""
+        if race != self.race:
+            self.race, self.turn = race, self.turn + 1
 
 
-def view_turn() -> int:
-    """How often this session has changed the race on view."""
-    turn: int = st.session_state.get("view_turn", 0)
-    return turn
-
-
-def named_view() -> str | None:
-    """The race that the visitor asks for, or None. Called in every refresh, for it also takes note of what the browser
-    knows by now."""
-    sent = st.query_params.get("run")
-    if "view_named" not in st.session_state:
-        st.session_state["view_named"], st.session_state["view_confirmed"] = sent, True
-    named: str | None = st.session_state["view_named"]
-    if sent == named:
-        st.session_state["view_confirmed"] = True
-    elif st.session_state["view_confirmed"]:
-        st.session_state["view_named"] = named = sent
-        st.session_state["view_turn"] = view_turn() + 1
-    elif named is not None:
-        st.query_params["run"] = named
-    else:
-        del st.query_params["run"]
-    return named
+def on_view() -> OnView:
+    """What this session looks at."""
+    found: OnView = st.session_state.setdefault("on_view", OnView())
+    return found
 
 
 def enter_view() -> None:
-    """The visitor came to the page: an address without a race means the one last on view."""
-    if "run" in st.query_params:
-        st.session_state["view_named"], st.session_state["view_confirmed"] = st.query_params["run"], True
-    elif "view_named" in st.session_state:
-        name_view(st.session_state["view_named"])
+    """The visitor came to the page: what the address names, or without a name what was on view last."""
+    if asked := st.query_params.get("run"):
+        on_view().turn_to(asked)
+
+
+def named_view() -> str | None:
+    """The race to look at, or None when neither the visitor nor the session has named one."""
+    view, asked = on_view(), st.query_params.get("run") or None
+    if asked != view.race and getattr(get_script_run_ctx(), "is_history_navigation", False):
+        view.turn_to(asked)
+    write_address()
+    return view.race
+
+
+def write_address() -> None:
+    """Bring the address to what is on view."""
+    race = on_view().race
+    if race is None:
+        st.query_params.pop("run", None)
+    elif st.query_params.get("run") != race:
+        st.query_params["run"] = race

@@ -25,6 +25,7 @@ class IncreLinear(GrowingLayer):
     adapter_layer_names = ("increlora_A", "increlora_B", "increlora_E")
     other_param_names = (
         "scaling",
+        "scale_rule",
         "rank_in_use",
         "increlora_used",
         "increlora_gate",
@@ -48,17 +49,24 @@ class IncreLinear(GrowingLayer):
 
     def update_layer(self, adapter_name: str, config: Any) -> None:
         """Add an adapter of rank `config.init_r` with dW = 0: E = 0, A and B normal with deviation 0.02."""
-        self.scaling[adapter_name] = config.alpha / config.reference_rank
+        self.scale_rule[adapter_name] = (config.scale, config.alpha, config.reference_rank)
         self.adapter_dropout[adapter_name] = nn.Dropout(config.dropout) if config.dropout > 0 else nn.Identity()
         used, size = config.init_r, config.init_r + (config.add_r if config.advance_learning else 0)
-        self.increlora_A[adapter_name] = nn.Parameter(torch.randn(size, self.in_features) * INIT_STD)
-        self.increlora_B[adapter_name] = nn.Parameter(torch.randn(self.out_features, size) * INIT_STD)
+        A, B = self.draw_triplets(size, None)
+        self.increlora_A[adapter_name] = nn.Parameter(A)
+        self.increlora_B[adapter_name] = nn.Parameter(B)
         value = torch.zeros(size, 1)
         value[used:] = RESERVE_VALUE
         self.increlora_E[adapter_name] = nn.Parameter(value)
         self.set_used(adapter_name, used)
         self._move_adapter_to_device_of_base_layer(adapter_name)
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def draw_triplets(self, count: int, generator: torch.Generator | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """A `(count, in)` and B `(out, count)` of new triplets."""
+        A = torch.empty(count, self.in_features).normal_(0, INIT_STD, generator=generator)
+        B = torch.empty(self.out_features, count).normal_(0, INIT_STD, generator=generator)
+        return A, B
 
     def set_used(self, adapter: str, used: int, reserve_on: bool = True) -> None:
         """Put the first `used` triplets in use and the others in reserve, or off."""
@@ -67,6 +75,7 @@ class IncreLinear(GrowingLayer):
         gate[:used] = 1
         self.increlora_used[adapter] = torch.tensor([used], device=gate.device)
         self.rank_in_use[adapter] = used
+        self.set_scale(adapter, rank=used, blocks=used)
         self.increlora_gate[adapter] = gate
         self.increlora_floor[adapter] = (1 - gate) * RESERVE_VALUE * float(reserve_on)
 
@@ -114,8 +123,7 @@ class IncreLinear(GrowingLayer):
         if size <= old:
             return data
         new = size - old
-        rows = torch.empty(new, self.in_features).normal_(0, INIT_STD, generator=generator)
-        columns = torch.empty(self.out_features, new).normal_(0, INIT_STD, generator=generator)
+        rows, columns = self.draw_triplets(new, generator)
         values = torch.full((new, 1), RESERVE_VALUE)
         return {
             "A": torch.cat([data["A"], rows.to(data["A"])], dim=0),

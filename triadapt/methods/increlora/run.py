@@ -13,6 +13,7 @@ from torch import nn
 
 from triadapt.methods.increlora.config import IncreLoraConfig
 from triadapt.methods.increlora.settings import Settings
+from triadapt.methods.interface import RankDecision
 from triadapt.methods.orthogonality import orthogonality
 from triadapt.methods.peft_run import ADAPTER, GrowingRun
 
@@ -42,6 +43,7 @@ class Run(GrowingRun):
             reference_rank=config.reference_rank,
             add_r=config.add_r,
             alpha=config.alpha,
+            scale=str(getattr(config.method_settings, "scale", "constant")),
             advance_learning=bool(getattr(config.method_settings, "advance_learning", True)),
             target_modules=targets,
         )
@@ -61,10 +63,13 @@ class Run(GrowingRun):
         columns = [layer.increlora_B[ADAPTER] for layer in self.layers]
         return self.settings.orthogonality * orthogonality(rows, columns)
 
+    def before_step(self, step: int) -> RankDecision | None:
+        if self.layers[0].observing:
+            self._update_scores()
+        return super().before_step(step)
+
     @torch.no_grad()
-    def before_step(self, step: int) -> None:
-        if not self.layers[0].observing:
-            return
+    def _update_scores(self) -> None:
         beta1, beta2 = self.settings.beta1, self.settings.beta2
         values = []
         for layer in self.layers:
@@ -89,10 +94,10 @@ class Run(GrowingRun):
         data = layer.grown(ADAPTER, gain, reserve, generator)
         values = {"E": data.pop("E")}
         if values["E"].shape[0] > old_rows:
-            self.tuner.grow_layer(layer, ADAPTER, data, self.optimizer, self.fresh)
-            self.tuner.grow_layer(layer, ADAPTER, values, self.optimizer, None)
+            self.tuner.grow_layer(layer, ADAPTER, data, self.optimizer, self.fresh, before_step=self.as_published)
+            self.tuner.grow_layer(layer, ADAPTER, values, self.optimizer, None, before_step=self.as_published)
         # A and B of a triplet are new when it joins the reserve; its E stands still until it is granted.
-        self.fresh.born(layer.increlora_E[ADAPTER], torch.Size([used, 1]))
+        self.fresh.born(layer.increlora_E[ADAPTER], torch.Size([used, 1]), before_step=self.as_published)
         layer.set_used(ADAPTER, used + gain)
 
     def after_growth(self) -> None:

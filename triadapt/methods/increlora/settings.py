@@ -1,5 +1,7 @@
 """Settings of IncreLoRA (arXiv 2308.12043)."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -8,6 +10,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    behaviour: Literal["improved", "reference"] = Field(
+        "improved",
+        description="reference: grow before the optimizer's step and start new blocks like the authors' code.",
+    )
+    scale: Literal["constant", "rank"] = Field(
+        "constant", description="What alpha is divided by: the reference rank or the current rank."
+    )
     beta1: float = Field(0.85, gt=0, lt=1, description="Moving average of the score.")
     beta2: float = Field(0.85, gt=0, lt=1, description="Moving average of its uncertainty.")
     orthogonality: float = Field(0.1, ge=0, description="Coefficient of the orthogonality term, training only.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from peft.utils import PeftType
 
@@ -13,9 +14,22 @@ from triadapt.methods.tuner_config import GrowingConfig
 class TriAdaptLoraConfig(GrowingConfig):
     """Configuration of a `TriAdaptLoraModel`: the update of a layer is `alpha / reference_rank * B (L + U) A`.
 
-    See `GrowingConfig` for the fields.
+    See `GrowingConfig` for the other fields.
+
+    Args:
+        init: values of a new block. `identity`: B = 0, its diagonal block of L is I, the rest of L and U is 0; growth
+            leaves the function unchanged and has a gradient. `eye`, `zero_core` and `gaussian` are the authors': B = 0
+            and an identity in the first columns of L and the first rows of U; L and U 0, A and B drawn; everything
+            drawn (but for B at the start), where growth changes the function.
+        scale: also `blocks`, the number of blocks plus 1e-5.
     """
+
+    init: str = field(default="identity", metadata={"help": "identity, eye, zero_core or gaussian."})
+    SCALES: ClassVar[tuple[str, ...]] = ("constant", "rank", "blocks")
+    INITS: ClassVar[tuple[str, ...]] = ("identity", "eye", "zero_core", "gaussian")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.init not in self.INITS:
+            raise ValueError(f"init = {self.init!r}: must be one of {', '.join(self.INITS)}")
         self.peft_type = PeftType.TRIADAPTLORA

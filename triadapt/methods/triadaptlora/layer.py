@@ -16,6 +16,8 @@ from torch import nn
 
 from triadapt.methods.tuner_layer import GrowingLayer
 
+DRAWN_STD = 0.02
+
 
 def block_lower_mask(blocks: list[int]) -> torch.Tensor:
     """Mask `(r, r)` of L: for each block its rows from column 0 to the end of its own diagonal block."""
@@ -32,7 +34,9 @@ class TriAdaptLinear(GrowingLayer):
     """A linear layer with TriAdaptLoRA adapters. Shapes: A `(r, in)`, B `(out, r)`, L and U `(r, r)`."""
 
     adapter_layer_names = ("triadaptlora_A", "triadaptlora_B", "triadaptlora_L", "triadaptlora_U")
-    other_param_names = ("scaling", "triadaptlora_blocks", "triadaptlora_mask", "adapter_dropout")
+    other_param_names = (
+        "scaling", "scale_rule", "init", "triadaptlora_blocks", "triadaptlora_mask", "adapter_dropout",
+    )  # fmt: skip
 
     def __init__(self, base_layer: nn.Module, adapter_name: str, config: Any, **_: Any) -> None:
         super().__init__(base_layer, config.fan_in_fan_out)
@@ -43,19 +47,51 @@ class TriAdaptLinear(GrowingLayer):
         # Block sizes are saved with the weights: shapes alone do not tell where one block ends.
         self.triadaptlora_blocks = BufferDict({}, persistent=True)
         self.triadaptlora_mask = BufferDict({}, persistent=False)
+        self.init: dict[str, str] = {}
         self._active_adapter = adapter_name
         self.update_layer(adapter_name, config)
 
     def update_layer(self, adapter_name: str, config: Any) -> None:
-        """Add an adapter of rank `config.init_r` with dW = 0: B = 0, L = I, U = 0, A Kaiming uniform."""
-        self.scaling[adapter_name] = config.alpha / config.reference_rank
+        """Add an adapter of rank `config.init_r` with dW = 0."""
+        self.scale_rule[adapter_name] = (config.scale, config.alpha, config.reference_rank)
+        self.init[adapter_name] = config.init
         self.adapter_dropout[adapter_name] = nn.Dropout(config.dropout) if config.dropout > 0 else nn.Identity()
         self._allocate(adapter_name, [config.init_r])
+        block = self.draw_block(adapter_name, 0, config.init_r, None)
         with torch.no_grad():
-            nn.init.kaiming_uniform_(self.triadaptlora_A[adapter_name], a=math.sqrt(5))
-            nn.init.eye_(self.triadaptlora_L[adapter_name])
+            for name, values in block.items():
+                getattr(self, f"triadaptlora_{name}")[adapter_name].copy_(values)
+            if config.init == "gaussian":
+                self.triadaptlora_B[adapter_name].zero_()
         self._move_adapter_to_device_of_base_layer(adapter_name)
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
+
+    def draw_block(
+        self, adapter: str, old: int, gain: int, generator: torch.Generator | None
+    ) -> dict[str, torch.Tensor]:
+        """Values of a block that takes the rank from `old` to `old + gain`: A `(gain, in)`, B `(out, gain)`, the new
+        rows of L `(gain, rank)` and the new columns of U `(rank, gain)`; the diagonal block stands in both."""
+        rank, init = old + gain, self.init[adapter]
+        if init == "identity":
+            bound = 1 / math.sqrt(self.in_features)
+            A = torch.empty(gain, self.in_features).uniform_(-bound, bound, generator=generator)
+            B, L, U = torch.zeros(self.out_features, gain), torch.zeros(gain, rank), torch.zeros(rank, gain)
+            L[:, old:] = torch.eye(gain)
+            return {"A": A, "B": B, "L": L, "U": U}
+        drawn = {
+            name: torch.empty(shape).normal_(0, DRAWN_STD, generator=generator)
+            for name, shape in {"A": (gain, self.in_features), "B": (self.out_features, gain), "L": (gain, rank),
+                                "U": (rank, gain)}.items()
+        }  # fmt: skip
+        if init == "eye":
+            return drawn | {
+                "B": torch.zeros(self.out_features, gain),
+                "L": torch.eye(gain, rank),
+                "U": torch.eye(rank, gain),
+            }
+        if init == "zero_core":
+            return drawn | {"L": torch.zeros(gain, rank), "U": torch.zeros(rank, gain)}
+        return drawn
 
     def _allocate(self, adapter: str, blocks: list[int]) -> None:
         rank = sum(blocks)
@@ -80,6 +116,7 @@ class TriAdaptLinear(GrowingLayer):
         device = self.place(like)
         self.triadaptlora_blocks[adapter] = torch.tensor(blocks, device=device)
         self.triadaptlora_mask[adapter] = block_lower_mask(blocks).to(device, like.dtype)
+        self.set_scale(adapter, rank=sum(blocks), blocks=len(blocks))
 
     def blocks(self, adapter: str) -> list[int]:
         """Sizes of the blocks grown so far, the first one included."""
@@ -102,24 +139,16 @@ class TriAdaptLinear(GrowingLayer):
         return self.scaling[adapter] * (B @ self.core(adapter) @ A)
 
     def grown(self, adapter: str, gain: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """Values after growing by a block of `gain`: dW stays what it is and the new block has a gradient.
-
-        New columns of B are 0, the new diagonal block of L is I, cross blocks are 0, new rows of A are drawn as at the
-        start. Returns the larger data of A, B, L and U by name, old values in the leading part.
-        """
+        """Values after growing by a block of `gain`: the larger data of A, B, L and U by name, old values in the
+        leading part. With init `identity`, dW stays what it is and the new block has a gradient."""
         data = {name: getattr(self, f"triadaptlora_{name}")[adapter].data for name in "ABLU"}
         old = data["A"].shape[0]
         rank = old + gain
-        A = data["A"].new_zeros(rank, self.in_features)
-        A[:old] = data["A"]
-        bound = 1 / math.sqrt(self.in_features)
-        fresh = torch.empty(gain, self.in_features).uniform_(-bound, bound, generator=generator)
-        A[old:] = fresh.to(A)
-        B = data["B"].new_zeros(self.out_features, rank)
-        B[:, :old] = data["B"]
+        block = {name: values.to(data[name]) for name, values in self.draw_block(adapter, old, gain, generator).items()}
         L, U = data["L"].new_zeros(rank, rank), data["U"].new_zeros(rank, rank)
         L[:old, :old], U[:old, :old] = data["L"], data["U"]
-        L[old:, old:] = torch.eye(gain)
+        L[old:, :], U[:, old:] = block["L"], block["U"]
+        A, B = torch.cat([data["A"], block["A"]], dim=0), torch.cat([data["B"], block["B"]], dim=1)
         return {"A": A, "B": B, "L": L, "U": U}
 
     def parameter_count(self, adapter: str) -> int:

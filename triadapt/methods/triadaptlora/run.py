@@ -12,6 +12,7 @@ from torch import nn
 
 from triadapt.methods.peft_run import ADAPTER, GrowingRun
 from triadapt.methods.triadaptlora.config import TriAdaptLoraConfig
+from triadapt.methods.triadaptlora.settings import Settings
 
 if TYPE_CHECKING:
     from triadapt.config import RunConfig
@@ -28,8 +29,15 @@ class Run(GrowingRun):
         self.previous = self.norms()
 
     def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
+        settings = config.method_settings
+        assert isinstance(settings, Settings)
         return TriAdaptLoraConfig(
-            reference_rank=config.reference_rank, add_r=config.add_r, alpha=config.alpha, target_modules=targets
+            reference_rank=config.reference_rank,
+            add_r=config.add_r,
+            alpha=config.alpha,
+            init=settings.init,
+            scale=settings.scale,
+            target_modules=targets,
         )
 
     def ranks(self) -> NDArray[np.uint16]:
@@ -54,7 +62,7 @@ class Run(GrowingRun):
     def grow(self, index: int, gain: int, generator: torch.Generator) -> None:
         layer = self.layers[index]
         data = layer.grown(ADAPTER, gain, generator)
-        self.tuner.grow_layer(layer, ADAPTER, data, self.optimizer, self.fresh)
+        self.tuner.grow_layer(layer, ADAPTER, data, self.optimizer, self.fresh, before_step=self.as_published)
         layer.set_blocks(ADAPTER, [*layer.blocks(ADAPTER), gain], data["A"])
 
     def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:

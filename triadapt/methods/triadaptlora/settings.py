@@ -10,6 +10,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    behaviour: Literal["improved"] = Field(
-        "improved", description="improved: growth leaves the function unchanged, constant scale, budget never exceeded."
+    behaviour: Literal["improved", "reference"] = Field(
+        "improved",
+        description="improved: the budget is counted in ranks and never exceeded; reference: as the authors' code "
+        "decides, before the optimizer's step, counting matrices.",
+    )
+    init: Literal["identity", "eye", "zero_core", "gaussian"] = Field(
+        "identity",
+        description="Values of new blocks; identity leaves the function unchanged at growth, the others are published.",
+    )
+    scale: Literal["constant", "rank", "blocks"] = Field(
+        "constant", description="What alpha is divided by: the reference rank, the current rank, or the blocks so far."
     )

@@ -190,6 +190,7 @@ export class Board {
     dataset.step = String(this.step);
     dataset.following = String(this.following);
     dataset.points = String(this.held.points);
+    dataset.view = this.held.view || "";
   }
 
   #build() {
