@@ -64,6 +64,7 @@ def visit(browser: Browser, url: str, *, width: int = 1400, height: int = 1000, 
 def press(page: Page, name: str) -> None:
     """Press one of the page's buttons."""
     page.locator(f".st-key-{name}_button button:visible").first.click()
+    page.mouse.move(700, 900)  # off the button, whose tooltip would be in the picture
 
 
 def take(browser: Browser, url: str, server: subprocess.Popen[bytes]) -> None:
