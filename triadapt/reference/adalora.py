@@ -74,6 +74,8 @@ class AdaLoraTwin:
         """Keep the `budget` triplets with the largest scores of all matrices; e of the others becomes 0."""
         scores = self.scores()
         ordered = torch.cat(list(scores.values())).sort().values
+        if budget >= len(ordered):
+            return
         threshold = ordered[len(ordered) - budget - 1]
         for name, found in self.triplets.items():
             self.kept[name] = scores[name] > threshold

@@ -79,7 +79,8 @@ class IncreLoraTwin:
         for name, triplets in self.triplets.items():
             divisor = self.reference_rank if self.scale == "constant" else self.rank(name) + 1e-5
             delta = self.alpha / divisor * sum((triplet.delta() for triplet in triplets), torch.zeros(()))
-            delta.retain_grad()
+            if delta.requires_grad:
+                delta.retain_grad()
             self._deltas[name] = delta
         return dict(self._deltas)
 
