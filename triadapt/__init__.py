@@ -18,11 +18,20 @@ _LAZY = {
     "TriAdaptLoraModel": "triadapt.methods.triadaptlora.model",
     "IncreLoraConfig": "triadapt.methods.increlora.config",
     "IncreLoraModel": "triadapt.methods.increlora.model",
+    "save_as_lora": "triadapt.methods.plain_lora",
     "train": "triadapt.training.train",
     "RunConfig": "triadapt.config",
 }
 
-__all__ = ["IncreLoraConfig", "IncreLoraModel", "RunConfig", "TriAdaptLoraConfig", "TriAdaptLoraModel", "train"]
+__all__ = [
+    "IncreLoraConfig",
+    "IncreLoraModel",
+    "RunConfig",
+    "TriAdaptLoraConfig",
+    "TriAdaptLoraModel",
+    "save_as_lora",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

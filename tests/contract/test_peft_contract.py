@@ -1,6 +1,8 @@
 """Our tuners keep the promises that PEFT makes for every method."""
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
-from triadapt import IncreLoraConfig, TriAdaptLoraConfig
+from triadapt import IncreLoraConfig, TriAdaptLoraConfig, save_as_lora
 from triadapt.growth.optimizer_state import FreshSteps
 from triadapt.methods.tuner_layer import GrowingLayer
 from triadapt.tasks.planted.network import Network, initialise
@@ -266,6 +268,47 @@ def test_modules_to_save_are_trained_saved_and_loaded(method: str, tmp_path: Pat
     expected = logits(model)
     model.save_pretrained(str(tmp_path))
     close(logits(PeftModel.from_pretrained(bert(), str(tmp_path))), expected, 1e-6)
+
+
+@every_base
+@every_method
+def test_the_plain_lora_export_gives_the_same_outputs(method: str, base: str, tmp_path: Path) -> None:
+    extra = {"modules_to_save": ["classifier"]} if base == "bert" else {}
+    model = trained(wrapped(method, base, **extra))
+    save_as_lora(model, tmp_path)
+    loaded = PeftModel.from_pretrained(BASES[base][0](), str(tmp_path))
+    assert loaded.peft_config["default"].peft_type == "LORA"
+    close(logits(loaded), logits(model))
+
+
+LOADER = """
+import sys
+sys.modules["triadapt"] = None  # as if it were not installed
+import torch
+from peft import PeftModel
+from safetensors.torch import save_file
+from transformers import BertForSequenceClassification
+base, adapter, out = sys.argv[1:]
+model = PeftModel.from_pretrained(BertForSequenceClassification.from_pretrained(base), adapter).eval()
+with torch.no_grad():
+    save_file({"logits": model(input_ids=torch.arange(24).view(3, 8) % 30).logits}, out)
+"""
+
+
+@every_method
+def test_the_plain_lora_export_loads_where_this_package_is_not(method: str, tmp_path: Path) -> None:
+    bert().save_pretrained(str(tmp_path / "base"))
+    model = trained(wrapped(method, "bert", modules_to_save=["classifier"]))
+    save_as_lora(model, tmp_path / "lora")
+    paths = [str(tmp_path / name) for name in ("base", "lora", "outputs.safetensors")]
+    subprocess.run([sys.executable, "-c", LOADER, *paths], check=True, capture_output=True, cwd=tmp_path)
+    close(load_file(paths[2])["logits"], logits(model))
+
+
+def test_a_model_without_a_growing_adapter_cannot_be_exported(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="adapter = 'other': the model has no growing adapter of that name"):
+        save_as_lora(wrapped("triadaptlora", "bert"), tmp_path / "none", "other")
+    assert not (tmp_path / "none").exists()
 
 
 @every_method

@@ -44,6 +44,10 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         """dW of the adapter, `(out, in)`."""
         raise NotImplementedError
 
+    def lora_factors(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """dW as a product of two: A `(r, in)` and B `(out, r)`, the scale in B; r is the rank in use."""
+        raise NotImplementedError
+
     def set_scale(self, adapter: str, *, rank: int, blocks: int) -> None:
         """Scale of the update at the given rank and number of blocks, by the rule `(scale, alpha, reference rank)`."""
         rule, alpha, reference_rank = self.scale_rule[adapter]

@@ -116,6 +116,11 @@ class IncreLinear(GrowingLayer):
         A, B = self.increlora_A[adapter], self.increlora_B[adapter]
         return B @ (A * (self.values(adapter) * self.scaling[adapter]))
 
+    def lora_factors(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor]:
+        used = self.used(adapter)
+        A, B = self.increlora_A[adapter][:used], self.increlora_B[adapter][:, :used]
+        return A, self.scaling[adapter] * B * self.values(adapter)[:used].T
+
     def grown(self, adapter: str, gain: int, reserve: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Values with `gain` more triplets in use and a reserve of `reserve` after them, by name (A, B, E)."""
         data = {name: getattr(self, f"increlora_{name}")[adapter].data for name in "ABE"}

@@ -138,6 +138,10 @@ class TriAdaptLinear(GrowingLayer):
         A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
         return self.scaling[adapter] * (B @ self.core(adapter) @ A)
 
+    def lora_factors(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor]:
+        A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
+        return A, self.scaling[adapter] * (B @ self.core(adapter))
+
     def grown(self, adapter: str, gain: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Values after growing by a block of `gain`: the larger data of A, B, L and U by name, old values in the
         leading part. With init `identity`, dW stays what it is and the new block has a gradient."""
