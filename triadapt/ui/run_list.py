@@ -23,6 +23,11 @@ from triadapt.tasks.registry import TASKS
 from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
+# In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
+WIDTHS = {
+    name: st.column_config.Column(width=width)
+    for name, width in {"Name": 150, "Method": 110, "State": 110, "Metric": 140, "Total rank": 80, "Steps": 90}.items()
+}
 
 
 def _row(info: RunInfo) -> dict[str, object]:
@@ -31,11 +36,11 @@ def _row(info: RunInfo) -> dict[str, object]:
     return {
         "Name": info.name or info.id,
         "Method": method.label if method else info.method,
-        "Task": task.label if task else info.task,
         "State": info.state if not info.error else f"{info.state}: {info.error}",
-        "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps else "",
-        "Total rank": budget,
         "Metric": "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}",
+        "Total rank": budget,
+        "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps else "",
+        "Task": task.label if task else info.task,
         "Made": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created)) if info.created else "",
         "Note": info.note,
         "Id": info.id,
@@ -57,7 +62,7 @@ def run_table(manager: RunManager) -> RunInfo | None:
 
     st.dataframe(
         pd.DataFrame([_row(info) for info in infos]), hide_index=True, width="stretch", key="run_table",
-        on_select=choose, selection_mode="single-row",
+        on_select=choose, selection_mode="single-row", column_config=WIDTHS,
     )  # fmt: skip
     chosen = next((info for info in infos if info.id == st.session_state.get("chosen_run")), None)
     if chosen is None:
