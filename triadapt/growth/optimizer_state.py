@@ -91,8 +91,6 @@ def fresh_step_factor(optimizer_steps: int, steps_since_growth: int, beta1: floa
     under way.
     """
     big, small = optimizer_steps, steps_since_growth
-    if small < 1:  # grown between backward and the step under way, so without a gradient of its own
-        return 0.0
     return math.sqrt(1 - beta2**small) / (1 - beta1**small) * (1 - beta1**big) / math.sqrt(1 - beta2**big)
 
 
@@ -127,6 +125,8 @@ class FreshSteps:
         self._index = None
 
     def _factor(self, birth: int) -> float:
+        if self.steps == birth:  # grown between backward and the step under way, so without a gradient of its own
+            return 0.0
         factor = fresh_step_factor(self.steps, self.steps - birth, *self._betas) if self._betas else 1.0
         return factor * (self.pace(self.steps, birth) if self.pace else 1.0)
 

@@ -12,7 +12,7 @@ class Settings(BaseModel):
 
     behaviour: Literal["improved", "reference"] = Field(
         "improved",
-        description="reference: grow before the optimizer's step and start new blocks like the authors' code.",
+        description="reference: as the authors' code decides, before the optimizer's step.",
     )
     scale: Literal["constant", "rank"] = Field(
         "constant", description="What alpha is divided by: the reference rank or the current rank."
