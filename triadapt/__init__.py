@@ -19,6 +19,8 @@ _LAZY = {
     "IncreLoraConfig": "triadapt.methods.increlora.config",
     "IncreLoraModel": "triadapt.methods.increlora.model",
     "save_as_lora": "triadapt.methods.plain_lora",
+    "RankGrowth": "triadapt.training.rank_growth",
+    "RankGrowthCallback": "triadapt.training.trainer_callback",
     "train": "triadapt.training.train",
     "RunConfig": "triadapt.config",
 }
@@ -26,6 +28,8 @@ _LAZY = {
 __all__ = [
     "IncreLoraConfig",
     "IncreLoraModel",
+    "RankGrowth",
+    "RankGrowthCallback",
     "RunConfig",
     "TriAdaptLoraConfig",
     "TriAdaptLoraModel",

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
@@ -15,6 +15,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
 
 GrowthMode = Literal["linear", "non-linear", "fixed"]
+Config = TypeVar("Config", bound=BaseModel)
 
 
 class ConfigError(ValueError):
@@ -25,8 +26,8 @@ class ConfigError(ValueError):
         super().__init__("; ".join(lines))
 
 
-class _RunConfig(BaseModel):
-    """What one run does. A race is several of these that differ in `method` only.
+class _AllocationConfig(BaseModel):
+    """What decides about rank: the method, its schedule and its budget.
 
     Steps are optimizer steps counted from 0. The budget is in ranks: `reference_rank` a matrix on average, so the
     target total rank is `reference_rank * number of matrices`.
@@ -35,14 +36,9 @@ class _RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     method: str = Field("triadaptlora", description="Name of the method.")
-    task: str = Field("planted", description="Name of the task.")
     steps: int = Field(600, ge=1, le=1_000_000, description="Optimizer steps of the run.")
     seed: int = Field(7, ge=0, lt=2**31, description="Seed of data order, initialisation and planted truth.")
-    learning_rate: float = Field(5e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
     lr_schedule: Literal["linear", "constant"] = Field("linear", description="Linear decay to 0, or constant.")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay of the adapter.")
-    max_grad_norm: float = Field(1.0, ge=0, description="Gradient clipping by global norm; 0 turns it off.")
-    batch_size: int = Field(32, ge=1, le=4096, description="Rows a step.")
     reference_rank: int = Field(2, ge=1, le=256, description="Budget: average rank a matrix at the end.")
     alpha: float = Field(8.0, gt=0, le=4096, description="Scale of the update is alpha / reference_rank, constant.")
     warmup: int = Field(60, ge=0, description="No rank event up to and including this step.")
@@ -50,16 +46,42 @@ class _RunConfig(BaseModel):
     growth: GrowthMode = Field("linear", description="How many matrices may grow at an event.")
     top_h: int = Field(2, ge=1, description="Matrices a growth event when the mode is fixed, and for IncreLoRA.")
     add_r: int = Field(1, ge=1, le=64, description="Ranks a matrix gains when it grows.")
-    eval_every: int = Field(25, ge=1, description="Steps between two evaluations.")
-    scores_every: int = Field(10, ge=1, description="Steps between two recordings of the importance scores.")
-    geometry_every: int = Field(50, ge=1, description="Steps between two recordings of singular values and cores.")
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes cuda, then mps, cpu.")
-    threads: int = Field(0, ge=0, le=256, description="CPU threads of training; 0 lets the task choose.")
 
     @field_validator("method")
     @classmethod
     def _known_method(cls, value: str) -> str:
         return _one_of(value, METHODS, "method")
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        # A section may offer `check(config)` for what one field cannot know of the others.
+        lines = [line for section in self._sections() if hasattr(section, "check") for line in section.check(self)]
+        if lines:
+            raise ConfigError(lines)
+        return self
+
+    def _sections(self) -> list[BaseModel]:
+        return [self.method_settings]
+
+    @property
+    def method_settings(self) -> BaseModel:
+        """The section of this run's method."""
+        return cast(BaseModel, getattr(self, self.method))
+
+
+class _RunConfig(_AllocationConfig):
+    """What one run does. A race is several of these that differ in `method` only."""
+
+    task: str = Field("planted", description="Name of the task.")
+    learning_rate: float = Field(5e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay of the adapter.")
+    max_grad_norm: float = Field(1.0, ge=0, description="Gradient clipping by global norm; 0 turns it off.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Rows a step.")
+    eval_every: int = Field(25, ge=1, description="Steps between two evaluations.")
+    scores_every: int = Field(10, ge=1, description="Steps between two recordings of the importance scores.")
+    geometry_every: int = Field(50, ge=1, description="Steps between two recordings of singular values and cores.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes cuda, then mps, cpu.")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of training; 0 lets the task choose.")
 
     @field_validator("task")
     @classmethod
@@ -75,19 +97,8 @@ class _RunConfig(BaseModel):
                 return {**spec.defaults, **data}
         return data
 
-    @model_validator(mode="after")
-    def _sections_agree(self) -> Self:
-        # A section may offer `check(config)` for what one field cannot know of the others.
-        sections = (self.method_settings, self.task_settings)
-        lines = [line for section in sections if hasattr(section, "check") for line in section.check(self)]
-        if lines:
-            raise ConfigError(lines)
-        return self
-
-    @property
-    def method_settings(self) -> BaseModel:
-        """The section of this run's method."""
-        return cast(BaseModel, getattr(self, self.method))
+    def _sections(self) -> list[BaseModel]:
+        return [self.method_settings, self.task_settings]
 
     @property
     def task_settings(self) -> BaseModel:
@@ -119,39 +130,49 @@ def _suggest(value: str, known: Mapping[str, object]) -> str:
     return f"did you mean {near[0]}? " if near else ""
 
 
+def _sections_of(registry: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: (spec.settings_class(), Field(default_factory=spec.settings_class())) for name, spec in registry.items()
+    }
+
+
 # Each method and each task brings a section of its own; the registries are the only place that lists them.
 if TYPE_CHECKING:
+    AllocationConfig = _AllocationConfig
     RunConfig = _RunConfig
 else:
-    RunConfig = create_model(
-        "RunConfig",
-        __base__=_RunConfig,
-        **{
-            name: (spec.settings_class(), Field(default_factory=spec.settings_class()))
-            for name, spec in {**METHODS, **TASKS}.items()
-        },
-    )
+    AllocationConfig = create_model("AllocationConfig", __base__=_AllocationConfig, **_sections_of(METHODS))
+    RunConfig = create_model("RunConfig", __base__=(_RunConfig, AllocationConfig), **_sections_of({**METHODS, **TASKS}))
 
 
 def parse_config(data: Mapping[str, Any]) -> RunConfig:
     """Validate plain values. Raises ConfigError with one line a wrong field."""
+    return _parse(RunConfig, data)
+
+
+def parse_allocation(data: Mapping[str, Any]) -> AllocationConfig:
+    """The same for what decides about rank alone, for training that is not ours."""
+    return _parse(AllocationConfig, data)
+
+
+def _parse(kind: type[Config], data: Mapping[str, Any]) -> Config:
     try:
-        return RunConfig.model_validate(dict(data))
+        return kind.model_validate(dict(data))
     except ValidationError as error:
         lines: list[str] = []
         for detail in error.errors():
             cause = detail.get("ctx", {}).get("error")
-            lines += cause.lines if isinstance(cause, ConfigError) else [_line(detail)]
+            lines += cause.lines if isinstance(cause, ConfigError) else [_line(kind, detail)]
         raise ConfigError(lines) from None
 
 
-def _line(detail: Any) -> str:
+def _line(kind: type[BaseModel], detail: Any) -> str:
     path = [str(part) for part in detail["loc"]]
     name = ".".join(path) or "configuration"
     message = str(detail["msg"]).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     if detail["type"] == "extra_forbidden":
-        section = RunConfig.model_fields
+        section = kind.model_fields
         known: Mapping[str, object] = section
         if len(path) > 1 and path[0] in section:
             known = cast(type[BaseModel], section[path[0]].annotation).model_fields

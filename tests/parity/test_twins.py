@@ -62,7 +62,8 @@ class Race:
         self.config, self.task = config, build_task(config, "cpu")
         self.matrices = self.task.matrices()
         self.names = [matrix.name for matrix in self.matrices]
-        self.run = METHODS[config.method].run_class()(self.task.build_model(), self.matrices, config, [])
+        run_class = METHODS[config.method].run_class()
+        self.run = run_class(run_class.adapt(self.task.build_model(), self.matrices, config, []), self.matrices, config)
         self.run.model.double()
         trained = [p for p in self.run.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=0.0, eps=EPS)

@@ -37,7 +37,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"task": "plantd"}, "task = 'plantd':", "did you mean planted? known: planted, text"),
     ({"task": ["planted"]}, "task = ['planted']:", "valid string"),
     ({"step": 100}, "step:", "unknown field; did you mean steps?"),
-    ({"quux": 100}, "quux:", "unknown field; known: method, task"),
+    ({"quux": 100}, "quux:", "unknown field; known: method, "),
     ({"planted": 3}, "planted = 3:", "valid dictionary"),
     ({"planted": {"widht": 16}}, "planted.widht:", "unknown field; did you mean width? known: blocks, width"),
     ({"planted": {"width": 4}}, "planted.width = 4:", "greater than or equal to 8"),

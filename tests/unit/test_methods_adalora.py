@@ -12,7 +12,6 @@ from torch.func import functional_call
 from triadapt.events import Matrix, RankEvent
 from triadapt.methods.adalora.run import Run
 from triadapt.methods.orthogonality import orthogonality
-from triadapt.methods.peft_run import ADAPTER
 from triadapt.training.session import Session
 
 
@@ -27,7 +26,7 @@ def dense_loss(session: Session) -> float:
     base = session.task.build_model()
     weights = dict(base.named_parameters())
     adapted = {
-        f"{matrix.name}.weight": weights[f"{matrix.name}.weight"] + layer.get_delta_weight(ADAPTER)
+        f"{matrix.name}.weight": weights[f"{matrix.name}.weight"] + layer.get_delta_weight("default")
         for matrix, layer in zip(session.matrices, run_of(session).layers, strict=True)
     }
     return session.task.evaluate(lambda x: functional_call(base, adapted, (x,)))["loss"]  # type: ignore[arg-type]
@@ -53,9 +52,9 @@ def test_ranks_are_the_triplets_kept() -> None:
         for event in session.advance():
             if not isinstance(event, RankEvent):
                 continue
-            pattern = run.tuner.peft_config[ADAPTER].rank_pattern
+            pattern = run.pattern
             kept = [sum(pattern[names["lora_E"]]) for names in run.names]
-            values = [layer.lora_E[ADAPTER].detach().flatten() for layer in run.layers]
+            values = [layer.lora_E["default"].detach().flatten() for layer in run.layers]
             assert list(event.ranks) == kept == [int((value != 0).sum()) for value in values]
             assert event.total_rank == event.allowed == sum(kept)
             above = event.unit_scores > np.float32(event.threshold)
@@ -84,13 +83,13 @@ def test_masked_triplets_stay_out_after_the_budget_is_final() -> None:
     finish(session)
     run = run_of(session)
     for layer, kept in zip(run.layers, run.kept, strict=True):
-        assert (layer.lora_E[ADAPTER].detach().flatten()[~kept] == 0).all()
+        assert (layer.lora_E["default"].detach().flatten()[~kept] == 0).all()
 
 
 def test_the_scale_is_that_of_the_other_methods() -> None:
     config = tiny("adalora")
     layer = run_of(opened(config)).layers[0]
-    scale = layer.scaling[ADAPTER] / float(layer.ranknum[ADAPTER])
+    scale = layer.scaling["default"] / float(layer.ranknum["default"])
     assert scale == pytest.approx(config.alpha / config.reference_rank)
 
 
@@ -108,14 +107,15 @@ class WithLoss(nn.Module):
 
 def small() -> Run:
     matrices = [Matrix("used", 0, "used", (5, 6)), Matrix("unused", 0, "unused", (4, 5))]
-    return Run(WithLoss(), matrices, tiny("adalora"), [])
+    config = tiny("adalora")
+    return Run(Run.adapt(WithLoss(), matrices, config, []), matrices, config)
 
 
 def test_the_orthogonality_term_is_the_one_peft_adds() -> None:
     run = small()
     for layer in run.layers:
-        nn.init.normal_(layer.lora_A[ADAPTER])
-        nn.init.normal_(layer.lora_B[ADAPTER])
+        nn.init.normal_(layer.lora_A["default"])
+        nn.init.normal_(layer.lora_B["default"])
     x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
     plain = run.tuner.model(x).loss
     with_term = run.tuner(x).loss

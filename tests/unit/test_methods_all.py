@@ -10,7 +10,7 @@ from tiny_runs import advance, backward, finish, opened, outputs, tiny
 
 from triadapt.events import RankEvent
 from triadapt.methods.geometry import product_singular_values
-from triadapt.methods.peft_run import ADAPTER, PeftRun
+from triadapt.methods.peft_run import PeftRun
 from triadapt.methods.registry import METHODS
 from triadapt.training.session import Session
 
@@ -57,7 +57,7 @@ def test_dw_is_what_the_forward_pass_adds(method: str) -> None:
         for layer in run_of(session).layers:
             given_in = x[:, : layer.in_features]
             added = layer(given_in) - layer.base_layer(given_in)
-            expected = F.linear(given_in, layer.get_delta_weight(ADAPTER))
+            expected = F.linear(given_in, layer.get_delta_weight("default"))
             torch.testing.assert_close(added, expected, rtol=1e-4, atol=2e-6)
 
 
@@ -72,7 +72,7 @@ def test_geometry_gives_the_singular_values_of_the_dense_update(method: str) -> 
     assert len(core) == sizes[session.method.core_kind]
     start = 0
     for layer, rank in zip(run_of(session).layers, ranks, strict=True):
-        dense = torch.linalg.svdvals(layer.get_delta_weight(ADAPTER).detach())[:rank].numpy()
+        dense = torch.linalg.svdvals(layer.get_delta_weight("default").detach())[:rank].numpy()
         np.testing.assert_allclose(singular[start : start + rank], dense, rtol=1e-3, atol=2e-6)
         start += rank
 

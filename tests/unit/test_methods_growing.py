@@ -12,7 +12,6 @@ from triadapt.events import RankEvent
 from triadapt.methods.growing import decide_growth
 from triadapt.methods.increlora.layer import RESERVE_VALUE
 from triadapt.methods.increlora.run import Run as IncreRun
-from triadapt.methods.peft_run import ADAPTER
 from triadapt.methods.triadaptlora.layer import block_lower_mask
 from triadapt.methods.triadaptlora.run import Run as TriadaptRun
 from triadapt.training.session import Session
@@ -57,7 +56,7 @@ def test_a_new_triangular_block_has_a_gradient_at_once_and_in_every_part_one_ste
     layer = triadapt(session).layers[event.chosen[0]]
     old, new = int(event.before[event.chosen[0]]), int(event.ranks[event.chosen[0]])
     assert new == old + 2
-    A, B, L, U = (getattr(layer, f"triadaptlora_{part}")[ADAPTER] for part in "ABLU")
+    A, B, L, U = (getattr(layer, f"triadaptlora_{part}")["default"] for part in "ABLU")
     backward(session)
     # A new row of A acts through its column of B, which is 0 at birth.
     assert (B.grad[:, old:].abs().amax(0) > 0).all()
@@ -73,8 +72,8 @@ def test_a_new_triangular_block_has_a_gradient_at_once_and_in_every_part_one_ste
 def test_a_granted_triplet_and_the_reserve_behind_it_have_gradients_at_once() -> None:
     session, event = until_growth("increlora", add_r=2, reference_rank=6)
     layer = incre(session).layers[event.chosen[0]]
-    A, B, E = (getattr(layer, f"increlora_{part}")[ADAPTER] for part in "ABE")
-    used = layer.used(ADAPTER)
+    A, B, E = (getattr(layer, f"increlora_{part}")["default"] for part in "ABE")
+    used = layer.used("default")
     assert A.shape[0] == used + 2
     backward(session)
     assert (E.grad[:used] != 0).all()
@@ -88,12 +87,12 @@ def test_l_stays_block_lower_and_u_block_upper_with_the_diagonal_blocks_in_both(
     finish(session)
     grown = 0
     for layer in triadapt(session).layers:
-        blocks = layer.blocks(ADAPTER)
+        blocks = layer.blocks("default")
         mask = block_lower_mask(blocks).bool()
-        L, U = layer.triadaptlora_L[ADAPTER].detach(), layer.triadaptlora_U[ADAPTER].detach()
+        L, U = layer.triadaptlora_L["default"].detach(), layer.triadaptlora_U["default"].detach()
         assert (L[~mask] == 0).all()
         assert (U[~mask.T] == 0).all()
-        torch.testing.assert_close(layer.core(ADAPTER).detach(), L + U, rtol=0, atol=0)
+        torch.testing.assert_close(layer.core("default").detach(), L + U, rtol=0, atol=0)
         if len(blocks) > 1:
             grown += 1
             assert (L[mask] != 0).all()
@@ -115,7 +114,7 @@ def test_triadaptlora_counts_r_times_both_sides_and_both_triangles(add_r: int) -
     finish(session)
     expected = 0
     for layer, matrix in zip(triadapt(session).layers, session.matrices, strict=True):
-        blocks = layer.blocks(ADAPTER)
+        blocks = layer.blocks("default")
         sizes = np.cumsum(blocks)
         expected += sizes[-1] * sum(matrix.shape) + 2 * sum(b * s for b, s in zip(blocks, sizes, strict=True))
     assert session.method.parameter_count() == expected
@@ -135,7 +134,10 @@ def test_triadapt_importance_is_the_rise_of_the_normalised_norm_since_the_last_e
 
     def norms() -> np.ndarray:
         return np.array(
-            [np.linalg.norm(layer.core(ADAPTER).detach().numpy()) / len(layer.blocks(ADAPTER)) for layer in run.layers]
+            [
+                np.linalg.norm(layer.core("default").detach().numpy()) / len(layer.blocks("default"))
+                for layer in run.layers
+            ]
         )
 
     at_events = [norms()]
@@ -159,7 +161,7 @@ def test_the_increlora_score_equals_that_of_an_explicit_dense_update() -> None:
     base = session.task.build_model()
     names = [f"{matrix.name}.weight" for matrix in session.matrices]
     weights = dict(base.named_parameters())
-    deltas = [layer.delta(ADAPTER).detach().requires_grad_() for layer in run.layers]
+    deltas = [layer.delta("default").detach().requires_grad_() for layer in run.layers]
     adapted = {name: weights[name] + delta for name, delta in zip(names, deltas, strict=True)}
     inputs, targets = session.task.batch(session.step)
     loss = torch.nn.functional.mse_loss(functional_call(base, adapted, (inputs,)), targets)
@@ -191,7 +193,7 @@ def test_reserves_are_at_their_small_value_until_the_target_and_off_after_it() -
         session.advance()
         reached = int(run.ranks().sum()) >= target
         for layer in run.layers:
-            reserve = layer.values(ADAPTER)[layer.used(ADAPTER) :]
+            reserve = layer.values("default")[layer.used("default") :]
             assert len(reserve) == 1
             assert (reserve == (0.0 if reached else RESERVE_VALUE)).all()
             assert layer.observing is not reached
@@ -201,7 +203,7 @@ def test_reserves_are_at_their_small_value_until_the_target_and_off_after_it() -
 def test_a_budget_that_is_met_from_the_start_has_its_reserves_off() -> None:
     session = opened(tiny("increlora", reference_rank=1))
     for layer in incre(session).layers:
-        assert (layer.values(ADAPTER)[layer.used(ADAPTER) :] == 0).all()
+        assert (layer.values("default")[layer.used("default") :] == 0).all()
         assert not layer.observing
 
 
@@ -209,7 +211,7 @@ def test_without_advance_learning_there_is_no_reserve() -> None:
     session = opened(tiny("increlora", increlora={"advance_learning": False}))
     finish(session)
     run = incre(session)
-    assert [layer.increlora_A[ADAPTER].shape[0] for layer in run.layers] == list(run.ranks())
+    assert [layer.increlora_A["default"].shape[0] for layer in run.layers] == list(run.ranks())
 
 
 def test_the_value_of_a_granted_triplet_steps_like_under_a_fresh_adam() -> None:
@@ -218,8 +220,8 @@ def test_the_value_of_a_granted_triplet_steps_like_under_a_fresh_adam() -> None:
         "increlora", warmup=15, interval=16, lr_schedule="constant", increlora={"block_warmup": False}
     )
     layer = incre(session).layers[event.chosen[0]]
-    old, used = int(event.before[event.chosen[0]]), layer.used(ADAPTER)
-    value = layer.increlora_E[ADAPTER]
+    old, used = int(event.before[event.chosen[0]]), layer.used("default")
+    value = layer.increlora_E["default"]
     before = value.detach().clone()
     session.advance()
     moved = (value.detach() - before)[old:used].abs()
@@ -241,8 +243,8 @@ def test_adalora_and_increlora_share_one_orthogonality_term_that_the_loss_does_n
     norms = []
     for layer in run.layers:
         for gram in (
-            layer.increlora_A[ADAPTER] @ layer.increlora_A[ADAPTER].T,
-            layer.increlora_B[ADAPTER].T @ layer.increlora_B[ADAPTER],
+            layer.increlora_A["default"] @ layer.increlora_A["default"].T,
+            layer.increlora_B["default"].T @ layer.increlora_B["default"],
         ):
             norms.append(torch.linalg.matrix_norm(gram - torch.eye(len(gram))))
     term = run.regulariser()

@@ -157,7 +157,7 @@ def test_scores_that_are_no_numbers_name_the_learning_rate_too() -> None:
     session = opened(tiny("triadaptlora", warmup=0, interval=2))
     advance(session, 2)
     session.method.previous[0] = math.inf  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match=r"importance of matrix 0 is -inf: .* lower learning_rate"):
+    with pytest.raises(ValueError, match=r"importance of blocks.0.q is -inf at step 2: .* lower learning_rate"):
         session.advance()
 
 

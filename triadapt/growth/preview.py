@@ -9,7 +9,7 @@ from triadapt.growth.schedule import adalora_budget, event_steps, matrices_to_gr
 from triadapt.methods.registry import METHODS
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from triadapt.config import AllocationConfig
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,22 @@ class Preview:
     warnings: list[str] = field(default_factory=list)
 
 
-def matrices_of(config: RunConfig) -> int:
+def matrices_of(config: AllocationConfig) -> int:
     """How many matrices the configured task adapts, as far as it can be known without loading a model."""
-    if config.task == "planted":
-        return 6 * int(getattr(config.task_settings, "blocks"))  # noqa: B009
+    if getattr(config, "task", "") == "planted":
+        return 6 * int(getattr(config, "planted").blocks)  # noqa: B009
     return 36
 
 
-def preview(config: RunConfig, num_matrices: int | None = None) -> Preview:
-    """The event table of a configuration, simulated with every allowed grant taken."""
+def preview(config: AllocationConfig, num_matrices: int | None = None, start: int | None = None) -> Preview:
+    """The event table of a configuration, simulated with every allowed grant taken. start: total rank before any, where
+    it is not that of a fresh adapter."""
     n = num_matrices or matrices_of(config)
     target = config.reference_rank * n
     allocation = METHODS[config.method].allocation
     if allocation == "prunes":
         return _pruning(config, n, target)
-    start = target if allocation == "fixed" else n
+    start = target if allocation == "fixed" else start or n
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if allocation == "fixed":
         return result
@@ -81,12 +82,12 @@ def preview(config: RunConfig, num_matrices: int | None = None) -> Preview:
     return result
 
 
-def as_published(config: RunConfig) -> bool:
+def as_published(config: AllocationConfig) -> bool:
     """Whether a growing method decides as its authors' code does."""
     return getattr(config.method_settings, "behaviour", "improved") == "reference"
 
 
-def allowed_matrices(config: RunConfig, *, step: int, total_rank: int, num_matrices: int) -> int:
+def allowed_matrices(config: AllocationConfig, *, step: int, total_rank: int, num_matrices: int) -> int:
     """Matrices that may grow at an event of this run. The gap is in ranks, a matrix takes `add_r` of them; the authors'
     code takes the one for the other."""
     target = config.reference_rank * num_matrices
@@ -128,7 +129,7 @@ class PruningSchedule:
         return [*masks, self.final_step] if self.tfinal else masks
 
 
-def pruning_schedule(config: RunConfig) -> PruningSchedule:
+def pruning_schedule(config: AllocationConfig) -> PruningSchedule:
     """The schedule of an AdaLoRA run from the shared fields; `final_share` of the steps keep the budget fixed."""
     settings = config.method_settings
     ratio, share = float(getattr(settings, "init_rank_ratio", 1.5)), float(getattr(settings, "final_share", 0.25))
@@ -137,7 +138,7 @@ def pruning_schedule(config: RunConfig) -> PruningSchedule:
     return PruningSchedule(init_rank, config.warmup, tfinal, config.interval, config.steps)
 
 
-def _pruning(config: RunConfig, n: int, target: int) -> Preview:
+def _pruning(config: AllocationConfig, n: int, target: int) -> Preview:
     schedule = pruning_schedule(config)
     start = schedule.init_rank * n
     result = Preview(config.method, n, start, target, config.steps, config.warmup)

@@ -13,18 +13,28 @@ from triadapt.growth.preview import allowed_matrices
 from triadapt.methods.interface import RankDecision
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from triadapt.config import AllocationConfig
     from triadapt.events import Matrix
 
 
-def event_due(config: RunConfig, step: int, total_rank: int, num_matrices: int) -> bool:
+def check_finite(scores: NDArray[np.float32], matrices: list[Matrix], step: int) -> None:
+    """Raises ValueError naming the first matrix whose importance is not a number."""
+    bad = np.flatnonzero(~np.isfinite(scores))
+    if len(bad):
+        raise ValueError(
+            f"the importance of {matrices[bad[0]].name} is {scores[bad[0]]} at step {step}: training has diverged; "
+            f"lower learning_rate or alpha"
+        )
+
+
+def event_due(config: AllocationConfig, step: int, total_rank: int, num_matrices: int) -> bool:
     """Whether a growth event happens at `step`: on schedule, and budget left."""
     on_schedule = is_event(step, init_warmup=config.warmup, interval=config.interval)
     return on_schedule and total_rank < config.reference_rank * num_matrices
 
 
 def decide_as_published(
-    config: RunConfig,
+    config: AllocationConfig,
     *,
     step: int,
     scores: NDArray[np.float32],
@@ -44,7 +54,7 @@ def decide_as_published(
 
 
 def decide_growth(
-    config: RunConfig,
+    config: AllocationConfig,
     *,
     step: int,
     scores: NDArray[np.float32],

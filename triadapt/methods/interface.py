@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from peft import PeftConfig, PeftModel
+
+    from triadapt.config import AllocationConfig
     from triadapt.events import Matrix
 
 
@@ -36,21 +38,39 @@ class RankDecision:
 
 
 class MethodRun(ABC):
-    """Drives one adapted model through a training session.
+    """Drives the adapter of one PEFT model through training: ours (`Session`) or anybody's (`RankGrowth`).
 
-    The session calls, at optimizer step `t` (from 0): `regulariser()` before backward, `before_step(t)` with gradients
-    alive and clipped, the optimizer, `after_step(t)` with gradients still alive, then clears the gradients.
+    Whoever trains calls `bind_optimizer` once, then at optimizer step `t` (from 0): `regulariser()` before backward,
+    `before_step(t)` with gradients alive and clipped, the optimizer, `after_step(t)` with gradients still alive, then
+    clears the gradients. `matrices[i].name` is the path of a layer in the base model.
     """
+
+    gradient_scale: float = 1.0
+    """What the loss was multiplied by before the backward pass, other than 1 in mixed precision with float16."""
 
     core_kind: str = "none"
     """`triangular` (L + U), `diagonal` (E) or `none`: what stands between A and B."""
 
-    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
+    def __init__(
+        self, model: PeftModel, matrices: list[Matrix], config: AllocationConfig, adapter: str = "default"
+    ) -> None:
+        self.model = model
         self.matrices = matrices
         self.config = config
+        self.adapter = adapter
 
-    model: nn.Module
-    """The PEFT model."""
+    @classmethod
+    @abstractmethod
+    def adapt(
+        cls, model: nn.Module, matrices: list[Matrix], config: AllocationConfig, modules_to_save: list[str]
+    ) -> PeftModel:
+        """Wrap a task's model with this method's adapter on `matrices`. Draws nothing from the global random state."""
+
+    @classmethod
+    @abstractmethod
+    def values_of(cls, config: PeftConfig) -> dict[str, Any]:
+        """What PEFT's configuration says of an `AllocationConfig`, by field. Raises ValueError naming a field of
+        PEFT's where the method cannot run with it."""
 
     @abstractmethod
     def ranks(self) -> NDArray[np.uint16]:
@@ -84,6 +104,9 @@ class MethodRun(ABC):
     def geometry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Per matrix, concatenated in order: the singular values of dW (`rank` values each, largest first), and the
         core between A and B (`rank * rank` values row by row if triangular, `rank` if diagonal, none otherwise)."""
+
+    def close(self) -> None:  # noqa: B027
+        """Training has ended: leave the model as it is to be saved."""
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Everything beside parameters and optimizer that a resume needs: tensors, and JSON values."""

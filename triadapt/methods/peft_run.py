@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import PeftConfig, get_peft_model
+from peft import PeftConfig, PeftModel, get_peft_model
 from torch import nn
 
 from triadapt.growth.optimizer_state import FreshSteps
 from triadapt.growth.preview import as_published
 from triadapt.methods import peft_registration  # noqa: F401  (registers our tuners)
 from triadapt.methods.geometry import product_singular_values
-from triadapt.methods.growing import decide_as_published, decide_growth, event_due
+from triadapt.methods.growing import check_finite, decide_as_published, decide_growth, event_due
 from triadapt.methods.interface import MethodRun, RankDecision
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from triadapt.config import AllocationConfig
     from triadapt.events import Matrix
-
-ADAPTER = "default"
 
 
 class PeftRun(MethodRun):
     """A method that PEFT hosts: `layers[i]` is the adapted layer of `matrices[i]`."""
 
-    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
-        super().__init__(model, matrices, config, modules_to_save)
-        peft_config = self.peft_config(config, [matrix.name for matrix in matrices])
+    def __init__(
+        self, model: PeftModel, matrices: list[Matrix], config: AllocationConfig, adapter: str = "default"
+    ) -> None:
+        super().__init__(model, matrices, config, adapter)
+        modules = dict(model.named_modules())
+        self.layers: list[Any] = [modules[f"base_model.model.{matrix.name}"] for matrix in matrices]
+        self.tuner: Any = model.base_model
+
+    @classmethod
+    def adapt(
+        cls, model: nn.Module, matrices: list[Matrix], config: AllocationConfig, modules_to_save: list[str]
+    ) -> PeftModel:
+        peft_config = cls.peft_config(config, [matrix.name for matrix in matrices])
         # None and [] differ in PEFT: only None leaves the model's other modules alone.
         peft_config.modules_to_save = list(modules_to_save) or None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.model = get_peft_model(model, peft_config)
-        modules = dict(self.model.named_modules())
-        self.layers: list[Any] = [modules[f"base_model.model.{matrix.name}"] for matrix in matrices]
-        self.tuner: Any = self.model.base_model
+            return cast("PeftModel", get_peft_model(model, peft_config))
 
-    def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
+    @classmethod
+    def peft_config(cls, config: AllocationConfig, targets: list[str]) -> PeftConfig:
         """The PEFT configuration of this method over `targets`, full names of linear layers."""
         raise NotImplementedError
 
@@ -69,8 +75,16 @@ class GrowingRun(PeftRun):
         """Learning rate of a block born at optimizer step `birth`, over the main one, at step `step` (both from 1)."""
         return 1.0
 
+    def main_share(self, step: int) -> float:
+        """Learning rate of optimizer step `step` (from 1) over its peak."""
+        group = self.optimizer.param_groups[0] if hasattr(self, "optimizer") else {}
+        if "initial_lr" in group:  # a scheduler of PyTorch's left it there
+            return float(group["lr"]) / float(group["initial_lr"])
+        total = self.config.steps
+        return (total - step + 1) / total if self.config.lr_schedule == "linear" else 1.0
+
     def parameter_count(self) -> int:
-        return sum(layer.parameter_count(ADAPTER) for layer in self.layers)
+        return sum(layer.parameter_count(self.adapter) for layer in self.layers)
 
     def growth_generator(self, step: int, index: int) -> torch.Generator:
         """Random numbers of one growth: they depend on seed, step and matrix only, so a resumed run draws the same."""
@@ -91,11 +105,13 @@ class GrowingRun(PeftRun):
         ranks = self.ranks()
         if not event_due(self.config, step, int(ranks.sum()), len(self.layers)):
             return None
+        scores = self.event_scores()
+        check_finite(scores, self.matrices, step)
         decide = decide_as_published if self.as_published else decide_growth
         decision, grants = decide(
             self.config,
             step=step,
-            scores=self.event_scores(),
+            scores=scores,
             ranks=ranks,
             matrices=self.matrices,
             rule=self.rule or self.config.growth,
@@ -126,3 +142,8 @@ class GrowingRun(PeftRun):
 
     def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
         self.fresh.load_state(extra["fresh"], self._names())
+
+
+def shared_values(config: PeftConfig) -> dict[str, Any]:
+    """What the configurations of all growing tuners say of an `AllocationConfig`."""
+    return {"reference_rank": config.reference_rank, "add_r": config.add_r, "alpha": config.alpha}

@@ -74,18 +74,17 @@ class Session:
         self._baselines_known = True
         self.matrices = self.task.matrices()
         self._check_against_matrices()
-        model = self.task.build_model()
-        self.method: MethodRun = METHODS[config.method].run_class()(
-            model, self.matrices, config, self.task.modules_to_save
-        )
-        self.model = self.method.model.to(self.device).train()
+        run_class = METHODS[config.method].run_class()
+        adapted = run_class.adapt(self.task.build_model(), self.matrices, config, self.task.modules_to_save)
+        self.method: MethodRun = run_class(adapted, self.matrices, config)
+        self.model = adapted.to(self.device).train()
         self.trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
             self.trainable.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self.method.bind_optimizer(self.optimizer)
-        adapted = {id(p) for name, p in self.trainable.items() if ".modules_to_save." not in name}
-        self._head_parameters = sum(p.numel() for p in self.trainable.values() if id(p) not in adapted)
+        outside: set[int] = {id(p) for name, p in self.trainable.items() if ".modules_to_save." in name}
+        self._head_parameters: int = sum(p.numel() for p in self.trainable.values() if id(p) in outside)
 
     def _check_against_matrices(self) -> None:
         smallest = min(min(matrix.shape) for matrix in self.matrices)

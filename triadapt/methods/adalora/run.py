@@ -2,8 +2,10 @@
 
 PEFT 0.21 adds its orthogonality term to any loss the model returns, in evaluation too: the session takes the loss from
 logits, and the term is added here, in training only. It reads the live rank from masks, not from entries of E that are
-not zero, because masked entries come back between two masks. A parameter without gradient, a start rank not above the
-target and a skipped finalisation, all of which make PEFT raise, cannot happen here.
+not zero, because masked entries come back between two masks. It keeps the mask to itself until training ends: PEFT cuts
+what it saves to the mask and then cannot load it into the full size that a resume needs. A parameter without gradient
+and a skipped finalisation, both of which make PEFT raise, cannot happen here; a start rank not above the target is
+refused.
 """
 
 from __future__ import annotations
@@ -13,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import AdaLoraConfig, PeftConfig
-from torch import nn
+from peft import AdaLoraConfig, PeftConfig, PeftModel
 
 from triadapt.growth import adalora_budget
 from triadapt.growth.preview import pruning_schedule
 from triadapt.methods.adalora.settings import Settings
+from triadapt.methods.growing import check_finite
 from triadapt.methods.interface import RankDecision
 from triadapt.methods.orthogonality import orthogonality
-from triadapt.methods.peft_run import ADAPTER, PeftRun
+from triadapt.methods.peft_run import PeftRun
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from triadapt.config import AllocationConfig
     from triadapt.events import Matrix
 
 PARTS = ("lora_A", "lora_B", "lora_E")
@@ -35,18 +37,20 @@ class Run(PeftRun):
 
     core_kind = "diagonal"
 
-    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
-        settings = config.method_settings
-        assert isinstance(settings, Settings)
-        self.settings, self.schedule = settings, pruning_schedule(config)
-        super().__init__(model, matrices, config, modules_to_save)
+    def __init__(
+        self, model: PeftModel, matrices: list[Matrix], config: AllocationConfig, adapter: str = "default"
+    ) -> None:
+        super().__init__(model, matrices, config, adapter)
+        self.settings, self.schedule = _settings(config), pruning_schedule(config)
+        self.pattern: dict[str, list[bool]] | None = None
         self.kept = torch.ones(len(matrices), self.schedule.init_rank, dtype=torch.bool)
         names = {id(parameter): name for name, parameter in self.tuner.model.named_parameters()}
         # Names by which PEFT's allocator keys its averages, one dict a matrix.
-        self.names = [{part: names[id(getattr(layer, part)[ADAPTER])] for part in PARTS} for layer in self.layers]
+        self.names = [{part: names[id(getattr(layer, part)[self.adapter])] for part in PARTS} for layer in self.layers]
 
-    def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
-        schedule, settings = self.schedule, self.settings
+    @classmethod
+    def peft_config(cls, config: AllocationConfig, targets: list[str]) -> PeftConfig:
+        schedule, settings = pruning_schedule(config), _settings(config)
         return AdaLoraConfig(
             init_r=schedule.init_rank,
             target_r=config.reference_rank,
@@ -64,6 +68,26 @@ class Run(PeftRun):
             bias="none",
         )
 
+    @classmethod
+    def values_of(cls, config: PeftConfig) -> dict[str, Any]:
+        if config.init_r <= config.target_r:
+            raise ValueError(
+                f"init_r = {config.init_r}: must be above target_r = {config.target_r}; AdaLoRA starts wide and prunes"
+            )
+        return {
+            "steps": config.total_step,
+            "reference_rank": config.target_r,
+            "warmup": config.tinit,
+            "interval": config.deltaT,
+            "adalora": {
+                "init_rank_ratio": config.init_r / config.target_r,
+                "final_share": config.tfinal / config.total_step,
+                "beta1": config.beta1,
+                "beta2": config.beta2,
+                "orthogonality": config.orth_reg_weight,
+            },
+        }
+
     def ranks(self) -> NDArray[np.uint16]:
         return self.kept.sum(dim=1).numpy().astype(np.uint16)
 
@@ -75,8 +99,8 @@ class Run(PeftRun):
     def regulariser(self) -> torch.Tensor | None:
         if self.settings.orthogonality == 0:
             return None
-        rows = [layer.lora_A[ADAPTER] for layer in self.layers]
-        columns = [layer.lora_B[ADAPTER] for layer in self.layers]
+        rows = [layer.lora_A[self.adapter] for layer in self.layers]
+        columns = [layer.lora_B[self.adapter] for layer in self.layers]
         return self.settings.orthogonality * orthogonality(rows, columns)
 
     @torch.no_grad()
@@ -98,20 +122,21 @@ class Run(PeftRun):
     def after_step(self, step: int) -> RankDecision | None:
         for layer in self.layers:
             for part in PARTS:
-                parameter = getattr(layer, part)[ADAPTER]
+                parameter = getattr(layer, part)[self.adapter]
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
         final = step == self.schedule.final_step
         # The averages are cleared at the final mask and updated within the call at any other.
         triplets = self.triplet_scores() if final else None
-        self.tuner.update_and_allocate(step)
+        self._allocate(step)
         masked = final or (self.schedule.tinit < step < self.schedule.final_step and step % self.schedule.delta == 0)
         if not masked:
             return None
         triplets = self.triplet_scores() if triplets is None else triplets
-        if triplets is None:
+        if triplets is None or self.pattern is None:
             return None
-        pattern = self.tuner.peft_config[ADAPTER].rank_pattern
+        check_finite(triplets.sum(dim=1).numpy(), self.matrices, step)
+        pattern = self.pattern
         before, self.kept = self.kept, torch.tensor([pattern[names["lora_E"]] for names in self.names])
         schedule = self.schedule
         budget = adalora_budget(
@@ -135,10 +160,24 @@ class Run(PeftRun):
             unit_matrix=np.repeat(np.arange(len(self.layers), dtype=np.uint16), schedule.init_rank),
         )
 
+    def _allocate(self, step: int) -> None:
+        config = self.tuner.peft_config[self.adapter]
+        config.rank_pattern = self.pattern
+        try:
+            self.tuner.update_and_allocate(step)
+        finally:
+            self.pattern, config.rank_pattern = config.rank_pattern, None
+
+    def close(self) -> None:
+        """Cut what is saved from now on to the triplets kept, and the model to the same."""
+        if self.pattern is not None:
+            self.tuner.rankallocator.mask_using_rank_pattern(self.tuner.model, self.pattern)
+            self.tuner.peft_config[self.adapter].rank_pattern = self.pattern
+
     def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
         layer, kept = self.layers[index], self.kept[index]
-        A, B, E = (getattr(layer, part)[ADAPTER].detach().cpu() for part in PARTS)
-        scale = layer.scaling[ADAPTER] / (float(layer.ranknum[ADAPTER]) + 1e-5)
+        A, B, E = (getattr(layer, part)[self.adapter].detach().cpu() for part in PARTS)
+        scale = layer.scaling[self.adapter] / (float(layer.ranknum[self.adapter]) + 1e-5)
         return B[:, kept] * scale, None, A[kept] * E[kept], E[kept]
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -146,14 +185,20 @@ class Run(PeftRun):
         tensors = {"kept": self.kept}
         for field in ("ipt", "exp_avg_ipt", "exp_avg_unc"):
             tensors.update({f"{field}/{name}": value for name, value in getattr(allocator, field).items()})
-        return tensors, {"rank_pattern": self.tuner.peft_config[ADAPTER].rank_pattern}
+        return tensors, {"rank_pattern": self.pattern}
 
     def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
         allocator = self.tuner.rankallocator
         self.kept = tensors["kept"].bool()
-        device = self.layers[0].lora_A[ADAPTER].device
+        device = self.layers[0].lora_A[self.adapter].device
         for field in ("ipt", "exp_avg_ipt", "exp_avg_unc"):
             prefix = f"{field}/"
             loaded = {k.removeprefix(prefix): v.to(device) for k, v in tensors.items() if k.startswith(prefix)}
             setattr(allocator, field, loaded)
-        self.tuner.peft_config[ADAPTER].rank_pattern = extra["rank_pattern"]
+        self.pattern = extra["rank_pattern"]
+
+
+def _settings(config: AllocationConfig) -> Settings:
+    settings = config.method_settings
+    assert isinstance(settings, Settings)
+    return settings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from triadapt.config import AllocationConfig
 
 
 class Settings(BaseModel):
@@ -15,7 +15,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    init_rank_ratio: float = Field(1.5, gt=1, le=8, description="Start rank over reference rank; above 1.")
+    init_rank_ratio: float = Field(1.5, gt=1, le=256, description="Start rank over reference rank; above 1.")
     final_share: float = Field(
         0.25, ge=0, lt=1, description="Share of the steps at the end with the budget fixed; 0: none."
     )
@@ -23,7 +23,7 @@ class Settings(BaseModel):
     beta2: float = Field(0.85, gt=0, lt=1, description="Moving average of the uncertainty.")
     orthogonality: float = Field(0.1, ge=0, description="Coefficient of the orthogonality term, training only.")
 
-    def check(self, config: RunConfig) -> list[str]:
+    def check(self, config: AllocationConfig) -> list[str]:
         """One line when the schedule leaves AdaLoRA no steps to prune in."""
         final = config.steps - round(self.final_share * config.steps)
         if config.warmup < final:

@@ -109,7 +109,7 @@ class IncreLinear(GrowingLayer):
 
     def _observe(self, gradient: torch.Tensor, x: torch.Tensor) -> None:
         # dLoss/d(dW): dW itself is never formed in the forward pass, its gradient is output gradient' x input.
-        part = gradient.reshape(-1, gradient.shape[-1]).T @ x
+        part = gradient.reshape(-1, gradient.shape[-1]).T.to(x.dtype) @ x
         self.observed = part if self.observed is None else self.observed + part
 
     def delta(self, adapter: str) -> torch.Tensor:

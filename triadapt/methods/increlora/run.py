@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import PeftConfig
-from torch import nn
+from peft import PeftConfig, PeftModel
 
 from triadapt.methods.increlora.config import IncreLoraConfig
 from triadapt.methods.increlora.settings import Settings
 from triadapt.methods.interface import RankDecision
 from triadapt.methods.orthogonality import orthogonality
-from triadapt.methods.peft_run import ADAPTER, GrowingRun
+from triadapt.methods.peft_run import GrowingRun, shared_values
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from triadapt.config import AllocationConfig
     from triadapt.events import Matrix
 
 
@@ -28,17 +27,22 @@ class Run(GrowingRun):
     core_kind = "diagonal"
     rule = "top-h"
 
-    def __init__(self, model: nn.Module, matrices: list[Matrix], config: RunConfig, modules_to_save: list[str]) -> None:
-        super().__init__(model, matrices, config, modules_to_save)
+    def __init__(
+        self, model: PeftModel, matrices: list[Matrix], config: AllocationConfig, adapter: str = "default"
+    ) -> None:
+        super().__init__(model, matrices, config, adapter)
         settings = config.method_settings
         assert isinstance(settings, Settings)
         self.settings = settings
         self.average = torch.zeros(len(matrices))
         self.uncertainty = torch.zeros(len(matrices))
         self._observe(True)
+        for layer in self.layers:  # in an adapter that was loaded they are off
+            layer.set_used(adapter, layer.used(adapter))
         self.after_growth()
 
-    def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
+    @classmethod
+    def peft_config(cls, config: AllocationConfig, targets: list[str]) -> PeftConfig:
         return IncreLoraConfig(
             reference_rank=config.reference_rank,
             add_r=config.add_r,
@@ -48,19 +52,25 @@ class Run(GrowingRun):
             target_modules=targets,
         )
 
+    @classmethod
+    def values_of(cls, config: PeftConfig) -> dict[str, Any]:
+        return shared_values(config) | {
+            "increlora": {"scale": config.scale, "advance_learning": config.advance_learning}
+        }
+
     def _observe(self, on: bool) -> None:
         for layer in self.layers:
             layer.observing = on
             layer.observed = None
 
     def ranks(self) -> NDArray[np.uint16]:
-        return np.array([layer.used(ADAPTER) for layer in self.layers], np.uint16)
+        return np.array([layer.used(self.adapter) for layer in self.layers], np.uint16)
 
     def regulariser(self) -> torch.Tensor | None:
         if self.settings.orthogonality == 0:
             return None
-        rows = [layer.increlora_A[ADAPTER] for layer in self.layers]
-        columns = [layer.increlora_B[ADAPTER] for layer in self.layers]
+        rows = [layer.increlora_A[self.adapter] for layer in self.layers]
+        columns = [layer.increlora_B[self.adapter] for layer in self.layers]
         return self.settings.orthogonality * orthogonality(rows, columns)
 
     def before_step(self, step: int) -> RankDecision | None:
@@ -74,10 +84,10 @@ class Run(GrowingRun):
         values = []
         for layer in self.layers:
             gradient, layer.observed = layer.observed, None
-            delta = layer.delta(ADAPTER)
-            values.append(torch.zeros(()) if gradient is None else (delta * gradient).abs().sum().float().cpu())
+            delta = layer.delta(self.adapter)
+            values.append(delta.new_zeros(()) if gradient is None else (delta * gradient).abs().sum().to(delta.dtype))
         sizes = torch.tensor([math.sqrt(math.prod(matrix.shape)) for matrix in self.matrices])
-        score = torch.stack(values) / sizes
+        score = torch.stack(values).float().cpu() / self.gradient_scale / sizes
         self.average = beta1 * self.average + (1 - beta1) * score
         self.uncertainty = beta2 * self.uncertainty + (1 - beta2) * (score - self.average).abs()
 
@@ -90,15 +100,15 @@ class Run(GrowingRun):
     def grow(self, index: int, gain: int, generator: torch.Generator) -> None:
         layer = self.layers[index]
         reserve = self.config.add_r if self.settings.advance_learning else 0
-        used, old_rows = layer.used(ADAPTER), layer.increlora_A[ADAPTER].shape[0]
-        data = layer.grown(ADAPTER, gain, reserve, generator)
+        used, old_rows = layer.used(self.adapter), layer.increlora_A[self.adapter].shape[0]
+        data = layer.grown(self.adapter, gain, reserve, generator)
         values = {"E": data.pop("E")}
         if values["E"].shape[0] > old_rows:
-            self.tuner.grow_layer(layer, ADAPTER, data, self.optimizer, self.fresh, before_step=self.as_published)
-            self.tuner.grow_layer(layer, ADAPTER, values, self.optimizer, None, before_step=self.as_published)
+            self.tuner.grow_layer(layer, self.adapter, data, self.optimizer, self.fresh, before_step=self.as_published)
+            self.tuner.grow_layer(layer, self.adapter, values, self.optimizer, None, before_step=self.as_published)
         # A and B of a triplet are new when it joins the reserve; its E stands still until it is granted.
-        self.fresh.born(layer.increlora_E[ADAPTER], torch.Size([used, 1]), before_step=self.as_published)
-        layer.set_used(ADAPTER, used + gain)
+        self.fresh.born(layer.increlora_E[self.adapter], torch.Size([used, 1]), before_step=self.as_published)
+        layer.set_used(self.adapter, used + gain)
 
     def after_growth(self) -> None:
         if int(self.ranks().sum()) >= self.config.reference_rank * len(self.layers):
@@ -108,7 +118,7 @@ class Run(GrowingRun):
         """The target is reached: reserve triplets are switched off and scoring ends."""
         self._observe(False)
         for layer in self.layers:
-            layer.set_used(ADAPTER, layer.used(ADAPTER), reserve_on=False)
+            layer.set_used(self.adapter, layer.used(self.adapter), reserve_on=False)
 
     def pace(self, step: int, birth: int) -> float:
         """A new block warms up linearly over one interval, then decays to 0 at the end of training."""
@@ -121,26 +131,25 @@ class Run(GrowingRun):
             block = max(0.0, (total - step + 1) / max(1, total - birth - warm))
         else:
             block = 1.0
-        main = max(1e-8, (total - step + 1) / total) if self.config.lr_schedule == "linear" else 1.0
-        return min(block, 1.0) / main
+        return min(block, 1.0) / max(1e-8, self.main_share(step))
 
     def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
         layer = self.layers[index]
-        used = layer.used(ADAPTER)
-        values = layer.values(ADAPTER)[:used]
-        B = layer.increlora_B[ADAPTER][:, :used] * layer.scaling[ADAPTER]
-        return B, None, layer.increlora_A[ADAPTER][:used] * values, values
+        used = layer.used(self.adapter)
+        values = layer.values(self.adapter)[:used]
+        B = layer.increlora_B[self.adapter][:, :used] * layer.scaling[self.adapter]
+        return B, None, layer.increlora_A[self.adapter][:used] * values, values
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         tensors, extra = super().state()
-        extra["used"] = [layer.used(ADAPTER) for layer in self.layers]
-        extra["size"] = [layer.increlora_A[ADAPTER].shape[0] for layer in self.layers]
+        extra["used"] = [layer.used(self.adapter) for layer in self.layers]
+        extra["size"] = [layer.increlora_A[self.adapter].shape[0] for layer in self.layers]
         return {**tensors, "average": self.average, "uncertainty": self.uncertainty}, extra
 
     def restore_shapes(self, extra: dict[str, Any]) -> None:
         for layer, size, used in zip(self.layers, extra["size"], extra["used"], strict=True):
-            layer.resize(ADAPTER, size, used)
-            layer.set_used(ADAPTER, used)
+            layer.resize(self.adapter, size, used)
+            layer.set_used(self.adapter, used)
         self.after_growth()
 
     def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from peft import LoraConfig, PeftConfig
 
-from triadapt.methods.peft_run import ADAPTER, PeftRun
+from triadapt.methods.peft_run import PeftRun
 
 if TYPE_CHECKING:
-    from triadapt.config import RunConfig
+    from triadapt.config import AllocationConfig
 
 
 class Run(PeftRun):
     """Plain LoRA (arXiv 2106.09685) at the reference rank."""
 
-    def peft_config(self, config: RunConfig, targets: list[str]) -> PeftConfig:
+    @classmethod
+    def peft_config(cls, config: AllocationConfig, targets: list[str]) -> PeftConfig:
         return LoraConfig(
             r=config.reference_rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules=targets, bias="none"
         )
+
+    @classmethod
+    def values_of(cls, config: PeftConfig) -> dict[str, Any]:
+        return {"reference_rank": config.r, "alpha": config.lora_alpha}
 
     def ranks(self) -> NDArray[np.uint16]:
         return np.full(len(self.layers), self.config.reference_rank, np.uint16)
@@ -31,5 +36,5 @@ class Run(PeftRun):
 
     def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
         layer = self.layers[index]
-        B = layer.lora_B[ADAPTER].weight * layer.scaling[ADAPTER]
-        return B, None, layer.lora_A[ADAPTER].weight, torch.zeros(0)
+        B = layer.lora_B[self.adapter].weight * layer.scaling[self.adapter]
+        return B, None, layer.lora_A[self.adapter].weight, torch.zeros(0)
