@@ -21,6 +21,7 @@ _LAZY = {
     "save_as_lora": "triadapt.methods.plain_lora",
     "RankGrowth": "triadapt.training.rank_growth",
     "RankGrowthCallback": "triadapt.training.trainer_callback",
+    "use_plain_loss": "triadapt.methods.training_loss",
     "train": "triadapt.training.train",
     "RunConfig": "triadapt.config",
 }
@@ -35,6 +36,7 @@ __all__ = [
     "TriAdaptLoraModel",
     "save_as_lora",
     "train",
+    "use_plain_loss",
 ]
 
 

@@ -199,7 +199,8 @@ def test_the_tuner_repeats_the_triadaptlora_trainings(
 ) -> None:
     trace = triadapt_trace(number)
     config, names = trace["config"], list(trace["weights"])
-    run = TriAdaptRun(Residual(trace["weights"]), matrices_of(trace), triadapt_config(config), [])
+    matrices, chosen = matrices_of(trace), triadapt_config(config)
+    run = TriAdaptRun(TriAdaptRun.adapt(Residual(trace["weights"]), matrices, chosen, []), matrices, chosen)
     for layer, name in zip(run.layers, names, strict=True):
         for part, values in parts_of(trace["first_blocks"][name]).items():
             getattr(layer, f"triadaptlora_{part}")["default"].data.copy_(values)
@@ -296,7 +297,8 @@ def test_the_tuner_repeats_the_increlora_trainings(number: int, monkeypatch: pyt
             "orthogonality": 0.0, "block_warmup": False,
         },
     })  # fmt: skip
-    run = IncreRun(Chain(trace["weights"]), matrices_of(trace), settings, [])
+    matrices = matrices_of(trace)
+    run = IncreRun(IncreRun.adapt(Chain(trace["weights"]), matrices, settings, []), matrices, settings)
     start = trace["steps"][0]["new_reserve"]
     for layer, name in zip(run.layers, names, strict=True):
         for part, dimension in (("A", 0), ("E", 0), ("B", 1)):

@@ -21,6 +21,11 @@ PADDED: dict[str, Make] = {
     "RMSprop": lambda ps: torch.optim.RMSprop(ps, lr=0.01, momentum=0.5, centered=True),
     "Adagrad": lambda ps: torch.optim.Adagrad(ps, lr=0.01),
 }
+# What steps like fresh without a correction, because nothing in its state is shared by old and new entries.
+UNCORRECTED: dict[str, Make] = {name: PADDED[name] for name in ("SGD with momentum", "SGD", "RMSprop", "Adagrad")} | {
+    "Adagrad from 0.1": lambda ps: torch.optim.Adagrad(ps, lr=0.01, initial_accumulator_value=0.1),
+    "Nesterov": lambda ps: torch.optim.SGD(ps, lr=0.01, momentum=0.9, nesterov=True),
+}
 
 
 def step(optimizer: torch.optim.Optimizer, parameter: nn.Parameter, gradient: torch.Tensor) -> None:
@@ -170,6 +175,53 @@ def test_entries_born_in_training_move_as_under_a_fresh_adamw(options: dict[str,
     rounding = 1e-13 if options.get("fused") else 0
     torch.testing.assert_close(parameter[:2, :3].detach(), expected[:2, :3], rtol=rounding, atol=0)
     torch.testing.assert_close(moved, expected - 0.5, rtol=2e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("make", UNCORRECTED.values(), ids=UNCORRECTED)
+def test_entries_born_under_other_optimizers_step_exactly_like_fresh_ones(make: Make) -> None:
+    grown = nn.Parameter(torch.zeros(2, 3))
+    optimizer = make([grown])
+    fresh = FreshSteps(optimizer)
+    given = gradients(30, (4, 5))
+    for number, gradient in enumerate(given[:20]):
+        if number == 10:
+            grow(grown, (4, 5), optimizer, fresh)
+        step(optimizer, grown, gradient[: grown.shape[0], : grown.shape[1]])
+    twin = nn.Parameter(torch.zeros(4, 5))
+    other = make([twin])
+    for gradient in given[10:20]:
+        step(other, twin, gradient)
+    torch.testing.assert_close(grown[2:], twin[2:], rtol=0, atol=0)
+    torch.testing.assert_close(grown[:, 3:], twin[:, 3:], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("options", [{"fused": True}, {"fused": False}, {"foreach": True}], ids=str)
+def test_a_step_that_the_gradient_scaler_skips_counts_for_nothing(options: dict[str, bool]) -> None:
+    ends = []
+    for overflow in (False, True):
+        parameter = nn.Parameter(torch.ones(1, 2))
+        optimizer = torch.optim.AdamW([parameter], lr=0.01, weight_decay=0.1, **options)
+        fresh = FreshSteps(optimizer)
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=10_000)
+        for number, gradient in enumerate(gradients(12, (3, 4))):
+            if number == 5:
+                grow(parameter, (3, 4), optimizer, fresh)
+            wanted = gradient[: parameter.shape[0], : parameter.shape[1]]
+            if overflow and number in (4, 8):
+                scaled_step(scaler, optimizer, parameter, wanted / 0)
+            scaled_step(scaler, optimizer, parameter, wanted)
+        assert fresh.steps == 12
+        ends.append(parameter.detach())
+    torch.testing.assert_close(*ends, rtol=1e-6, atol=0)
+
+
+def scaled_step(
+    scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer, parameter: nn.Parameter, gradient: torch.Tensor
+) -> None:
+    optimizer.zero_grad()
+    scaler.scale((parameter * gradient).sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
 
 
 def test_parameters_that_never_grew_are_left_alone() -> None:

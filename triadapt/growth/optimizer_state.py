@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 
-def pad_to(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """`tensor` with zeros appended at the end of each dimension up to `shape`."""
-    padded = tensor.new_zeros(shape)
+def pad_to(tensor: torch.Tensor, shape: torch.Size, value: float = 0.0) -> torch.Tensor:
+    """`tensor` with `value` appended at the end of each dimension up to `shape`."""
+    padded = tensor.new_full(shape, value)
     padded[tuple(slice(0, size) for size in tensor.shape)] = tensor
     return padded
 
@@ -42,9 +42,9 @@ def enlarge(
     """Give `parameter` the larger `data`, whose leading part holds the old values, and pad its optimizer state.
 
     The gradient is cleared, or with `keep_gradient` padded with zeros for a step that is still to come. State tensors
-    of the parameter's old shape are zero-padded, scalars are kept; a tensor of any other layout (a factored second
-    moment, for instance) cannot be padded, so the state of this parameter is then dropped with one warning and starts
-    afresh.
+    of the parameter's old shape are padded with what a fresh state holds, scalars are kept; a tensor of any other
+    layout (Adafactor's factored second moment, 8-bit moments) cannot be padded, so the state of this parameter is then
+    dropped with one warning and starts afresh.
     """
     old_shape, gradient = parameter.shape, parameter.grad
     parameter.grad = None
@@ -61,16 +61,28 @@ def enlarge(
             continue
         # A factored moment of a one-row or one-column parameter may happen to have the parameter's shape.
         factored = {"row", "col"} & set(str(name).split("_"))
-        if value.shape == old_shape and not factored:
-            state[name] = pad_to(value, data.shape)
+        if value.shape == old_shape and value.is_floating_point() and not factored:
+            state[name] = pad_to(value, data.shape, _fresh_value(optimizer, str(name)))
         else:
             warnings.warn(
-                f"optimizer state {name!r} of shape {tuple(value.shape)} cannot be padded; "
-                f"the state of this parameter starts afresh",
+                f"{type(optimizer).__name__}: its state {name!r} cannot be padded, so a parameter that grows starts "
+                f"with a fresh state",
                 stacklevel=2,
             )
             optimizer.state[parameter] = {}
             return
+
+
+def _fresh_value(optimizer: torch.optim.Optimizer, name: str) -> float:
+    """What the optimizer fills a state tensor of that name with at its first step."""
+    return float(optimizer.defaults.get("initial_accumulator_value", 0.0)) if name == "sum" else 0.0
+
+
+def step_is_skipped(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the step under way changes nothing, because gradients overflowed under a gradient scaler. Optimizers that
+    are not fused are not even called then."""
+    overflow = getattr(optimizer, "found_inf", None)
+    return isinstance(overflow, torch.Tensor) and bool(overflow.item())
 
 
 def optimizer_bytes(optimizer: torch.optim.Optimizer) -> int:
@@ -102,8 +114,9 @@ class FreshSteps:
     ratio to the main one (IncreLoRA's warm-up restart). All grown parameters are handled in one flat tensor, so the
     number of kernels does not depend on how many grew; nothing is done until something grows.
 
-    The correction is Adam's; under an optimizer without `betas` only `pace` applies. Decoupled weight decay (AdamW) has
-    no moments to correct and stays at the main learning rate.
+    The correction is Adam's (and AdamW's). SGD, RMSprop and Adagrad need none: padded with a fresh state, new entries
+    step like fresh ones there by themselves, and only `pace` applies. Decoupled weight decay (AdamW) has no moments to
+    correct and stays at the main learning rate.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, pace: Callable[[int, int], float] | None = None) -> None:
@@ -114,7 +127,8 @@ class FreshSteps:
         self._index: torch.Tensor | None = None
         self._old: torch.Tensor | None = None
         self._optimizer = optimizer
-        self._betas: tuple[float, float] | None = optimizer.param_groups[0].get("betas")
+        adam = isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW)
+        self._betas: tuple[float, float] | None = optimizer.param_groups[0]["betas"] if adam else None
         optimizer.register_step_pre_hook(self._before)
         optimizer.register_step_post_hook(self._after)
 
@@ -158,6 +172,8 @@ class FreshSteps:
         }
 
     def _before(self, *_: Any) -> None:
+        if step_is_skipped(self._optimizer):
+            return
         self.steps += 1
         if self._blocks:
             decays = self._decays()

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import torch
 from peft import PeftModel
+from torch import nn
 
 
-class RegularisedLoss:
-    """Makes a PEFT model add `regulariser()` to the loss it returns, in training only.
+def add_to_training_loss(model: PeftModel, regulariser: Callable[[], torch.Tensor | None]) -> None:
+    """Make `model` add `regulariser()` to the `loss` of its outputs, in training only.
 
-    Takes the place of what PEFT's AdaLoRA does by itself, which adds its orthogonality term in evaluation too and
-    raises for an adapter that was loaded for inference.
+    Replaces what PEFT's AdaLoRA does by itself: it adds its orthogonality term in evaluation too, raises for an adapter
+    that was loaded for inference, and adds nothing for a model wrapped without a task type.
     """
+    tuner: Any = model.base_model
 
-    def __init__(self, model: PeftModel, regulariser: Callable[[], torch.Tensor | None]) -> None:
-        self.tuner: Any = model.base_model
-        self.regulariser = regulariser
-        # An attribute of the instance goes before the method of its class.
-        self.tuner.forward = self._forward
-
-    def _forward(self, *args: Any, **kwargs: Any) -> Any:
-        outputs = self.tuner.model.forward(*args, **kwargs)
+    def add(module: nn.Module, _: Any, outputs: Any) -> None:
         loss = getattr(outputs, "loss", None)
-        if self.tuner.training and isinstance(loss, torch.Tensor):
-            term = self.regulariser()
+        if module.training and isinstance(loss, torch.Tensor):
+            term = regulariser()
             if term is not None:
                 outputs.loss = loss + term
-        return outputs
+
+    tuner.model.register_forward_hook(add)
+    use_plain_loss(model)
+
+
+def use_plain_loss(model: PeftModel) -> None:
+    """Make `model` return the loss of its base model as it is, whatever PEFT's tuner would add."""
+    tuner: Any = model.base_model
+    # An attribute of the instance goes before the method of its class, which would call past the hooks of the model.
+    tuner.forward = MethodType(_through, tuner)
+
+
+def _through(tuner: Any, *args: Any, **kwargs: Any) -> Any:
+    return tuner.model(*args, **kwargs)

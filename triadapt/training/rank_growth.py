@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from peft import PeftModel
 from torch.nn.parallel import DistributedDataParallel
 
+from triadapt.growth.optimizer_state import step_is_skipped
 from triadapt.methods.adapted_layers import adapted_matrices
 from triadapt.methods.interface import MethodRun, RankDecision
-from triadapt.methods.training_loss import RegularisedLoss
+from triadapt.methods.training_loss import add_to_training_loss
 from triadapt.training.parallel_checks import check_parallel
 from triadapt.training.rank_growth_checks import (
     adaptive_adapter,
@@ -120,7 +121,7 @@ class RankGrowth:
             optimizer.register_load_state_dict_post_hook(self._take_state),
         ]
         if run_class.regulariser is not MethodRun.regulariser:
-            RegularisedLoss(inner, self.run.regulariser)
+            add_to_training_loss(inner, self.run.regulariser)
         self._take_state(optimizer)
 
     @property
@@ -142,9 +143,7 @@ class RankGrowth:
     # Around the optimizer's step
 
     def _before(self, *_: Any) -> None:
-        # Fused optimizers step under a gradient scaler even when they then change nothing.
-        overflow = getattr(self.optimizer, "found_inf", None)
-        self._skipped = overflow is not None and bool(overflow.item())
+        self._skipped = step_is_skipped(self.optimizer)
         if self._skipped:
             return
         if self._first:
@@ -182,9 +181,9 @@ class RankGrowth:
         ranks = [int(rank) for rank in self.run.ranks()]
         if state["method"] != self.config.method or (self._grows and state["ranks"] != ranks):
             raise ValueError(
-                f"optimizer: its state is of a {state['method']} adapter of total rank {sum(state['ranks'])}, the model "
-                f"has a {self.config.method} adapter of total rank {sum(ranks)}; load both from one checkpoint, the "
-                f"adapter with is_trainable=True"
+                f"optimizer: its state is of a {state['method']} adapter of total rank {sum(state['ranks'])}, the "
+                f"model has a {self.config.method} adapter of total rank {sum(ranks)}; load both from one "
+                f"checkpoint, the adapter with is_trainable=True"
             )
         self.run.load_state(state["tensors"], state["extra"])
         self.step, self._first = int(state["step"]), False
