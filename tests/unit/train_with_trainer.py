@@ -1,6 +1,6 @@
 """What a user's script looks like: a Trainer, a PEFT model, one callback. Run by the tests in a process of its own.
 
-python train_with_trainer.py METHOD OPTIMIZER FOLDER [--steps N] [--kill-at N] [--resume]
+python -m tests.unit.train_with_trainer METHOD OPTIMIZER FOLDER [--kill-at N] [--resume]
 """
 
 import argparse
@@ -46,38 +46,51 @@ class Kill(TrainerCallback):  # type: ignore[misc]
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def base() -> Any:
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=32, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=16, num_labels=3,
+    )  # fmt: skip
+    return BertForSequenceClassification(config)
+
+
+def trainer(method: str, optimizer: str, folder: Path, steps: int) -> tuple[Trainer, RankGrowthCallback]:
+    model = base()
+    config, callback = adapter(method, steps)
+    args = TrainingArguments(
+        output_dir=str(folder), max_steps=steps, per_device_train_batch_size=8, learning_rate=5e-3,
+        optim=optimizer, optim_args="momentum=0.9" if optimizer == "sgd" else None, gradient_accumulation_steps=2 if optimizer == "sgd" else 1,
+        warmup_steps=5, save_strategy="steps", save_steps=steps // 2, logging_steps=steps // 4, use_cpu=True,
+        report_to=[], seed=5, disable_tqdm=True,
+    )  # fmt: skip
+    return Trainer(get_peft_model(model, config), args, train_dataset=rows(), callbacks=[callback]), callback
+
+
+def train(
+    method: str, optimizer: str, folder: Path, *, steps: int = 200, kill_at: int = 0, resume: bool = False
+) -> dict[str, int]:
+    """Train, save the final adapter, return the ranks."""
+    torch.set_num_threads(1)
+    made, callback = trainer(method, optimizer, folder, steps)
+    if kill_at:
+        made.add_callback(Kill(kill_at))
+    made.train(resume_from_checkpoint=True if resume else None)
+    made.model.save_pretrained(str(folder / "final"))
+    assert callback.growth is not None
+    return callback.growth.ranks
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("method")
     parser.add_argument("optimizer")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--kill-at", type=int, default=0)
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    base = BertForSequenceClassification(
-        BertConfig(
-            vocab_size=32, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-            max_position_embeddings=16, num_labels=3,
-        )
-    )  # fmt: skip
-    config, callback = adapter(options.method, options.steps)
-    model = get_peft_model(base, config)
-    args = TrainingArguments(
-        output_dir=str(options.folder), max_steps=options.steps, per_device_train_batch_size=8, learning_rate=5e-3,
-        optim=options.optimizer, optim_args="momentum=0.9" if options.optimizer == "sgd" else None,
-        gradient_accumulation_steps=2, warmup_steps=5, save_strategy="steps", save_steps=options.steps // 2,
-        logging_steps=options.steps // 4, use_cpu=True, report_to=[], seed=5, disable_tqdm=True,
-    )  # fmt: skip
-    trainer = Trainer(model, args, train_dataset=rows(), callbacks=[callback])
-    if options.kill_at:
-        trainer.add_callback(Kill(options.kill_at))
-    trainer.train(resume_from_checkpoint=True if options.resume else None)
-    model.save_pretrained(str(options.folder / "final"))
-    assert callback.growth is not None
-    print("ranks", *callback.growth.ranks.values())
+    ranks = train(options.method, options.optimizer, options.folder, kill_at=options.kill_at, resume=options.resume)
+    print("ranks", *ranks.values())
 
 
 if __name__ == "__main__":

@@ -87,9 +87,9 @@ def check_parameters(layers: Mapping[str, Any], optimizer: torch.optim.Optimizer
 
 
 def check_gradients(layers: Mapping[str, Any], adapter: str) -> None:
-    """Raises ValueError for a layer that got no gradient at all."""
+    """Raises ValueError for a layer of which a part got no gradient; a regulariser may reach the others."""
     for path, layer in layers.items():
-        if all(parameter.grad is None for _, parameter in _parameters(layer, adapter)):
+        if any(parameter.grad is None for _, parameter in _parameters(layer, adapter)):
             raise ValueError(
                 f"target_modules: {path} got no gradient, so it takes no part in the loss and its rank would mean "
                 f"nothing; leave it out with exclude_modules"

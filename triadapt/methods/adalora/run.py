@@ -70,6 +70,8 @@ class Run(PeftRun):
 
     @classmethod
     def values_of(cls, config: PeftConfig) -> dict[str, Any]:
+        if config.rank_pattern:
+            raise ValueError("rank_pattern: this AdaLoRA adapter is pruned already; wrap the base model anew to train")
         if config.init_r <= config.target_r:
             raise ValueError(
                 f"init_r = {config.init_r}: must be above target_r = {config.target_r}; AdaLoRA starts wide and prunes"

@@ -102,6 +102,8 @@ class IncreLinear(GrowingLayer):
         hidden = F.linear(x, A * self.values(adapter))
         result = self.add_product(result, hidden, B, self.scaling[adapter])
         if self.observing and result.requires_grad:
+            if A.grad is None:  # a new step, perhaps after one that a gradient scaler skipped
+                self.observed = None
             seen = x.detach().reshape(-1, x.shape[-1])
             # The gradient of the sum is the gradient of the adapter's part.
             result.register_hook(lambda gradient: self._observe(gradient, seen))
