@@ -14,7 +14,7 @@ from typing import NoReturn
 from triadapt import cli_runs, cli_train
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
-from triadapt.runs.export import WHAT
+from triadapt.runs.export import MODEL_FORMS, WHAT
 from triadapt.runs.info import RunError
 from triadapt.tasks.registry import TASKS
 from triadapt.workers.sessions import OPEN_SESSIONS
@@ -62,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a run, or a race, to files")
     export.add_argument("run", metavar="RUN", help="id of a run or race")
     export.add_argument("folder", metavar="DIR", help="folder for the files, made if missing")
-    export.add_argument("--what", default="csv", metavar="FORM[,FORM...]", help=f"of {', '.join(WHAT)}; default csv")
+    export.add_argument(
+        "--what", default="csv", metavar="FORM[,FORM...]", help=f"of {', '.join([*WHAT, *MODEL_FORMS])}; default csv"
+    )
     export.add_argument("--overwrite", action="store_true", help="replace files that exist")
     _folder(export)
     _json(export, "print a JSON list of the files")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from rich.table import Table
 from triadapt.cli_train import print_table
 from triadapt.events import Baseline, Evaluation, RankEvent, Stamped, Started, Step, Warned
 from triadapt.runs.bundle import import_bundle
-from triadapt.runs.export import event_values, export, plain
+from triadapt.runs.export import MODEL_FORMS, check_forms, event_values, export, plain
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs, runs_folder
 from triadapt.runs.reader import RunReader
@@ -106,13 +108,27 @@ def export_runs(options: Namespace) -> int:
         raise RunError(f"{options.folder!r} is a file; name a folder")
     readers = [RunReader(folder / info.id) for info in infos]
     what = list(dict.fromkeys(form.strip() for form in options.what.split(",")))
-    files = export(readers, target, what, overwrite=options.overwrite)
+    check_forms(what)
+    weights = [form for form in MODEL_FORMS if form in what]
+    tables = [form for form in what if form not in weights]
+    # Weights first: it is them that may not be there.
+    files = _export_weights(infos, target, weights, overwrite=options.overwrite) if weights else []
+    if tables:
+        files = export(readers, target, tables, overwrite=options.overwrite) + files
     if options.json:
         _print_json([str(file) for file in files])
     else:
         for file in files:
             print(file)
     return 0
+
+
+def _export_weights(infos: Sequence[RunInfo], target: Path, forms: list[str], *, overwrite: bool) -> list[Path]:
+    """One run's weights go to the folder itself, those of a race to a folder for each method."""
+    # Only here, as it imports torch.
+    export_model = import_module("triadapt.training.export_model").export_model
+    places = {info.id: target if len(infos) == 1 else target / info.method for info in infos}
+    return [file for info in infos for file in export_model(info, places[info.id], forms, overwrite=overwrite)]
 
 
 def import_runs(options: Namespace) -> int:

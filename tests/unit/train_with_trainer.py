@@ -58,10 +58,11 @@ def base() -> Any:
 def trainer(method: str, optimizer: str, folder: Path, steps: int) -> tuple[Trainer, RankGrowthCallback]:
     model = base()
     config, callback = adapter(method, steps)
+    sgd = optimizer == "sgd"
     args = TrainingArguments(
-        output_dir=str(folder), max_steps=steps, per_device_train_batch_size=8, learning_rate=5e-3,
-        optim=optimizer, optim_args="momentum=0.9" if optimizer == "sgd" else None, gradient_accumulation_steps=2 if optimizer == "sgd" else 1,
-        warmup_steps=5, save_strategy="steps", save_steps=steps // 2, logging_steps=steps // 4, use_cpu=True,
+        output_dir=str(folder), max_steps=steps, per_device_train_batch_size=8, learning_rate=5e-3, optim=optimizer,
+        optim_args="momentum=0.9" if sgd else None, gradient_accumulation_steps=1 + sgd, warmup_steps=5,
+        save_strategy="steps", save_steps=steps // 2, logging_steps=steps // 4, use_cpu=True,
         report_to=[], seed=5, disable_tqdm=True,
     )  # fmt: skip
     return Trainer(get_peft_model(model, config), args, train_dataset=rows(), callbacks=[callback]), callback

@@ -1,45 +1,62 @@
-"""An adapter of a growing method as a plain LoRA folder, exactly, for places where this package is not installed."""
+"""An adapter as a plain LoRA folder, exactly, for places where this package is not installed."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
+from peft.tuners.adalora import AdaLoraLayer
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 
 from triadapt.methods.tuner_layer import GrowingLayer
 
+Factors = tuple[torch.Tensor, torch.Tensor]
+
 
 def save_as_lora(model: PeftModel, folder: str | Path, adapter: str = "default") -> None:
-    """Write adapter `adapter` of a TriAdaptLoRA or IncreLoRA model to `folder` as PEFT LoRA.
+    """Write adapter `adapter` of a TriAdaptLoRA, IncreLoRA or AdaLoRA model to `folder` as PEFT LoRA.
 
-    Each matrix keeps its rank: `lora_A` `(r, in)` is A, `lora_B` `(out, r)` is `s B (L + U)` or `s B diag(E)`, and
+    Each matrix keeps its rank: `lora_A` `(r, in)` is A, `lora_B` `(out, r)` is `s B (L + U)`, or `s B diag(E)`, and
     `rank_pattern` and `alpha_pattern` say r. Triplets in reserve are left out: their share of dW, about 1e-5 of a
-    triplet in use, ends with training. Modules trained beside the adapter are written too. The folder holds
-    `adapter_config.json` and `adapter_model.safetensors` and loads with `PeftModel.from_pretrained`. Raises ValueError
-    when the model has no such adapter.
+    triplet in use, ends with training; so are AdaLoRA's whose value is 0. Modules trained beside the adapter are
+    written too. The folder holds `adapter_config.json` and `adapter_model.safetensors` and loads with
+    `PeftModel.from_pretrained`. Raises ValueError when the model has no such adapter.
     """
-    layers = {
-        name.removeprefix("base_model.model."): layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, GrowingLayer) and adapter in layer.scaling
+    factors = adapter_factors(model, adapter)
+    if not factors:
+        raise ValueError(f"adapter = {adapter!r}: the model has no low-rank adapter of that name")
+    beside = {
+        key: value
+        for key, value in get_peft_model_state_dict(model, adapter_name=adapter).items()
+        if not any(key.startswith(f"base_model.model.{name}.") for name in factors)
     }
-    if not layers:
-        raise ValueError(f"adapter = {adapter!r}: the model has no growing adapter of that name")
-    tensors: dict[str, torch.Tensor] = {}
+    write_lora(folder, factors, model.peft_config[adapter], beside)
+
+
+def adapter_factors(model: PeftModel, adapter: str = "default") -> dict[str, Factors]:
+    """A `(r, in)` and B `(out, r)`, the scale in B, of each layer that `adapter` adapts, by path in the base model."""
+    layers = model.base_model.model.named_modules()
+    return {name: found for name, layer in layers if (found := _factors(layer, adapter)) is not None}
+
+
+def write_lora(folder: str | Path, factors: dict[str, Factors], config: Any, beside: dict[str, torch.Tensor]) -> None:
+    """Write A `(r, in)` and B `(out, r)` of each layer, by its path in the base model, as a PEFT LoRA folder.
+
+    config: any PEFT configuration, for what the base model is. beside: tensors of modules trained as a whole, under the
+    keys PEFT saves them by.
+    """
+    tensors = dict(beside)
     ranks = {}
-    for name, layer in layers.items():
-        A, B = layer.lora_factors(adapter)
+    for name, (A, B) in factors.items():
+        # PEFT knows no LoRA of rank 0.
+        A, B = (A, B) if len(A) else (A.new_zeros(1, A.shape[1]), B.new_zeros(len(B), 1))
         ranks[name] = len(A)
-        tensors[f"base_model.model.{name}.lora_A.weight"] = A.detach().cpu().contiguous().clone()
-        tensors[f"base_model.model.{name}.lora_B.weight"] = B.detach().cpu().contiguous().clone()
-    own = model.base_model.prefix
-    for key, value in get_peft_model_state_dict(model, adapter_name=adapter).items():
-        if f".{own}" not in key:
-            tensors[key] = value.detach().cpu().contiguous().clone()
-    config = model.peft_config[adapter]
+        tensors[f"base_model.model.{name}.lora_A.weight"] = A
+        tensors[f"base_model.model.{name}.lora_B.weight"] = B
     top = max(ranks.values())
     written = LoraConfig(
         base_model_name_or_path=config.base_model_name_or_path,
@@ -48,17 +65,32 @@ def save_as_lora(model: PeftModel, folder: str | Path, adapter: str = "default")
         inference_mode=True,
         r=top,
         lora_alpha=top,
-        lora_dropout=config.dropout,
-        target_modules=sorted(layers),
+        target_modules=sorted(factors),
         rank_pattern=_exact(ranks),
         alpha_pattern=_exact(ranks),
-        fan_in_fan_out=config.fan_in_fan_out,
-        modules_to_save=config.modules_to_save,
+        fan_in_fan_out=getattr(config, "fan_in_fan_out", False),
+        modules_to_save=config.modules_to_save if beside else None,
     )
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, str(place / "adapter_model.safetensors"), metadata={"format": "pt"})
+    whole = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+    save_file(whole, str(place / "adapter_model.safetensors"), metadata={"format": "pt"})
     written.save_pretrained(str(place))
+
+
+def _factors(layer: Any, adapter: str) -> Factors | None:
+    """A and B of a layer, scale in B, or None where it has no such adapter."""
+    if isinstance(layer, GrowingLayer):
+        return layer.lora_factors(adapter) if adapter in layer.scaling else None
+    if not isinstance(layer, LoraLayer) or adapter not in layer.scaling:
+        return None
+    A, B = layer.lora_A[adapter], layer.lora_B[adapter]
+    if isinstance(layer, AdaLoraLayer):
+        values = layer.lora_E[adapter]
+        kept = values.flatten() != 0
+        scale = layer.scaling[adapter] / (layer.ranknum[adapter] + 1e-5)
+        return A[kept], B[:, kept] * (values[kept].T * scale)
+    return A.weight, B.weight * layer.scaling[adapter]
 
 
 def _exact(ranks: dict[str, int]) -> dict[str, int]:

@@ -22,6 +22,8 @@ from triadapt.runs.bundle import SUFFIX, Readable, write_bundle
 from triadapt.runs.info import RunError, RunInfo
 
 WHAT = ("csv", "json", "html", "bundle")
+# The weights of a run. Making them needs torch and `triadapt.training.export_model`; this module does not.
+MODEL_FORMS = ("adapter", "lora", "merged")
 
 Runs = list[tuple[RunInfo, list[Stamped]]]
 
@@ -35,9 +37,7 @@ def export(readers: Sequence[Readable], folder: Path, what: Sequence[str], *, ov
     Raises RunError for an unknown form and for a damaged run, FileExistsError before anything is written when a file is
     there already and `overwrite` is not set, OSError.
     """
-    unknown = [form for form in what if form not in WHAT]
-    if unknown or not what:
-        raise RunError(f"what = {','.join(what)!r}: unknown form; known: {', '.join(WHAT)}")
+    check_forms(what, WHAT)
     runs: Runs = [(reader.info(), reader.events()) for reader in readers]
     if not runs:
         raise RunError("there is no run to export")
@@ -56,6 +56,12 @@ def export(readers: Sequence[Readable], folder: Path, what: Sequence[str], *, ov
     for file in bundle:
         write_bundle(folder / file, readers, overwrite=overwrite)
     return [folder / file for file in [*texts, *bundle]]
+
+
+def check_forms(what: Sequence[str], known: Sequence[str] = (*WHAT, *MODEL_FORMS)) -> None:
+    """Raises RunError when `what` is empty or names a form that is not known."""
+    if not what or any(form not in known for form in what):
+        raise RunError(f"what = {','.join(what)!r}: unknown form; known: {', '.join(known)}")
 
 
 def _write(path: Path, text: str) -> None:

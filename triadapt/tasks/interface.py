@@ -23,6 +23,11 @@ class Task(Protocol):
     modules_to_save: list[str]
     """Names of modules outside the adapter that are trained too (a classification head)."""
 
+    pretrained: str
+    """Path of the pretrained model inside the task's, for exports; empty where the whole model is it."""
+    pretrained_name: str
+    """By what name transformers loads the pretrained model; empty where it does not."""
+
     def build_model(self) -> nn.Module:
         """A fresh model, equal at every call, on the task's device, every parameter frozen except those of
         `modules_to_save`."""

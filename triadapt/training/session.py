@@ -243,6 +243,8 @@ class Session:
         if not self._baselines_known:
             events += [Baseline(last, name, value) for name, value in self.task.baselines().items()]
         events += [Warned(last, code, message, advice) for code, message, advice in self._verdicts()]
+        if self.folder is not None and self._last_checkpoint != last:
+            events.append(self.checkpoint())
         return [*events, Finished(last, self.metrics)]
 
     def _verdicts(self) -> Iterable[tuple[str, str, str]]:

@@ -24,6 +24,8 @@ class PlantedTask:
     metric = "relative loss"
     higher_is_better = False
     modules_to_save: list[str] = []  # noqa: RUF012
+    pretrained = ""
+    pretrained_name = ""
 
     def __init__(self, settings: Settings, *, seed: int, batch_size: int, steps: int, device: str) -> None:
         self.settings, self.seed, self.batch_size, self.device = settings, seed, batch_size, device

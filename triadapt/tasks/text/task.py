@@ -17,7 +17,7 @@ from triadapt.config import ConfigError
 from triadapt.events import Matrix
 from triadapt.tasks.text.cache_folder import cache_folder, cache_key, read_sealed, write_sealed
 from triadapt.tasks.text.classifier import TextClassifier
-from triadapt.tasks.text.encoder import find_encoder, load_encoder, load_tokenizer
+from triadapt.tasks.text.encoder import MINILM, find_encoder, load_encoder, load_tokenizer
 from triadapt.tasks.text.head_alone import head_alone_accuracy, share_right
 from triadapt.tasks.text.matrices import encoder_matrices
 from triadapt.tasks.text.rows import Row, load_rows
@@ -38,9 +38,11 @@ class TextTask:
 
     metric = "accuracy"
     higher_is_better = True
+    pretrained = "encoder"
 
     def __init__(self, settings: Settings, *, seed: int, batch_size: int, steps: int, device: str) -> None:
         self.modules_to_save = ["classifier"]
+        self.pretrained_name = MINILM if settings.model == "minilm" else settings.model
         self._settings, self._seed, self._batch_size, self._steps = settings, seed, batch_size, steps
         self._device = torch.device(device)
         self._source = find_encoder(settings.model)
