@@ -1,4 +1,4 @@
-"""The small models that every method must adapt: random weights, width 16, two blocks, no dropout, nothing downloaded."""
+"""The small models that every method must adapt: random weights, width 16, two blocks, no dropout, no download."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def through(model: Any) -> Any:
     """What the model gives for the one batch of these tests."""
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     if isinstance(inner, Network):
-        return model(torch.randn(3, 4, 16, generator=torch.Generator().manual_seed(1)))
+        batch = torch.randn(3, 4, 16, generator=torch.Generator().manual_seed(1))
+        return model(batch.to(next(inner.parameters()).dtype))
     return model(input_ids=IDS).logits
 
 

@@ -1,4 +1,4 @@
-"""How each registered method is configured, trained and looked into, so that one suite can hold them all to the same."""
+"""How each registered method is configured, trained and looked into, so that one suite holds them all to the same."""
 
 from __future__ import annotations
 
@@ -211,6 +211,12 @@ def wrapped(method: str, base: str, **values: Any) -> PeftModel:
     return model
 
 
+def parts_of(model: PeftModel, adapter: str = "default") -> list[Parts]:
+    """The parts of every adapted layer, in the model's order."""
+    contract = contract_of(model.peft_config[adapter].peft_type.value.lower())
+    return [contract.parts(layer, adapter) for layer in layers_of(model)]
+
+
 def layers_of(model: PeftModel) -> list[Any]:
     """The adapted layers, in the model's order."""
     tuner: Any = model.base_model
@@ -221,6 +227,18 @@ def layers_of(model: PeftModel) -> list[Any]:
 def ranks(model: PeftModel, adapter: str = "default") -> list[int]:
     contract = contract_of(model.peft_config[adapter].peft_type.value.lower())
     return [contract.rank(layer, adapter) for layer in layers_of(model)]
+
+
+def optimized(model: PeftModel, steps: int) -> PeftModel:
+    """Some plain steps of the optimizer, ranks as they are; the gradients of the step after them are left in place."""
+    model.train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.02, weight_decay=0)
+    for _ in range(steps):
+        through(model).pow(2).mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    through(model).pow(2).mean().backward()
+    return model
 
 
 def trained(model: PeftModel, adapter: str = "default", steps: int = STEPS) -> PeftModel:

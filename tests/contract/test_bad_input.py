@@ -107,9 +107,7 @@ def test_layers_to_transform_chooses_blocks(method: str, base: str) -> None:
 
 @every_growing_method
 def test_all_linear_adapts_every_linear_layer_but_the_head(method: str) -> None:
-    model = get_peft_model(
-        llama(), config_of(method, "llama", target_modules="all-linear", task_type="SEQ_CLS")
-    )
+    model = get_peft_model(llama(), config_of(method, "llama", target_modules="all-linear", task_type="SEQ_CLS"))
     assert isinstance(model, PeftModel)
     tuner: Any = model.base_model
     names = {name.rpartition(".")[2] for name in tuner.layers()}

@@ -13,7 +13,7 @@ from methods import (
     contract_of,
     every_growing_method,
     every_method,
-    layers_of,
+    parts_of,
     peft_warnings,
     ranks,
     trained,
@@ -154,6 +154,5 @@ def test_an_adapter_over_bfloat16_loads_in_float32_with_equal_outputs(method: st
     assert isinstance(model, PeftModel)
     trained(model).save_pretrained(str(tmp_path))
     loaded = PeftModel.from_pretrained(bert().to(torch.bfloat16), str(tmp_path))
-    for layer in layers_of(loaded):
-        assert {p.dtype for p, _ in contract_of(method).parts(layer, "default").values()} == {torch.float32}
+    assert {p.dtype for parts in parts_of(loaded) for p, _ in parts.values()} == {torch.float32}
     close(logits(loaded), logits(model), 0)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from peft.tuners.tuners_utils import BaseTunerLayer, _get_in_out_features, check_adapters_to_merge
 from torch import nn
 
-from triadapt.methods.four_bit import dequantized, is_four_bit, requantize, restore_layout
+from triadapt.methods.four_bit import dequantized, is_four_bit, requantize
 
 
 class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
@@ -87,11 +87,6 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         # One fused call in place of a product, a scaling and a sum: at small widths the calls are what costs.
         flat = result.reshape(-1, result.shape[-1])
         return torch.addmm(flat, hidden.reshape(-1, hidden.shape[-1]), B.T, alpha=scale).view(result.shape)
-
-    def train(self, mode: bool = True) -> Self:
-        if mode:
-            restore_layout(self.get_base_layer())
-        return super().train(mode)
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Add dW of the given (default: active) adapters to the base weight, which rounds if it is held in 4 bits.

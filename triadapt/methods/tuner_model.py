@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, NoMatchingPeftModuleError, _get_in_out_features
@@ -11,7 +11,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from triadapt.growth.optimizer_state import FreshSteps, enlarge
-from triadapt.methods.four_bit import is_bitsandbytes
+from triadapt.methods.four_bit import is_bitsandbytes, restore_layout
 from triadapt.methods.tuner_layer import GrowingLayer
 
 
@@ -74,6 +74,13 @@ class GrowingModel(BaseTuner):  # type: ignore[misc]
             super().inject_adapter(model, adapter_name, *args, **kwargs)
         except NoMatchingPeftModuleError as error:
             raise NoMatchingPeftModuleError(unmatched(model, self.peft_config[adapter_name])) from error
+
+    def train(self, mode: bool = True) -> Self:
+        if mode:
+            for module in self.model.modules():
+                restore_layout(module)
+        trained: Self = super().train(mode)
+        return trained
 
     def layers(self) -> dict[str, GrowingLayer]:
         """Adapted layers by their path in the base model, in the model's order."""
