@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -257,10 +258,10 @@ def trained(model: PeftModel, adapter: str = "default", steps: int = STEPS) -> P
 
 
 @functools.cache
-def _trained(method: str, base: str) -> PeftModel:
-    return trained(wrapped(method, base))
+def _trained(method: str, base: str, values: str) -> PeftModel:
+    return trained(wrapped(method, base, **json.loads(values)))
 
 
-def trained_on(method: str, base: str) -> PeftModel:
-    """A copy of the method's adapter after `trained`, trained once for all tests."""
-    return copy.deepcopy(_trained(method, base))
+def trained_on(method: str, base: str, **values: Any) -> PeftModel:
+    """A copy of the method's adapter after `trained`, trained once for all tests; `values` are of its configuration."""
+    return copy.deepcopy(_trained(method, base, json.dumps(values)))

@@ -23,7 +23,7 @@ OTHER: dict[str, dict[str, Any]] = {
 def both(method: str, base: str, folder: Path) -> tuple[PeftModel, torch.Tensor, torch.Tensor]:
     """A model with two trained adapters loaded from files, `default` active, and what each gives by itself."""
     first = trained_on(method, base)
-    second = trained(wrapped(method, base, **OTHER[method]))
+    second = trained_on(method, base, **OTHER[method])
     first.save_pretrained(str(folder / "first"))
     second.save_pretrained(str(folder / "second"))
     loaded = PeftModel.from_pretrained(BASES[base].build(), str(folder / "first"))

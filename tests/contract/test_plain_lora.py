@@ -21,7 +21,7 @@ GROWING = [name for name, spec in METHODS.items() if spec.allocation == "grows"]
 @every_base
 @every_growing_method
 def test_the_plain_lora_export_gives_the_same_outputs(method: str, base: str, tmp_path: Path) -> None:
-    model = trained(wrapped(method, base, modules_to_save=[BASES[base].beside]))
+    model = trained_on(method, base, modules_to_save=[BASES[base].beside])
     save_as_lora(model, tmp_path)
     loaded = PeftModel.from_pretrained(BASES[base].build(), str(tmp_path))
     assert loaded.peft_config["default"].peft_type == "LORA"
@@ -57,7 +57,7 @@ for adapter in adapters:
 
 def test_the_plain_lora_exports_load_where_this_package_is_not(tmp_path: Path) -> None:
     bert().save_pretrained(str(tmp_path / "base"))
-    models = {method: trained(wrapped(method, "bert", modules_to_save=["classifier"])) for method in GROWING}
+    models = {method: trained_on(method, "bert", modules_to_save=["classifier"]) for method in GROWING}
     assert len(models) == 2
     for method, model in models.items():
         save_as_lora(model, tmp_path / method)

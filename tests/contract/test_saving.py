@@ -1,6 +1,7 @@
 """Saving and loading adapters with a rank for each matrix: every method over every base."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_a_state_dict_of_the_whole_model_loads_into_one_of_the_same_ranks(method
 @every_method
 def test_modules_to_save_are_trained_saved_and_loaded(method: str, base: str, tmp_path: Path) -> None:
     beside = BASES[base].beside
-    model = trained(wrapped(method, base, modules_to_save=[beside]))
+    model = trained_on(method, base, modules_to_save=[beside])
     name, head = next((n, m) for n, m in model.named_modules() if n.endswith(f".{beside}"))
     assert any(p.requires_grad for p in head.parameters()), name
     any_head: Any = head
@@ -146,6 +147,12 @@ def test_the_saved_configuration_reads_back(method: str, tmp_path: Path) -> None
     loaded = PeftModel.from_pretrained(bert(), str(tmp_path)).peft_config["default"]
     for name in ("init_r", "add_r", "dropout", "alpha", "reference_rank", "target_modules", "peft_type"):
         assert getattr(loaded, name) == getattr(model.peft_config["default"], name), name
+
+
+@every_method
+def test_a_model_card_can_be_written(method: str, write_card: Callable[[PeftModel, str], None], tmp_path: Path) -> None:
+    write_card(trained_on(method, "bert"), str(tmp_path))
+    assert "library_name: peft" in (tmp_path / "README.md").read_text()
 
 
 @every_method
