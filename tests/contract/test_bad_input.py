@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bases import BASES, bert, gpt2, llama, planted
+from bases import bert, gpt2, llama, planted
 from methods import config_of, every_growing_method, layers_of, peft_warnings, wrapped
 from peft import PeftModel, get_peft_model
 from torch import nn
@@ -117,6 +117,11 @@ def test_all_linear_adapts_every_linear_layer_but_the_head(method: str) -> None:
 @every_growing_method
 def test_a_second_adapter_is_checked_like_the_first(method: str) -> None:
     model = wrapped(method, "bert")
-    with pytest.raises(ValueError, match=r"target_modules = \['nothing'\]: no layer of this model is chosen"):
+    with pytest.raises(ValueError) as caught:
         model.add_adapter("other", config_of(method, "bert", target_modules=["nothing"]))
-    assert len(BASES["bert"].target_names()) == len(layers_of(model))
+    assert str(caught.value) == (
+        "target_modules = ['nothing']: no layer of this model is chosen; "
+        "its linear layers are classifier, dense, key, query, value"
+    )
+    with pytest.raises(ValueError, match=r"init_r = 17: .* its rank is at most 16; lower init_r"):
+        model.add_adapter("other", config_of(method, "bert", init_r=17, reference_rank=17))

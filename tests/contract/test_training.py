@@ -1,8 +1,10 @@
 """Wrapping, training, types and dropout: every method over every base."""
 
+from typing import Any
+
 import pytest
 import torch
-from bases import BASES, bert, close, every_base, logits, through
+from bases import BASES, bert, close, every_base, logits, planted, through
 from methods import (
     CONTRACTS,
     config_of,
@@ -20,20 +22,25 @@ from methods import (
 )
 from peft import PeftModel, get_peft_model
 
+from triadapt.config import parse_config
+from triadapt.events import Matrix
 from triadapt.methods.registry import METHODS
 
 pytestmark = peft_warnings
 
 
 def test_every_registered_method_is_held_to_this_contract() -> None:
-    assert list(CONTRACTS) == [name for name in CONTRACTS if name in METHODS]
-    assert not set(METHODS) - set(CONTRACTS), "add an entry to CONTRACTS in tests/contract/methods.py"
+    assert set(CONTRACTS) == set(METHODS), "every method needs an entry in CONTRACTS of tests/contract/methods.py"
 
 
 @every_method
-def test_the_method_is_the_one_that_its_driver_configures(method: str) -> None:
-    config = config_of(method, "bert")
-    assert config.peft_type.value == method.upper()
+def test_the_tuner_under_contract_is_the_one_that_the_registered_driver_trains(method: str) -> None:
+    names = BASES["planted"].target_names()
+    matrices = [Matrix(name, 0, name, (16, 16)) for name in names]
+    run: Any = METHODS[method].run_class()(planted(), matrices, parse_config({"method": method}), [])
+    assert type(run.model.peft_config["default"]) is type(config_of(method, "planted"))
+    under_contract = {id(p) for parts in parts_of(run.model) for p, _ in parts.values()}
+    assert under_contract == {id(p) for p in run.model.parameters() if p.requires_grad}
 
 
 @every_base

@@ -40,7 +40,8 @@ def unmatched(model: nn.Module, config: Any) -> str:
     values = {name: getattr(config, name) for name in fields if getattr(config, name) is not None}
     given = ", ".join(f"{k} = {sorted(v) if isinstance(v, set) else v!r}" for k, v in values.items())
     # The last part of a name is what target_modules usually holds; a number alone says nothing.
-    names = {name for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)}
+    found = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)]
+    names = {name.removesuffix(".base_layer") for name in found}
     short = sorted({name if name.rpartition(".")[2].isdigit() else name.rpartition(".")[2] for name in names})
     more = f" and {len(short) - 12} more" if len(short) > 12 else ""
     return f"{given}: no layer of this model is chosen; its linear layers are {', '.join(short[:12])}{more}"
@@ -76,7 +77,7 @@ class GrowingModel(BaseTuner):  # type: ignore[misc]
             raise NoMatchingPeftModuleError(unmatched(model, self.peft_config[adapter_name])) from error
 
     def train(self, mode: bool = True) -> Self:
-        if mode:
+        if mode:  # the layers that are not adapted too: gradients pass through them
             for module in self.model.modules():
                 restore_layout(module)
         trained: Self = super().train(mode)
