@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -93,11 +94,12 @@ class Base:
 
     def target_names(self) -> list[str]:
         """Full names of the adapted layers, in the model's order."""
-        return [
-            name
-            for name, _ in self.build().named_modules()
-            if any(name == target or name.endswith(f".{target}") for target in self.targets)
-        ]
+        return [name for name in names_in(self.build) if name.endswith(tuple(f".{target}" for target in self.targets))]
+
+
+@functools.cache
+def names_in(build: Callable[[], Any]) -> list[str]:
+    return [name for name, _ in build().named_modules()]
 
 
 BASES: dict[str, Base] = {
