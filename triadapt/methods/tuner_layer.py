@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from peft.tuners.tuners_utils import BaseTunerLayer, _get_in_out_features, check_adapters_to_merge
 from torch import nn
 
+from triadapt.methods.four_bit import dequantized, is_four_bit, requantize
+
 
 class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
     """A frozen linear layer with adapters whose rank can grow.
@@ -87,15 +89,14 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         return torch.addmm(flat, hidden.reshape(-1, hidden.shape[-1]), B.T, alpha=scale).view(result.shape)
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Add dW of the given (default: active) adapters to the base weight."""
+        """Add dW of the given (default: active) adapters to the base weight, which rounds if it is held in 4 bits.
+
+        safe_merge: raise ValueError, with the weight as it was, if the sum is not finite.
+        """
         for adapter in check_adapters_to_merge(self, adapter_names):
             if adapter not in self.scaling:
                 continue
-            weight = self.get_base_layer().weight
-            merged = weight.data + self.get_delta_weight(adapter).to(weight.dtype)
-            if safe_merge and not torch.isfinite(merged).all():
-                raise ValueError(f"merging adapter {adapter!r} gives weights that are not finite")
-            weight.data = merged
+            self._shift_base(adapter, 1, safe_merge)
             self.merged_adapters.append(adapter)
 
     def unmerge(self) -> None:
@@ -104,6 +105,19 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
             warnings.warn("Already unmerged. Nothing to do.", stacklevel=2)
             return
         while self.merged_adapters:
-            adapter = self.merged_adapters.pop()
-            weight = self.get_base_layer().weight
-            weight.data = weight.data - self.get_delta_weight(adapter).to(weight.dtype)
+            self._shift_base(self.merged_adapters.pop(), -1, False)
+
+    @torch.no_grad()
+    def _shift_base(self, adapter: str, sign: int, check_finite: bool) -> None:
+        base = self.get_base_layer()
+        four_bit = is_four_bit(base)
+        weight = dequantized(base) if four_bit else base.weight.data
+        shifted = weight + sign * self.get_delta_weight(adapter).to(weight.dtype)
+        if check_finite and not torch.isfinite(shifted).all():
+            raise ValueError(f"merging adapter {adapter!r} gives weights that are not finite")
+        if four_bit:
+            what = "Merging into" if sign > 0 else "Unmerging from"
+            warnings.warn(f"{what} 4-bit weights rounds them: outputs change a little.", stacklevel=3)
+            requantize(base, shifted)
+        else:
+            base.weight.data = shifted

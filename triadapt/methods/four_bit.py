@@ -1,0 +1,55 @@
+"""4-bit base layers of bitsandbytes: their weight as numbers, and back.
+
+Nothing here imports bitsandbytes: whoever passes such a layer has it, and everybody else can do without.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft.utils.integrations import dequantize_bnb_weight
+from torch import nn
+
+
+def is_bitsandbytes(layer: nn.Module, name: str) -> bool:
+    """Whether `layer` is bitsandbytes' class `name` or derived from it."""
+    return any(kind.__name__ == name and kind.__module__.startswith("bitsandbytes.") for kind in type(layer).__mro__)
+
+
+def is_four_bit(layer: nn.Module) -> bool:
+    """Whether the weight of `layer` is held in 4 bits by bitsandbytes."""
+    return is_bitsandbytes(layer, "Linear4bit")
+
+
+def restore_layout(layer: nn.Module) -> None:
+    """Undo the order of entries that inference on some CPUs leaves a 4-bit weight in; other layers stay as they are.
+
+    In that order nothing but inference works: dequantizing gives wrong numbers and the product has no gradient.
+    """
+    if is_four_bit(layer) and getattr(getattr(layer.weight, "quant_state", None), "packing_format_for_cpu", False):
+        # bitsandbytes offers the way back where it saves.
+        layer.state_dict()
+
+
+def dequantized(layer: nn.Module) -> torch.Tensor:
+    """The weight of a 4-bit layer as numbers, `(out, in)`."""
+    restore_layout(layer)
+    weight: torch.Tensor = dequantize_bnb_weight(layer.weight)
+    return weight
+
+
+def requantize(layer: nn.Module, weight: torch.Tensor) -> None:
+    """Put `weight` `(out, in)` into a 4-bit layer, rounded to the layer's own kind of 4 bits."""
+    old: Any = layer.weight
+    new = type(old)(
+        weight.detach(),
+        requires_grad=False,
+        blocksize=old.blocksize,
+        compress_statistics=old.compress_statistics,
+        quant_type=old.quant_type,
+        quant_storage=old.quant_storage,
+        module=layer,
+    )
+    # It is quantized by being moved, also to the device it is on.
+    layer.weight = new.to(old.device)
