@@ -1,4 +1,4 @@
-"""Our adapters as plain LoRA: the same outputs from PEFT alone."""
+"""Adapters as plain LoRA: the same outputs from PEFT alone."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bases import BASES, bert, close, every_base, logits
-from methods import config_of, every_growing_method, peft_warnings, trained, trained_on, wrapped
+from methods import config_of, every_growing_method, every_method, peft_warnings, trained, trained_on, wrapped
 from peft import PeftModel
 from safetensors.torch import load_file
 
@@ -15,11 +15,10 @@ from triadapt import save_as_lora
 from triadapt.methods.registry import METHODS
 
 pytestmark = peft_warnings
-GROWING = [name for name, spec in METHODS.items() if spec.allocation == "grows"]
 
 
 @every_base
-@every_growing_method
+@every_method
 def test_the_plain_lora_export_gives_the_same_outputs(method: str, base: str, tmp_path: Path) -> None:
     model = trained_on(method, base, modules_to_save=[BASES[base].beside])
     save_as_lora(model, tmp_path)
@@ -57,8 +56,7 @@ for adapter in adapters:
 
 def test_the_plain_lora_exports_load_where_this_package_is_not(tmp_path: Path) -> None:
     bert().save_pretrained(str(tmp_path / "base"))
-    models = {method: trained_on(method, "bert", modules_to_save=["classifier"]) for method in GROWING}
-    assert len(models) == 2
+    models = {method: trained_on(method, "bert", modules_to_save=["classifier"]) for method in METHODS}
     for method, model in models.items():
         save_as_lora(model, tmp_path / method)
     paths = [str(tmp_path / name) for name in ("base", *models)]
@@ -68,9 +66,8 @@ def test_the_plain_lora_exports_load_where_this_package_is_not(tmp_path: Path) -
         close(load_file(tmp_path / method / "outputs.safetensors")["logits"], logits(model))
 
 
-def test_a_model_without_a_growing_adapter_cannot_be_exported(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="adapter = 'other': the model has no growing adapter of that name"):
-        save_as_lora(wrapped("triadaptlora", "bert"), tmp_path / "none", "other")
-    with pytest.raises(ValueError, match="adapter = 'default': the model has no growing adapter of that name"):
-        save_as_lora(wrapped("lora", "bert"), tmp_path / "none")
+@every_method
+def test_a_model_without_the_adapter_cannot_be_exported(method: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="adapter = 'other': the model has no low-rank adapter of that name"):
+        save_as_lora(wrapped(method, "bert"), tmp_path / "none", "other")
     assert not (tmp_path / "none").exists()

@@ -37,7 +37,8 @@ def test_every_registered_method_is_held_to_this_contract() -> None:
 def test_the_tuner_under_contract_is_the_one_that_the_registered_driver_trains(method: str) -> None:
     names = BASES["planted"].target_names()
     matrices = [Matrix(name, 0, name, (16, 16)) for name in names]
-    run: Any = METHODS[method].run_class()(planted(), matrices, parse_config({"method": method}), [])
+    config, run_class = parse_config({"method": method}), METHODS[method].run_class()
+    run: Any = run_class(run_class.adapt(planted(), matrices, config, []), matrices, config)
     assert type(run.model.peft_config["default"]) is type(config_of(method, "planted"))
     under_contract = {id(p) for parts in parts_of(run.model) for p, _ in parts.values()}
     assert under_contract == {id(p) for p in run.model.parameters() if p.requires_grad}

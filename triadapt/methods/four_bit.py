@@ -5,6 +5,7 @@ Nothing here imports bitsandbytes: whoever passes such a layer has it, and every
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -14,7 +15,12 @@ from torch import nn
 
 def is_bitsandbytes(layer: nn.Module, name: str) -> bool:
     """Whether `layer` is bitsandbytes' class `name` or derived from it."""
-    return any(kind.__name__ == name and kind.__module__.startswith("bitsandbytes.") for kind in type(layer).__mro__)
+    return _derives(type(layer), name)
+
+
+@functools.cache  # asked of every layer at every call of `train`
+def _derives(kind: Any, name: str) -> bool:
+    return any(base.__name__ == name and base.__module__.startswith("bitsandbytes.") for base in kind.__mro__)
 
 
 def is_four_bit(layer: nn.Module) -> bool:
