@@ -180,8 +180,10 @@ def test_runs_show_export_and_import_go_round(capsys: pytest.CaptureFixture[str]
     code, _, err = run(capsys, "export", race, "out", "--what", "json")
     assert code == 2 and "run.json: exists already" in err
     assert run(capsys, "export", race, "out", "--what", "json", "--overwrite")[0] == 0
-    code, _, err = run(capsys, "export", race, "out", "--what", "adapter")
-    assert code == 2 and "known: csv, json, html, bundle" in err
+    code, _, err = run(capsys, "export", race, "weights", "--what", "adaptor,lora")
+    assert code == 2 and "known: csv, json, html, bundle, adapter, lora, merged" in err
+    code, _, err = run(capsys, "export", race, "weights", "--what", "adapter,csv")
+    assert code == 2 and "there are no weights to export" in err and not (tmp_path / "weights").exists()
     code, out, _ = run(capsys, "import", f"out/{race}.jsonl.gz", "--runs", "others", "--json")
     assert code == 0 and [info.id for info in list_runs(tmp_path / "others")] == json.loads(out)
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from own_loop import STEPS, Loop, MakeOptimizer, base, batch, peft_config, schedule
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from tests.unit.own_loop import STEPS, Loop, MakeOptimizer, base, batch, peft_config, schedule
 from triadapt import RankGrowth, TriAdaptLoraConfig, use_plain_loss
 from triadapt.config import ConfigError
 

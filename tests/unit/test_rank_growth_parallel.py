@@ -1,6 +1,7 @@
 """Rank growth in two processes: the same decisions in both, or one line that says what to do."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +21,10 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("two")
-    command = [sys.executable, "-m", "tests.unit.two_processes"]
+    command = [sys.executable, str(Path(__file__).with_name("two_processes.py"))]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pair = [
-        subprocess.Popen([*command, str(rank), str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([*command, str(rank), str(folder)], env=environment, stderr=subprocess.PIPE, text=True)
         for rank in range(2)
     ]
     for process in pair:

@@ -7,46 +7,18 @@ from typing import Any
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
+from tiny_text import made_up_text, write_tiny_encoder
+from transformers import DistilBertConfig, DistilBertModel
 
 from triadapt.config import ConfigError
 from triadapt.tasks.registry import TASKS
 from triadapt.tasks.text import encoder as encoder_module
-from triadapt.tasks.text import rows as rows_module
 from triadapt.tasks.text import task as task_module
 from triadapt.tasks.text.cache_folder import cache_folder
-from triadapt.tasks.text.docstrings import Library
 from triadapt.tasks.text.encoder import find_encoder, load_encoder, weights_sha256
 from triadapt.tasks.text.matrices import encoder_matrices
 from triadapt.tasks.text.settings import Settings
 from triadapt.tasks.text.task import TextTask
-
-WORDS = "apple river stone cloud engine mirror lantern harbour violin meadow copper saddle".split()
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-
-
-def write_tiny_encoder(folder: Path) -> None:
-    """A BERT of two layers with random weights, and a tokenizer of whole words."""
-    vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS, *"abcdefghijklmnopqrstuvwxyz"])}
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    names = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,21 +125,7 @@ def test_a_copied_folder_has_the_hash_of_its_origin(tmp_path: Path) -> None:
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Folder of a tiny encoder; the rows come from two made-up libraries, one of them all fruit."""
-    monkeypatch.setenv("TRIADAPT_CACHE", str(tmp_path / "cache"))
-    for library, half in (("alpha", WORDS[:6]), ("beta", WORDS[6:])):
-        (tmp_path / library).mkdir()
-        for module in range(8):
-            functions = []
-            for index in range(8):
-                about = " ".join(half[(module * step + index) % 6] for step in range(1, 7))
-                name = f"{half[index % 6]}{'xyz'[index % 3]}{'abcdefgh'[module]}"
-                lead = f"{'qrstuvwx'[module]} {'ijklmnop'[index]}"
-                functions.append(f'def {name}():\n    """{lead} {about}{" more" * index}."""\n')
-            (tmp_path / library / f"part{module}.py").write_text("\n".join(functions), encoding="utf-8")
-    libraries = [Library(name, tmp_path / name, "1.0") for name in ("alpha", "beta")]
-    monkeypatch.setattr(rows_module, "find_libraries", lambda names: (libraries, []))
-    write_tiny_encoder(tmp_path / "model")
-    return str(tmp_path / "model")
+    return made_up_text(tmp_path, monkeypatch)
 
 
 def _task(model: str, **changes: Any) -> TextTask:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import train_with_trainer as script
 from peft import PeftModel
 from safetensors.torch import load_file
-
-from tests.unit import train_with_trainer as script
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [

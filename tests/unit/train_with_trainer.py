@@ -1,6 +1,6 @@
 """What a user's script looks like: a Trainer, a PEFT model, one callback. Run by the tests in a process of its own.
 
-python -m tests.unit.train_with_trainer METHOD OPTIMIZER FOLDER [--kill-at N] [--resume]
+python tests/unit/train_with_trainer.py METHOD OPTIMIZER FOLDER [--kill-at N] [--resume]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """One of two processes that train together: what rank growth says to parallel wrappers. Run by the tests.
 
-python two_processes.py RANK FOLDER
+python tests/unit/two_processes.py RANK FOLDER
 """
 
 import json
@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from own_loop import STEPS, base, batch, peft_config, schedule
 from peft import get_peft_model
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from tests.unit.own_loop import STEPS, base, batch, peft_config, schedule
 from triadapt import RankGrowth
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 def is_bitsandbytes(layer: nn.Module, name: str) -> bool:
     """Whether `layer` is bitsandbytes' class `name` or derived from it."""
-    return _derives(type(layer), name)
+    return _derives(type(layer), name)  # type: ignore[arg-type]
 
 
 @functools.cache  # asked of every layer at every call of `train`
