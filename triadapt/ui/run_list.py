@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import sqlite3
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +13,10 @@ import streamlit as st
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import import_bundle
-from triadapt.runs.export import WHAT, export
 from triadapt.runs.info import RunError, RunInfo
-from triadapt.runs.library import delete, find, list_runs, rename, set_note
-from triadapt.runs.reader import RunReader
+from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.downloads import export_panel
 from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
@@ -90,7 +87,7 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
         note = st.text_input("Note", info.note, key=f"note-{info.id}")
         if st.form_submit_button("Save", icon=":material/save:"):
             _do(lambda: _describe(manager, info, name, note))
-    _export_panel(manager, info)
+    export_panel(manager, info)
 
 
 def _describe(manager: RunManager, info: RunInfo, name: str, note: str) -> None:
@@ -124,34 +121,6 @@ def _delete(manager: RunManager, view: str) -> None:
     delete(manager.runs, view)
     for name in ("chosen_run", "run_table"):
         st.session_state.pop(name, None)
-
-
-def _export_panel(manager: RunManager, info: RunInfo) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        what = st.segmented_control(
-            "Export", list(WHAT), default="csv", required=True, key="export_kind",
-            help="csv: steps, rank events, scores, evaluations; json: everything; html: a replay that opens offline; "
-            "bundle: one file that Import reads back.",
-        )  # fmt: skip
-        whole = bool(info.race) and st.checkbox("The whole race", value=True, key="export_race")
-        st.download_button(
-            "Download", lambda: _zipped(manager, info.race if whole else info.id, str(what)),
-            file_name=f"{info.race if whole else info.id}-{what}.zip", mime="application/zip",
-            icon=":material/download:", key="download",
-        )  # fmt: skip
-
-
-def _zipped(manager: RunManager, view: str, what: str) -> bytes:
-    """The exported files of a run or race in one zip."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / view
-        export([RunReader(manager.runs / info.id) for info in find(manager.runs, view)], folder, [what])
-        memory = io.BytesIO()
-        with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    archive.write(path, path.relative_to(folder.parent))
-        return memory.getvalue()
 
 
 def import_panel(manager: RunManager) -> None:
