@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from peft.tuners._buffer_dict import BufferDict
 from torch import nn
 
@@ -96,16 +95,14 @@ class IncreLinear(GrowingLayer):
         """E as it acts in the forward pass, `(k, 1)`."""
         return torch.addcmul(self.increlora_floor[adapter], self.increlora_E[adapter], self.increlora_gate[adapter])
 
-    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
-        A, B = self.increlora_A[adapter], self.increlora_B[adapter]
-        x = self.adapter_dropout[adapter](x.to(A.dtype))
-        hidden = F.linear(x, A * self.values(adapter))
-        result = self.add_product(result, hidden, B, self.scaling[adapter])
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.increlora_A[adapter], torch.diag(self.values(adapter)[:, 0]), self.increlora_B[adapter]
+
+    def watch(self, result: torch.Tensor, x: torch.Tensor) -> None:
         if self.observing and result.requires_grad:
             seen = x.detach().reshape(-1, x.shape[-1])
             # The gradient of the sum is the gradient of the adapter's part.
             result.register_hook(lambda gradient: self._observe(gradient, seen))
-        return result
 
     def _observe(self, gradient: torch.Tensor, x: torch.Tensor) -> None:
         # dLoss/d(dW): dW itself is never formed in the forward pass, its gradient is output gradient' x input.

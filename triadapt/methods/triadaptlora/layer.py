@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from peft.tuners._buffer_dict import BufferDict
 from torch import nn
 
@@ -127,12 +126,8 @@ class TriAdaptLinear(GrowingLayer):
         mask = self.triadaptlora_mask[adapter]
         return torch.addcmul(self.triadaptlora_L[adapter] * mask, self.triadaptlora_U[adapter], mask.T)
 
-    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
-        A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
-        x = self.adapter_dropout[adapter](x.to(A.dtype))
-        # (x A') (L+U)' then B': never the dense (out, in) update.
-        hidden = F.linear(F.linear(x, A), self.core(adapter))
-        return self.add_product(result, hidden, B, self.scaling[adapter])
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.triadaptlora_A[adapter], self.core(adapter), self.triadaptlora_B[adapter]
 
     def delta(self, adapter: str) -> torch.Tensor:
         A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
