@@ -1,4 +1,4 @@
-"""Models and methods of `benchmarks.step_time`: one frozen encoder from its configuration, and around it everything that
+"""Models and methods of `benchmarks.step_time`: a frozen encoder from its configuration, and around it everything that
 takes part, each with an optimizer of its own. The frozen weights are shared between them."""
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ ADALORA = "AdaLoRA (PEFT)"
 
 @dataclass(frozen=True)
 class Size:
-    """One encoder and the shape of its batches; `half` is the number of rounds over that of the smaller one."""
+    """One encoder, the shape of its batches, and the share of the rounds that its longer steps leave time for."""
 
     label: str
-    build: Callable[[], nn.Module]
+    build: Callable[[], Any]
     batch: int
     tokens: int
     share: float
 
 
-def _minilm() -> nn.Module:
+def _minilm() -> Any:
     return BertForSequenceClassification(BertConfig(
         hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536, vocab_size=VOCABULARY,
         num_labels=LABELS, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     ))  # fmt: skip
 
 
-def _deberta() -> nn.Module:
+def _deberta() -> Any:
     # What microsoft/deberta-v3-base sets on top of the defaults of DeBERTa-v2, dropout aside.
     return DebertaV2ForSequenceClassification(DebertaV2Config(
         hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072, vocab_size=VOCABULARY,
@@ -91,7 +91,8 @@ class Contestant:
 def frozen(size: Size) -> nn.Module:
     """The encoder with its head, nothing in it trained, weights from seed 0."""
     torch.manual_seed(0)
-    return size.build().requires_grad_(False).train()
+    base: nn.Module = size.build().requires_grad_(False).train()
+    return base
 
 
 def twin_of(base: nn.Module) -> Any:
@@ -105,7 +106,12 @@ def twin_of(base: nn.Module) -> Any:
 def adapted(base: nn.Module) -> list[Matrix]:
     """The linear layers that are adapted, six a block."""
     return [
-        Matrix(name, int(next(part for part in name.split(".") if part.isdigit())), name, tuple(module.weight.shape))
+        Matrix(
+            name,
+            int(next(part for part in name.split(".") if part.isdigit())),
+            name,
+            (module.out_features, module.in_features),
+        )
         for name, module in base.named_modules()
         if isinstance(module, nn.Linear) and name.endswith(tuple(f".{suffix}" for suffix in ADAPTED))
     ]

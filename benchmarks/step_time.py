@@ -1,4 +1,4 @@
-"""Time of one training step, forward, backward and optimizer, of each method against PEFT's LoRA and against no adapter.
+"""Time of a training step (forward, backward, optimizer) of each method against PEFT's LoRA and against no adapter.
 
 All take one step in turn, in an order that rotates, so that whatever else the machine does hits all alike; a ratio is
 taken within each round and its median over the rounds counts. Weights are random, nothing is downloaded.
@@ -105,8 +105,8 @@ def step_times(size: Size, device: str, rounds: int) -> tuple[Table, float]:
     ]
     title = f"A training step, {size.label} size, {size.batch} x {size.tokens} tokens, {device_label(device)}"
     notes = [
-        f"Rank {RANK} in {len(adapted(base))} matrices; {rounds} rounds; medians. Kept: what the forward pass keeps for "
-        f"the backward pass. The dense form takes {ratio(DENSE, TRIADAPT):.2f} times the time of TriAdaptLoRA."
+        f"Rank {RANK} in {len(adapted(base))} matrices; {rounds} rounds; medians. Kept: by the forward pass for the "
+        f"backward pass. The dense form takes {ratio(DENSE, TRIADAPT):.2f} times as long as TriAdaptLoRA."
     ]
     columns = ("method", "ms", "to LoRA", "to the floor", "kept, MiB")
     return Table(title, columns, rows, notes), statistics.median(times[TRIADAPT])
@@ -149,9 +149,9 @@ def measure(quick: bool = False) -> list[Table]:
             label, *rest = decision_time(size, device, step, 5 if quick else 50)
             rows.append((f"{label}, {device_label(device)}", *rest))
     tables[-1].notes.append(
-        f"Dropout is off. {FLOOR}: backward runs down to one bias of the embeddings. AdaLoRA's and IncreLoRA's steps "
-        f"include their orthogonality term, scoring forms the gradient of dW; {GREW.partition(', ')[2]}: the steps of new "
-        f"entries are corrected."
+        f"Dropout is off. {FLOOR}: backward runs down to one bias of the embeddings, and nothing is learned of the "
+        f"relative positions. AdaLoRA's and IncreLoRA's steps include their orthogonality term, and scoring forms the "
+        f"gradient of dW; {GREW.partition(', ')[2]}: the steps of new entries are corrected."
     )
     interval = config_of("triadaptlora").interval
     tables.append(

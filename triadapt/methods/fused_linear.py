@@ -1,7 +1,7 @@
 """A frozen linear layer and its adapter as one operation: y = x W' + b + s x (B C A)'.
 
-Shapes for n rows of input: x `(..., in)` with n rows in all, W `(out, in)`, b `(out,)` or None, A `(r, in)`, C `(r, r)`,
-B `(out, r)`, y `(..., out)`. With D = C' B' `(r, out)`, H = A x' `(r, n)`, g = dLoss/dy `(n, out)` and E = D g' `(r, n)`:
+Shapes: x `(..., in)` with n rows in all, W `(out, in)`, b `(out,)` or None, A `(r, in)`, C `(r, r)`, B `(out, r)`,
+y `(..., out)`. With g = dLoss/dy `(n, out)`, D = C' B' `(r, out)`, H = A x' `(r, n)` and E = D g' `(r, n)`:
 
     y = x W' + b + s H' D       dA = s E x         dD = s H g
     dx = g W + s E' A           dB = dD' C'        dC = B' dD'
@@ -38,7 +38,7 @@ def frozen_linear(base: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch
     """Weight `(out, in)` and bias of a layer that `adapted_linear` may stand in for on the input x, or None.
 
     It may when calling the layer would do no more than `x W' + b` in one type: no hooks and no replaced `forward` (CPU
-    offload), no quantised or otherwise special weight, nothing to train in it, no autocast, nobody tracing or compiling.
+    offload), no quantised or otherwise special weight, nothing to train in it, no autocast, no tracing or compiling.
     """
     kind = type(base)
     if kind is not nn.Linear and kind is not Conv1D:
@@ -56,7 +56,7 @@ def frozen_linear(base: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch
         or "forward" in base.__dict__
         or torch.is_autocast_enabled(x.device.type)
         or torch.compiler.is_compiling()
-        or torch.jit.is_tracing()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     ):
         return None
     return (weight if kind is nn.Linear else weight.T), bias  # type: ignore[return-value]
@@ -102,7 +102,7 @@ def adapted_linear(
 ) -> torch.Tensor:  # fmt: skip
     """`x weight' + bias + scale x (B core A)'`, shapes as at the head of this file, all of one type.
 
-    weight and bias get no gradient. Second derivatives work; forward-mode derivatives and torch.func's transforms do not.
+    weight and bias get no gradient. Second derivatives work, forward-mode ones and torch.func's transforms do not.
     """
-    y: torch.Tensor = _AdaptedLinear.apply(x, weight, bias, A, core, B, scale)
+    y: torch.Tensor = _AdaptedLinear.apply(x, weight, bias, A, core, B, scale)  # type: ignore[no-untyped-call]
     return y
