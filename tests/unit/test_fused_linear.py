@@ -14,8 +14,8 @@ from transformers.pytorch_utils import Conv1D
 from triadapt import IncreLoraConfig, TriAdaptLoraConfig
 from triadapt.growth.optimizer_state import replace_data
 from triadapt.methods.fused_linear import adapted_linear, add_update, frozen_linear
-from triadapt.methods.increlora.layer import IncreLinear
-from triadapt.methods.triadaptlora.layer import TriAdaptLinear
+from triadapt.methods.increlora.layer import DiagonalCore, IncreLinear
+from triadapt.methods.triadaptlora.layer import TriAdaptLinear, TriangularCore, block_lower_mask
 from triadapt.methods.tuner_layer import GrowingLayer
 
 IN, OUT = 6, 5
@@ -24,6 +24,16 @@ CASES: dict[str, tuple[type[Any], Callable[..., Any], str]] = {
     "increlora": (IncreLinear, IncreLoraConfig, "ABE"),
 }
 every_method = pytest.mark.parametrize("method", CASES)
+
+
+class Whole:
+    """A core that is trained as it is."""
+
+    def value(self, *trained: torch.Tensor) -> torch.Tensor:
+        return trained[0]
+
+    def gradients(self, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (gradient,)
 
 
 def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -95,10 +105,29 @@ def test_first_and_second_derivatives_agree_with_finite_differences(bias: bool, 
     b = drawn(OUT, seed=4) if bias else None
 
     def function(x: torch.Tensor, A: torch.Tensor, C: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
-        return adapted_linear(x, drawn(OUT, IN, seed=5), b, A, C, B, 0.5)
+        return adapted_linear(x, drawn(OUT, IN, seed=5), b, A, B, 0.5, Whole(), (C,))
 
     assert torch.autograd.gradcheck(function, (x, A, C, B))
     assert torch.autograd.gradgradcheck(function, (x, A, C, B))
+
+
+@pytest.mark.parametrize(
+    ("core", "shapes"),
+    [(TriangularCore(block_lower_mask([1, 2]).double()), [(3, 3)] * 2),
+     (DiagonalCore(drawn(3, 1, seed=8), drawn(3, 1, seed=9)), [(3, 1)])],
+    ids=["triangular", "diagonal"],
+)  # fmt: skip
+def test_both_derivatives_of_the_parts_of_a_core_agree_with_finite_differences(
+    core: Any, shapes: list[tuple[int, int]]
+) -> None:
+    x, A, B = (drawn(*shape).requires_grad_() for shape in ((4, IN), (3, IN), (OUT, 3)))
+    trained = [drawn(*shape, seed=i).requires_grad_() for i, shape in enumerate(shapes)]
+
+    def function(x: torch.Tensor, A: torch.Tensor, B: torch.Tensor, *trained: torch.Tensor) -> torch.Tensor:
+        return adapted_linear(x, drawn(OUT, IN, seed=5), None, A, B, 0.5, core, trained)
+
+    assert torch.autograd.gradcheck(function, (x, A, B, *trained))
+    assert torch.autograd.gradgradcheck(function, (x, A, B, *trained))
 
 
 sizes = st.integers(1, 6)
@@ -130,7 +159,7 @@ def test_every_shape_agrees_with_the_dense_update(
         own = x.detach().requires_grad_(needs_x)
         A, C, B = (part.clone().requires_grad_() for part in parts)
         if form == "one":
-            y = adapted_linear(own, W, b, A, C, B, 1.5)
+            y = adapted_linear(own, W, b, A, B, 1.5, Whole(), (C,))
         elif form == "two":
             y = add_update(nn.functional.linear(own, W, b), own, A, C, B, 1.5)
         else:

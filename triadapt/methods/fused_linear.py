@@ -12,7 +12,7 @@ columns wide. Only x and the small D and H are kept for the backward pass, nothi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -62,47 +62,61 @@ def frozen_linear(base: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch
     return (weight if kind is nn.Linear else weight.T), bias  # type: ignore[return-value]
 
 
+class Core(Protocol):
+    """How C `(r, r)` comes from what is trained in it."""
+
+    def value(self, *trained: torch.Tensor) -> torch.Tensor:
+        """C."""
+
+    def gradients(self, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """dLoss/d(trained) from dLoss/dC."""
+
+
 class _AdaptedLinear(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, A: torch.Tensor,
-        core: torch.Tensor, B: torch.Tensor, scale: float,
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, A: torch.Tensor, B: torch.Tensor,
+        scale: float, core: Core, *trained: torch.Tensor,
     ) -> torch.Tensor:  # fmt: skip
-        flat = x.reshape(-1, x.shape[-1])
-        D, H = core.T @ B.T, A @ flat.T
+        flat, C = x.reshape(-1, x.shape[-1]), core.value(*trained)
+        D, H = C.T @ B.T, A @ flat.T
         # The frozen layer's result is new and nobody else holds it, so the update goes into the same memory.
         y = F.linear(flat, weight, bias).addmm_(H.T, D, alpha=scale)
-        ctx.scale = scale
-        ctx.save_for_backward(x, weight, A, core, B, D, H)
+        ctx.scale, ctx.core = scale, core
+        ctx.save_for_backward(x, weight, A, B, C, D, H, *trained)
         return y.view(*x.shape[:-1], y.shape[-1])
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, weight, A, core, B, D, H = ctx.saved_tensors
+        x, weight, A, B, C, D, H, *trained = ctx.saved_tensors
         g, flat, s = gradient.reshape(-1, gradient.shape[-1]), x.reshape(-1, x.shape[-1]), ctx.scale
-        if torch.is_grad_enabled():  # create_graph: a second derivative also goes through D and H
-            D, H = core.T @ B.T, A @ flat.T
-        need_x, _, _, need_A, need_core, need_B, _ = ctx.needs_input_grad
-        grad_x = grad_A = grad_core = grad_B = None
+        if torch.is_grad_enabled():  # create_graph: a second derivative also goes through C, D and H
+            C = ctx.core.value(*trained)
+            D, H = C.T @ B.T, A @ flat.T
+        need_x, _, _, need_A, need_B, _, _, *need_core = ctx.needs_input_grad
+        grad_x = grad_A = grad_B = None
+        grad_core: tuple[torch.Tensor | None, ...] = (None,) * len(trained)
         if need_x or need_A:
             E = D @ g.T
             # With beta = 0 the first argument only gives the shape; alpha then scales without a call of its own.
             grad_A = torch.addmm(A, E, flat, beta=0, alpha=s) if need_A else None
             grad_x = (g @ weight).addmm_(E.T, A, alpha=s).view(x.shape) if need_x else None
-        if need_core or need_B:
+        if need_B or any(need_core):
             grad_D = H @ g
-            grad_B = torch.addmm(B, grad_D.T, core.T, beta=0, alpha=s) if need_B else None
-            grad_core = torch.addmm(core, B.T, grad_D.T, beta=0, alpha=s) if need_core else None
-        return grad_x, None, None, grad_A, grad_core, grad_B, None
+            grad_B = torch.addmm(B, grad_D.T, C.T, beta=0, alpha=s) if need_B else None
+            if any(need_core):
+                grad_core = ctx.core.gradients(torch.addmm(C, B.T, grad_D.T, beta=0, alpha=s))
+        return grad_x, None, None, grad_A, grad_B, None, None, *grad_core
 
 
 def adapted_linear(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, A: torch.Tensor, core: torch.Tensor,
-    B: torch.Tensor, scale: float,
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, A: torch.Tensor, B: torch.Tensor, scale: float,
+    core: Core, trained: tuple[torch.Tensor, ...],
 ) -> torch.Tensor:  # fmt: skip
-    """`x weight' + bias + scale x (B core A)'`, shapes as at the head of this file, all of one type.
+    """`x weight' + bias + scale x (B C A)'` with C = `core.value(*trained)`, shapes as at the head of this file, all of
+    one type. Taking the core apart in here spares autograd its small steps.
 
     weight and bias get no gradient. Second derivatives work, forward-mode ones and torch.func's transforms do not.
     """
-    y: torch.Tensor = _AdaptedLinear.apply(x, weight, bias, A, core, B, scale)  # type: ignore[no-untyped-call]
+    y: torch.Tensor = _AdaptedLinear.apply(x, weight, bias, A, B, scale, core, *trained)  # type: ignore[no-untyped-call]
     return y

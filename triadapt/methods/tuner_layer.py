@@ -9,7 +9,7 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer, _get_in_out_features, check_adapters_to_merge
 from torch import nn
 
-from triadapt.methods.fused_linear import adapted_linear, add_update, frozen_linear
+from triadapt.methods.fused_linear import Core, adapted_linear, add_update, frozen_linear
 
 
 class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
@@ -37,8 +37,8 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
 
-    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A `(r, in)`, core `(r, r)` and B `(out, r)` of dW = scale * B core A, as they act in the forward pass."""
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, Core, tuple[torch.Tensor, ...]]:
+        """A `(r, in)` and B `(out, r)` of dW = scale * B C A, how C `(r, r)` is made, and what it is made of."""
         raise NotImplementedError
 
     def watch(self, result: torch.Tensor, x: torch.Tensor) -> None:
@@ -46,9 +46,9 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
         """`result` `(..., out)` plus what the adapter gives for input `x` `(..., in)`."""
-        A, core, B = self.parts(adapter)
+        A, B, core, trained = self.parts(adapter)
         x = self.adapter_dropout[adapter](x.to(A.dtype))
-        result = add_update(result, x, A, core, B, self.scaling[adapter])
+        result = add_update(result, x, A, core.value(*trained), B, self.scaling[adapter])
         self.watch(result, x)
         return result
 
@@ -60,10 +60,10 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         frozen = frozen_linear(self.base_layer, x)
         if frozen is None:
             return None
-        A, core, B = self.parts(adapter)
+        A, B, core, trained = self.parts(adapter)
         if A.dtype != x.dtype or B.dtype != x.dtype:
             return None
-        result = adapted_linear(x, *frozen, A, core, B, self.scaling[adapter])
+        result = adapted_linear(x, *frozen, A, B, self.scaling[adapter], core, trained)
         self.watch(result, x)
         return result
 

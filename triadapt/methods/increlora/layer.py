@@ -8,10 +8,24 @@ import torch
 from peft.tuners._buffer_dict import BufferDict
 from torch import nn
 
+from triadapt.methods.fused_linear import Core
 from triadapt.methods.tuner_layer import GrowingLayer
 
 RESERVE_VALUE = 1e-5
 INIT_STD = 0.02
+
+
+class DiagonalCore:
+    """diag(E * gate + floor) `(k, k)`, all three `(k, 1)`."""
+
+    def __init__(self, gate: torch.Tensor, floor: torch.Tensor) -> None:
+        self.gate, self.floor = gate, floor
+
+    def value(self, *trained: torch.Tensor) -> torch.Tensor:
+        return torch.diag(torch.addcmul(self.floor, trained[0], self.gate)[:, 0])
+
+    def gradients(self, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (gradient.diagonal()[:, None] * self.gate,)
 
 
 class IncreLinear(GrowingLayer):
@@ -95,8 +109,9 @@ class IncreLinear(GrowingLayer):
         """E as it acts in the forward pass, `(k, 1)`."""
         return torch.addcmul(self.increlora_floor[adapter], self.increlora_E[adapter], self.increlora_gate[adapter])
 
-    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return self.increlora_A[adapter], torch.diag(self.values(adapter)[:, 0]), self.increlora_B[adapter]
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, Core, tuple[torch.Tensor, ...]]:
+        core = DiagonalCore(self.increlora_gate[adapter], self.increlora_floor[adapter])
+        return self.increlora_A[adapter], self.increlora_B[adapter], core, (self.increlora_E[adapter],)
 
     def watch(self, result: torch.Tensor, x: torch.Tensor) -> None:
         if self.observing and result.requires_grad:
