@@ -22,7 +22,8 @@ RANK = 4
 VOCABULARY, LABELS, LEARNING_RATE = 500, 4, 1e-4
 ADAPTED = ("query", "key", "value", "query_proj", "key_proj", "value_proj", "intermediate.dense", "output.dense")
 
-LORA, FLOOR, DENSE = "LoRA (PEFT)", "no adapter (floor)", "TriAdaptLoRA, dW formed densely"
+LORA, DENSE = "LoRA (PEFT)", "TriAdaptLoRA, dW formed densely"
+FLOOR, POSITIONS = "no adapter (floor)", "no adapter, gradients of positions"
 TRIADAPT, GREW = "TriAdaptLoRA", "TriAdaptLoRA, grown under its optimizer"
 SCORED, FULL = "IncreLoRA, scored every step", "IncreLoRA, budget reached"
 ADALORA = "AdaLoRA (PEFT)"
@@ -56,7 +57,7 @@ def _deberta() -> Any:
     ))  # fmt: skip
 
 
-SIZES = (Size("BERT-MiniLM", _minilm, 16, 36, 1.0), Size("DeBERTaV3-base", _deberta, 4, 64, 0.4))
+SIZES = (Size("BERT-MiniLM", _minilm, 16, 36, 1.0), Size("DeBERTaV3-base", _deberta, 4, 64, 1 / 3))
 
 
 class Contestant:
@@ -117,11 +118,14 @@ def adapted(base: nn.Module) -> list[Matrix]:
     ]
 
 
-def _floor(base: nn.Module) -> Contestant:
-    """Backward through every activation, down to one bias of the embeddings, and no gradient of a matrix."""
+def _floor(base: nn.Module, *, positions: bool) -> Contestant:
+    """Backward down to one bias of the embeddings, and no gradient of a matrix. With `positions` gradients also arrive
+    where queries and keys are made, those of the table of relative positions included, as any adapter of them needs."""
     model = twin_of(base)
-    norm = next(m for name, m in model.named_modules() if name.endswith("embeddings.LayerNorm"))
-    norm.bias = nn.Parameter(norm.bias.detach().clone())
+    biases = ["embeddings.LayerNorm", *(("query_proj", "key_proj") if positions else ())]
+    for name, module in model.named_modules():
+        if name.endswith(tuple(biases)):
+            module.bias = nn.Parameter(module.bias.detach().clone())
     model.classifier.requires_grad_(True)
     made = Contestant(model)
     made.optimise()
@@ -186,6 +190,7 @@ def _dense(base: nn.Module) -> Contestant:
 def contestants(base: nn.Module) -> dict[str, Callable[[], Contestant]]:
     """How to make each contestant around `base`, by label."""
     targets = [matrix.name for matrix in adapted(base)]
+    relative = any("rel_embeddings" in name for name, _ in base.named_parameters())
     lora = LoraConfig(r=RANK, lora_alpha=RANK, target_modules=targets, modules_to_save=["classifier"])
     adalora = AdaLoraConfig(
         init_r=RANK, target_r=RANK // 2, lora_alpha=RANK, total_step=10_000, target_modules=targets,
@@ -199,5 +204,6 @@ def contestants(base: nn.Module) -> dict[str, Callable[[], Contestant]]:
         SCORED: lambda: growing(base, "increlora", after_the_optimizer=False),
         FULL: lambda: _budget_reached(base),
         ADALORA: lambda: _peft(base, adalora),
-        FLOOR: lambda: _floor(base),
+        FLOOR: lambda: _floor(base, positions=False),
+        **({POSITIONS: lambda: _floor(base, positions=True)} if relative else {}),
     }

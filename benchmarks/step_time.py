@@ -37,7 +37,7 @@ from benchmarks.tables import Cell, Table, main
 from triadapt.methods.growing import decide_growth
 
 THREADS = 2
-ROUNDS, QUICK_ROUNDS, WARM_UP = 40, 3, 2
+ROUNDS, QUICK_ROUNDS, WARM_UP = 24, 3, 2
 # A rank event is due about twice the warm-up after it; any step at which something is allowed to grow will do.
 EVENT_STEP = 300
 
@@ -149,8 +149,8 @@ def measure(quick: bool = False) -> list[Table]:
             label, *rest = decision_time(size, device, step, 5 if quick else 50)
             rows.append((f"{label}, {device_label(device)}", *rest))
     tables[-1].notes.append(
-        f"Dropout is off. {FLOOR}: backward runs down to one bias of the embeddings, and nothing is learned of the "
-        f"relative positions. AdaLoRA's and IncreLoRA's steps include their orthogonality term, and scoring forms the "
+        f"Dropout is off. {FLOOR}: backward runs down to one bias of the embeddings. {POSITIONS}: it also reaches the "
+        f"queries and keys of the relative positions, which every adapter here needs. AdaLoRA's and IncreLoRA's steps include their orthogonality term, and scoring forms the "
         f"gradient of dW; {GREW.partition(', ')[2]}: the steps of new entries are corrected."
     )
     interval = config_of("triadaptlora").interval
