@@ -21,6 +21,7 @@ from benchmarks.step_contestants import (
     GREW,
     LABELS,
     LORA,
+    POSITIONS,
     RANK,
     SIZES,
     TRIADAPT,
@@ -150,8 +151,9 @@ def measure(quick: bool = False) -> list[Table]:
             rows.append((f"{label}, {device_label(device)}", *rest))
     tables[-1].notes.append(
         f"Dropout is off. {FLOOR}: backward runs down to one bias of the embeddings. {POSITIONS}: it also reaches the "
-        f"queries and keys of the relative positions, which every adapter here needs. AdaLoRA's and IncreLoRA's steps include their orthogonality term, and scoring forms the "
-        f"gradient of dW; {GREW.partition(', ')[2]}: the steps of new entries are corrected."
+        f"queries and keys of the relative positions, which every adapter here needs. AdaLoRA's and IncreLoRA's steps "
+        f"include their orthogonality term, and scoring forms the gradient of dW; {GREW.partition(', ')[2]}: the steps "
+        f"of new entries are corrected."
     )
     interval = config_of("triadaptlora").interval
     tables.append(
