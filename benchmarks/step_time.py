@@ -1,12 +1,14 @@
 """Time of a training step (forward, backward, optimizer) of each method against PEFT's LoRA and against no adapter.
 
-All take one step in turn, in an order that rotates, so that whatever else the machine does hits all alike; a ratio is
-taken within each round and its median over the rounds counts. Weights are random, nothing is downloaded.
+All take one step in turn, in an order drawn anew each round, so that whatever else the machine does hits all alike,
+even at regular intervals; a ratio is taken within each round and its median over the rounds counts. Weights are random,
+nothing is downloaded.
 """
 
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import sys
 import time
@@ -89,10 +91,9 @@ def step_times(size: Size, device: str, rounds: int) -> tuple[Table, float]:
     racing = {name: make() for name, make in contestants(base).items()}
     kept = {name: kept_bytes(made, ids, labels) for name, made in racing.items()}
     times: dict[str, list[float]] = {name: [] for name in racing}
-    names = list(racing)
+    names, order = list(racing), random.Random(0)
     for turn in range(WARM_UP + rounds):
-        shift = turn % len(names)
-        for name in names[shift:] + names[:shift]:
+        for name in order.sample(names, len(names)):
             taken = seconds(lambda made=racing[name]: made.step(ids, labels), device)  # type: ignore[misc]
             if turn >= WARM_UP:
                 times[name].append(taken)
