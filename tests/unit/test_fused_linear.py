@@ -52,20 +52,16 @@ def layer_of(method: str, base: nn.Module | None = None, **values: Any) -> Any:
 
 def grow(method: str, layer: Any, gain: int) -> None:
     generator = torch.Generator().manual_seed(gain)
-    if method == "triadaptlora":
-        data = layer.grown("default", gain, generator)
-        blocks = [*layer.blocks("default"), gain]
-    else:
-        data = layer.grown("default", gain, 1, generator)
-        used = layer.used("default") + gain
+    triangular = method == "triadaptlora"
+    data = layer.grown("default", gain, *(() if triangular else (1,)), generator)
     for name, values in data.items():
         parameter = getattr(layer, f"{method}_{name}")["default"]
         replace_data(parameter, drawn(*values.shape, seed=len(values)))
         parameter.grad = None
-    if method == "triadaptlora":
-        layer.set_blocks("default", blocks, data["A"])
+    if triangular:
+        layer.set_blocks("default", [*layer.blocks("default"), gain], data["A"])
     else:
-        layer.set_used("default", used)
+        layer.set_used("default", layer.used("default") + gain)
 
 
 def apart(layer: GrowingLayer, x: torch.Tensor) -> torch.Tensor:
@@ -224,13 +220,8 @@ class Doubled(nn.Linear):
         return 2 * super().forward(input)
 
 
-def hooked(base: nn.Module) -> nn.Module:
-    base.register_forward_hook(lambda module, args, result: 2 * result)
-    return base
-
-
-def pre_hooked(base: nn.Module) -> nn.Module:
-    base.register_forward_pre_hook(lambda module, args: (2 * args[0],))
+def hooked(base: nn.Module, kind: str) -> nn.Module:
+    getattr(base, f"register_forward_{kind}")(lambda module, *seen: 2 * seen[-1] if kind == "hook" else seen[0])
     return base
 
 
@@ -245,8 +236,8 @@ def replaced(base: nn.Module) -> nn.Module:
     "base",
     [
         lambda: Doubled(IN, OUT),
-        lambda: hooked(nn.Linear(IN, OUT)),
-        lambda: pre_hooked(nn.Linear(IN, OUT)),
+        lambda: hooked(nn.Linear(IN, OUT), "hook"),
+        lambda: hooked(nn.Linear(IN, OUT), "pre_hook"),
         lambda: replaced(nn.Linear(IN, OUT)),
         lambda: nn.utils.parametrizations.weight_norm(nn.Linear(IN, OUT)),
     ],
