@@ -6,18 +6,18 @@ import warnings
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from peft.tuners.tuners_utils import BaseTunerLayer, _get_in_out_features, check_adapters_to_merge
 from torch import nn
 
 from triadapt.methods.four_bit import dequantized, is_four_bit, requantize
+from triadapt.methods.fused_linear import Core, adapted_linear, add_update, frozen_linear
 
 
 class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
     """A frozen linear layer with adapters whose rank can grow.
 
-    Subclasses name their parameters in `adapter_layer_names` and implement `add_adapter`, `delta`, `update_layer`
-    and `resize`.
+    Subclasses name their parameters in `adapter_layer_names` and implement `parts`, `delta`, `update_layer` and
+    `resize`.
     """
 
     # What PEFT's base class brings has no types; nn.Module would claim it for submodules.
@@ -38,9 +38,35 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
 
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, Core, tuple[torch.Tensor, ...]]:
+        """A `(r, in)` and B `(out, r)` of dW = scale * B C A, how C `(r, r)` is made, and what it is made of."""
+        raise NotImplementedError
+
+    def watch(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> None:
+        """Called with an adapter's input `(..., in)` and the layer's result with it `(..., out)`."""
+
     def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
         """`result` `(..., out)` plus what the adapter gives for input `x` `(..., in)`."""
-        raise NotImplementedError
+        A, B, core, trained = self.parts(adapter)
+        x = self.adapter_dropout[adapter](x.to(A.dtype))
+        result = add_update(result, x, A, core.value(*trained), B, self.scaling[adapter])
+        self.watch(result, x, adapter)
+        return result
+
+    def in_one(self, x: torch.Tensor, adapter: str) -> torch.Tensor | None:
+        """The frozen layer and one adapter in one operation, or None where that would not be the same."""
+        dropout = self.adapter_dropout[adapter]
+        if dropout.training and not isinstance(dropout, nn.Identity):
+            return None
+        frozen = frozen_linear(self.base_layer, x)
+        if frozen is None:
+            return None
+        A, B, core, trained = self.parts(adapter)
+        if A.dtype != x.dtype or B.dtype != x.dtype:
+            return None
+        result = adapted_linear(x, *frozen, A, B, self.scaling[adapter], core, trained)
+        self.watch(result, x, adapter)
+        return result
 
     def delta(self, adapter: str) -> torch.Tensor:
         """dW of the adapter, `(out, in)`."""
@@ -71,22 +97,17 @@ class GrowingLayer(nn.Module, BaseTunerLayer):  # type: ignore[misc]
             if self.merged:
                 self.unmerge()
             return self.base_layer(x, *args, **kwargs)
-        result = self.base_layer(x, *args, **kwargs)
         if self.merged:
-            return result
-        for adapter in self.active_adapters:
-            if adapter in self.scaling:
-                result = self.add_adapter(result, x, adapter)
+            return self.base_layer(x, *args, **kwargs)
+        adapters = [adapter for adapter in self.active_adapters if adapter in self.scaling]
+        if len(adapters) == 1 and not args and not kwargs:
+            result = self.in_one(x, adapters[0])
+            if result is not None:
+                return result
+        result = self.base_layer(x, *args, **kwargs)
+        for adapter in adapters:
+            result = self.add_adapter(result, x, adapter)
         return result
-
-    @staticmethod
-    def add_product(result: torch.Tensor, hidden: torch.Tensor, B: torch.Tensor, scale: float) -> torch.Tensor:
-        """`result + scale * hidden B'` for hidden `(..., r)` and B `(out, r)`, in the type of `result`."""
-        if result.dtype != hidden.dtype:
-            return result + (F.linear(hidden, B) * scale).to(result.dtype)
-        # One fused call in place of a product, a scaling and a sum: at small widths the calls are what costs.
-        flat = result.reshape(-1, result.shape[-1])
-        return torch.addmm(flat, hidden.reshape(-1, hidden.shape[-1]), B.T, alpha=scale).view(result.shape)
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Add dW of the given (default: active) adapters to the base weight, which rounds if it is held in 4 bits.

@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from peft.tuners._buffer_dict import BufferDict
 from torch import nn
 
+from triadapt.methods.fused_linear import Core
 from triadapt.methods.tuner_layer import GrowingLayer
 
 RESERVE_VALUE = 1e-5
 INIT_STD = 0.02
+
+
+class DiagonalCore:
+    """diag(E * gate + floor) `(k, k)`, all three `(k, 1)`."""
+
+    def __init__(self, gate: torch.Tensor, floor: torch.Tensor) -> None:
+        self.gate, self.floor = gate, floor
+
+    def value(self, *trained: torch.Tensor) -> torch.Tensor:
+        return torch.diag(torch.addcmul(self.floor, trained[0], self.gate)[:, 0])
+
+    def gradients(self, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (gradient.diagonal()[:, None] * self.gate,)
 
 
 class IncreLinear(GrowingLayer):
@@ -96,18 +109,17 @@ class IncreLinear(GrowingLayer):
         """E as it acts in the forward pass, `(k, 1)`."""
         return torch.addcmul(self.increlora_floor[adapter], self.increlora_E[adapter], self.increlora_gate[adapter])
 
-    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
-        A, B = self.increlora_A[adapter], self.increlora_B[adapter]
-        x = self.adapter_dropout[adapter](x.to(A.dtype))
-        hidden = F.linear(x, A * self.values(adapter))
-        result = self.add_product(result, hidden, B, self.scaling[adapter])
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, Core, tuple[torch.Tensor, ...]]:
+        core = DiagonalCore(self.increlora_gate[adapter], self.increlora_floor[adapter])
+        return self.increlora_A[adapter], self.increlora_B[adapter], core, (self.increlora_E[adapter],)
+
+    def watch(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> None:
         if self.observing and result.requires_grad:
-            if A.grad is None:  # a new step, perhaps after one that a gradient scaler skipped
+            if self.increlora_A[adapter].grad is None:  # a new step, perhaps after one that a gradient scaler skipped
                 self.observed = None
             seen = x.detach().reshape(-1, x.shape[-1])
             # The gradient of the sum is the gradient of the adapter's part.
             result.register_hook(lambda gradient: self._observe(gradient, seen))
-        return result
 
     def _observe(self, gradient: torch.Tensor, x: torch.Tensor) -> None:
         # dLoss/d(dW): dW itself is never formed in the forward pass, its gradient is output gradient' x input.

@@ -10,10 +10,10 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from peft.tuners._buffer_dict import BufferDict
 from torch import nn
 
+from triadapt.methods.fused_linear import Core
 from triadapt.methods.tuner_layer import GrowingLayer
 
 DRAWN_STD = 0.02
@@ -28,6 +28,21 @@ def block_lower_mask(blocks: list[int]) -> torch.Tensor:
         mask[end : end + size, : end + size] = 1
         end += size
     return mask
+
+
+class TriangularCore:
+    """L + U `(r, r)` of two square matrices, of which the entries outside the block triangles do not count; `mask` is
+    that of L, and transposed that of U."""
+
+    def __init__(self, mask: torch.Tensor) -> None:
+        self.mask = mask
+
+    def value(self, *trained: torch.Tensor) -> torch.Tensor:
+        L, U = trained
+        return torch.addcmul(L * self.mask, U, self.mask.T)
+
+    def gradients(self, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return gradient * self.mask, gradient * self.mask.T
 
 
 class TriAdaptLinear(GrowingLayer):
@@ -124,15 +139,13 @@ class TriAdaptLinear(GrowingLayer):
 
     def core(self, adapter: str) -> torch.Tensor:
         """The transformation matrix L + U, `(r, r)`."""
-        mask = self.triadaptlora_mask[adapter]
-        return torch.addcmul(self.triadaptlora_L[adapter] * mask, self.triadaptlora_U[adapter], mask.T)
+        core = TriangularCore(self.triadaptlora_mask[adapter])
+        return core.value(self.triadaptlora_L[adapter], self.triadaptlora_U[adapter])
 
-    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, Core, tuple[torch.Tensor, ...]]:
         A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
-        x = self.adapter_dropout[adapter](x.to(A.dtype))
-        # (x A') (L+U)' then B': never the dense (out, in) update.
-        hidden = F.linear(F.linear(x, A), self.core(adapter))
-        return self.add_product(result, hidden, B, self.scaling[adapter])
+        core = TriangularCore(self.triadaptlora_mask[adapter])
+        return A, B, core, (self.triadaptlora_L[adapter], self.triadaptlora_U[adapter])
 
     def delta(self, adapter: str) -> torch.Tensor:
         A, B = self.triadaptlora_A[adapter], self.triadaptlora_B[adapter]
