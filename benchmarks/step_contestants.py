@@ -147,7 +147,8 @@ def growing(base: nn.Module, method: str, *, after_the_optimizer: bool) -> Conte
     """One of this project's methods, grown one rank at a time to rank 4. Growth under a living optimizer costs more
     afterwards: the steps of new entries are corrected (`FreshSteps`)."""
     matrices = adapted(base)
-    run: Any = METHODS[method].run_class()(twin_of(base), matrices, config_of(method), ["classifier"])
+    config, run_class = config_of(method), METHODS[method].run_class()
+    run: Any = run_class(run_class.adapt(twin_of(base), matrices, config, ["classifier"]), matrices, config)
     made = Contestant(run.model, run=run)
     made.optimise()
     run.bind_optimizer(made.optimizer)

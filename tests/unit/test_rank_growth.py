@@ -28,7 +28,7 @@ OPTIMIZERS: dict[str, MakeOptimizer] = {
     "AdamW": lambda ps: torch.optim.AdamW(ps, lr=0.01),
     "AdamW foreach": lambda ps: torch.optim.AdamW(ps, lr=0.01, foreach=True),
     "AdamW fused": lambda ps: torch.optim.AdamW(ps, lr=0.01, fused=True),
-    "SGD with momentum": lambda ps: torch.optim.SGD(ps, lr=0.1, momentum=0.9),
+    "SGD with momentum": lambda ps: torch.optim.SGD(ps, lr=0.05, momentum=0.9),
     "RMSprop": lambda ps: torch.optim.RMSprop(ps, lr=0.003, momentum=0.5),
     "Adagrad": lambda ps: torch.optim.Adagrad(ps, lr=0.03),
     "Adafactor": lambda ps: torch.optim.Adafactor(ps, lr=0.03),
@@ -129,7 +129,7 @@ def test_the_orthogonality_term_is_in_the_training_loss_and_not_in_that_of_evalu
     model: Any = get_peft_model(base(), peft_config(method, task_type=task_type))
     growth = RankGrowth(model, torch.optim.SGD(model.parameters(), lr=0.1), **schedule(method))
     term = growth.regulariser()
-    assert term is not None and float(term) > 0.05
+    assert term is not None and float(term.detach()) > 0.05
     torch.testing.assert_close(model.train()(**batch(0)).loss, plain + term)
     torch.testing.assert_close(model.eval()(**batch(0)).loss, plain)
 
