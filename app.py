@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from triadapt.ui.front_door import on_to_the_page
 from triadapt.ui.page_style import begin_page
 
 # An emoji as icon: a Material icon would be fetched from another host.
@@ -15,4 +16,5 @@ page = st.navigation(
     ],
     position="top",
 )
+on_to_the_page()
 page.run()

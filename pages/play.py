@@ -7,10 +7,12 @@ from triadapt.ui.actions import forget_actions, keep_message, race_buttons, stat
 from triadapt.ui.address import enter_view, named_view, on_view
 from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
 from triadapt.ui.feed import REFRESH_SECONDS, feed, reset_board
+from triadapt.ui.front_door import through_front_door
 from triadapt.ui.manager import manager
 from triadapt.ui.showing import choices, first_view, shown
 from triadapt.ui.visits import page_entered
 
+through_front_door("pages/play.py")
 runs = manager()
 if page_entered("play"):
     reset_board()

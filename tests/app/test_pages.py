@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import RunConfig, parse_config
@@ -230,4 +231,60 @@ def test_a_damaged_file_is_shown_as_damaged_and_the_rest_works(visit: Callable[.
 
 def test_the_runs_page_without_runs_says_what_to_do(visit: Callable[..., AppTest]) -> None:
     app = visit("pages/runs.py")
+    assert "No runs yet" in app.info[0].value
+
+
+def with_checkpoint(runs: Path) -> str:
+    race = new_race(runs, [parse_config({"method": "lora", "steps": 10})])
+    (race.folders[0] / "checkpoints").mkdir()
+    (race.folders[0] / "checkpoints" / "step-0000009.safetensors").write_bytes(b"a checkpoint that cannot be read")
+    return race.folders[0].name
+
+
+def test_weights_are_offered_where_there_is_a_checkpoint(
+    visit: Callable[..., AppTest], manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_race(manager.runs, [parse_config({"method": "lora", "steps": 10})])
+    app = visit("pages/runs.py")
+    app.session_state["chosen_run"] = app.dataframe[0].value["Id"][0]
+    app.run()
+    assert app.segmented_control("export_kind").options == ["csv", "json", "html", "bundle"]
+    app.session_state["chosen_run"] = with_checkpoint(manager.runs)
+    app.run()
+    assert app.segmented_control("export_kind").options[4:] == ["adapter", "lora", "merged"]
+    app.segmented_control("export_kind").set_value("lora").run()
+    made: list[tuple[Any, ...]] = []
+
+    def export_elsewhere(*given: Any) -> None:
+        made.append(given)
+        given[2].mkdir()
+        (given[2] / "README.md").write_text("how to load")
+
+    monkeypatch.setattr("triadapt.ui.downloads._export_elsewhere", export_elsewhere)
+    app.button("prepare").click().run()
+    assert not app.exception and [given[3] for given in made] == ["lora"]
+    assert app.get("download_button")[0].label.startswith("Download ")
+    app.segmented_control("export_kind").set_value("merged").run()
+    assert not app.get("download_button")
+
+
+def test_weights_that_cannot_be_made_say_why(visit: Callable[..., AppTest], manager: Manager) -> None:
+    app = visit("pages/runs.py")
+    app.session_state["chosen_run"] = with_checkpoint(manager.runs)
+    app.run()
+    app.segmented_control("export_kind").set_value("adapter").run()
+    app.button("prepare").click().run()
+    assert not app.exception
+    assert "the weights cannot be exported" in errors(app) and "not a readable checkpoint" in errors(app)
+    assert len(errors(app).splitlines()) == 1
+
+
+def test_the_address_of_a_page_leads_there_on_a_server_that_never_ran_the_front_door(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = visit()
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", True)  # as it is until st.navigation was called
+    app.switch_page("pages/runs.py").run()
+    assert not app.exception
+    assert PagesManager.uses_pages_directory is False
     assert "No runs yet" in app.info[0].value

@@ -1,0 +1,26 @@
+"""Visitors who come by the address of a page to a server that was just started."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+WANTED = "wanted_page"
+
+
+def through_front_door(page: str) -> None:
+    """Go by way of `app.py` if it never ran on this server.
+
+    Until it has, Streamlit takes every file in `pages/` for a page of its own, without our navigation and page setup.
+    """
+    if getattr(PagesManager, "uses_pages_directory", False):
+        st.session_state[WANTED] = (page, st.query_params.to_dict())
+        st.switch_page("app.py")
+
+
+def on_to_the_page() -> None:
+    """In `app.py`, once the navigation is known: send the visitor on to where they wanted to go."""
+    wanted = st.session_state.pop(WANTED, None)
+    if wanted is not None:
+        page, address = wanted
+        st.switch_page(page, query_params=address)
