@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import RunConfig, parse_config
@@ -279,12 +278,9 @@ def test_weights_that_cannot_be_made_say_why(visit: Callable[..., AppTest], mana
     assert len(errors(app).splitlines()) == 1
 
 
-def test_the_address_of_a_page_leads_there_on_a_server_that_never_ran_the_front_door(
-    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = visit()
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", True)  # as it is until st.navigation was called
+def test_the_address_of_a_page_leads_there_on_a_server_that_never_ran_the_front_door(manager: Manager) -> None:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     app.switch_page("pages/runs.py").run()
     assert not app.exception
-    assert PagesManager.uses_pages_directory is False
+    assert "entered" in app.session_state and "wanted_page" not in app.session_state
     assert "No runs yet" in app.info[0].value

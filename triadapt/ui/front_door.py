@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-WANTED = "wanted_page"
+WANTED, ENTERED = "wanted_page", "entered"
 
 
 def through_front_door(page: str) -> None:
@@ -13,13 +13,14 @@ def through_front_door(page: str) -> None:
 
     Until it has, Streamlit takes every file in `pages/` for a page of its own, without our navigation and page setup.
     """
-    if getattr(PagesManager, "uses_pages_directory", False):
+    if getattr(PagesManager, "uses_pages_directory", False) and ENTERED not in st.session_state:
         st.session_state[WANTED] = (page, st.query_params.to_dict())
         st.switch_page("app.py")
 
 
 def on_to_the_page() -> None:
     """In `app.py`, once the navigation is known: send the visitor on to where they wanted to go."""
+    st.session_state[ENTERED] = True
     wanted = st.session_state.pop(WANTED, None)
     if wanted is not None:
         page, address = wanted
