@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from peft import AdaLoraConfig, PeftConfig, PeftModel, get_peft_model
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -48,7 +49,10 @@ def adamw(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
 class Loop:
     """Model, optimizer, a scheduler made before anything grows, and the one line that lets rank change."""
 
-    def __init__(self, method: str, make: MakeOptimizer = adamw, *, loaded: Path | None = None, **given: Any) -> None:
+    def __init__(
+        self, method: str, make: MakeOptimizer = adamw, *, loaded: Path | None = None,
+        prepare: Accelerator | None = None, **given: Any,
+    ) -> None:  # fmt: skip
         model = PeftModel.from_pretrained(base(), loaded, is_trainable=True) if loaded else None
         self.model: Any = model if model is not None else get_peft_model(base(), peft_config(method))
         self.optimizer = make([p for p in self.model.parameters() if p.requires_grad])
@@ -57,8 +61,17 @@ class Loop:
             state = torch.load(loaded / "optimizer.pt", weights_only=True)
             self.optimizer.load_state_dict(state["optimizer"])
             self.scheduler.load_state_dict(state["scheduler"])
+        if prepare is not None:
+            self.model, self.optimizer = prepare.prepare(self.model, self.optimizer)
         self.growth = RankGrowth(self.model, self.optimizer, **(schedule(method) | given))
         self.losses: list[float] = []
+
+    def hooks(self) -> int:
+        """How many hooks hang on the optimizer and on the modules of the model."""
+        optimizer: Any = self.optimizer
+        found = len(optimizer._optimizer_step_pre_hooks) + len(optimizer._optimizer_step_post_hooks)
+        found += len(optimizer._optimizer_state_dict_post_hooks) + len(optimizer._optimizer_load_state_dict_post_hooks)
+        return found + sum(len(module._forward_hooks) for module in self.model.modules())
 
     def save(self, folder: Path) -> None:
         self.model.save_pretrained(str(folder))
@@ -72,8 +85,7 @@ class Loop:
             for part in range(accumulate):
                 loss = self.model(**batch(step * accumulate + part)).loss / accumulate
                 loss.backward()
-                term = self.growth.regulariser()
-                self.losses[-1] += float(loss.detach()) - (0.0 if term is None else float(term.detach())) / accumulate
+                self.losses[-1] += float(loss.detach())
             self.optimizer.step()
             self.scheduler.step()
             self.optimizer.zero_grad()

@@ -1,5 +1,6 @@
 """Rank allocation beside a training loop that knows nothing of it."""
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from accelerate import Accelerator
 from own_loop import STEPS, Loop, MakeOptimizer, base, batch, peft_config, schedule
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
@@ -122,15 +124,34 @@ def test_the_scores_of_increlora_do_not_depend_on_the_loss_scale() -> None:
 
 @pytest.mark.parametrize("task_type", [None, "SEQ_CLS"])
 @pytest.mark.parametrize("method", ["increlora", "adalora"])
-def test_the_orthogonality_term_is_in_the_training_loss_and_not_in_that_of_evaluation(
+def test_the_orthogonality_term_is_in_no_loss_and_in_the_gradient_once_a_step(
     method: str, task_type: str | None
 ) -> None:
+    """However many parts a batch comes in, and whoever computes the loss."""
     plain = base().eval()(**batch(0)).loss
-    model: Any = get_peft_model(base(), peft_config(method, task_type=task_type))
-    growth = RankGrowth(model, torch.optim.SGD(model.parameters(), lr=0.1), **schedule(method))
-    term = growth.regulariser()
-    assert term is not None and float(term.detach()) > 0.05
-    torch.testing.assert_close(model.train()(**batch(0)).loss, plain + term)
+    ends = []
+    for parts in (1, 2, 4):
+        model: Any = get_peft_model(base(), peft_config(method, task_type=task_type))
+        for name, parameter in model.named_parameters():
+            if "lora_" in name and parameter.requires_grad:
+                nn.init.constant_(parameter, 0.1)
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
+        growth = RankGrowth(model, optimizer, **schedule(method))
+        term = growth.run.regulariser()
+        assert term is not None and float(term.detach()) > 0.05
+        given = batch(0)
+        for part in range(parts):
+            rows = slice(part * 8 // parts, (part + 1) * 8 // parts)
+            logits = model.train()(input_ids=given["input_ids"][rows]).logits
+            (nn.functional.cross_entropy(logits, given["labels"][rows]) / parts).backward()
+        optimizer.step()
+        ends.append({name: p.detach() for name, p in model.named_parameters() if p.requires_grad})
+    for other in ends[1:]:
+        for name, value in ends[0].items():
+            torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-6)
+    model = get_peft_model(base(), peft_config(method, task_type=task_type))
+    RankGrowth(model, torch.optim.SGD(model.parameters(), lr=0.1), **schedule(method))
+    torch.testing.assert_close(model.train()(**batch(0)).loss, plain)
     torch.testing.assert_close(model.eval()(**batch(0)).loss, plain)
 
 
@@ -171,23 +192,91 @@ def test_an_evaluation_in_between_changes_nothing() -> None:
         assert torch.equal(watched.weights()[name], value), name
 
 
-def test_closing_takes_the_hooks_off() -> None:
-    loop = Loop("triadaptlora").train(10)
+@ADAPTIVE
+def test_closing_takes_every_hook_off(method: str, tmp_path: Path) -> None:
+    loop = Loop(method).train(12)
     loop.growth.close()
+    assert loop.hooks() == 0
     ranks = dict(loop.growth.ranks)
     for step in range(20):
         loop.model(**batch(step)).loss.backward()
         loop.optimizer.step()
+        loop.optimizer.zero_grad()
     assert loop.growth.ranks == ranks
     assert "rank_growth" not in loop.optimizer.state_dict()["param_groups"][0]
+    copied = copy.deepcopy(loop.model).eval()
+    torch.testing.assert_close(copied(**batch(3)).logits, loop.model.eval()(**batch(3)).logits)
+    torch.save(loop.model.merge_and_unload(), tmp_path / "merged.pt")
+
+
+@ADAPTIVE
+def test_the_state_is_in_what_is_saved_and_not_in_the_optimizer(method: str) -> None:
+    loop = Loop(method).train(12)
+    saved = loop.optimizer.state_dict()["param_groups"][0]["rank_growth"]
+    assert saved["step"] == 12 and saved["config"]["method"] == method
+    assert "rank_growth" not in loop.optimizer.param_groups[0]
+
+
+@ADAPTIVE
+def test_an_optimizer_that_accelerate_prepared_does_the_same(method: str) -> None:
+    plain, prepared = Loop(method).train(20), Loop(method, prepare=Accelerator(cpu=True)).train(20)
+    assert prepared.growth.ranks == plain.growth.ranks
+    for name, value in plain.weights().items():
+        assert torch.equal(prepared.weights()[name], value), name
+
+
+@ADAPTIVE
+def test_a_closure_does_the_same(method: str) -> None:
+    plain, closed = Loop(method).train(20), Loop(method)
+    closed.model.train()
+    for step in range(20):
+
+        def closure(step: int = step) -> torch.Tensor:
+            closed.optimizer.zero_grad()
+            loss: torch.Tensor = closed.model(**batch(step)).loss
+            torch.autograd.backward(loss)
+            return loss
+
+        closed.optimizer.step(closure)  # type: ignore[arg-type]
+        closed.scheduler.step()
+    assert closed.growth.ranks == plain.growth.ranks
+    for name, value in plain.weights().items():
+        assert torch.equal(closed.weights()[name], value), name
+
+
+def test_a_compiled_model_is_looked_into() -> None:
+    model: Any = get_peft_model(base(), peft_config("triadaptlora"))
+    growth = growth_over(torch.compile(model, backend="eager"))
+    assert growth.run.model is model
+
+
+def test_an_optimizer_that_worked_before_still_steps_new_entries_like_fresh_ones() -> None:
+    loop = Loop("triadaptlora", lambda ps: torch.optim.AdamW(ps, lr=0.01, weight_decay=0.0))
+    loop.growth.close()
+    for step in range(300):
+        loop.model(**batch(step)).loss.backward()
+        loop.optimizer.step()
+        loop.optimizer.zero_grad()
+    for group in loop.optimizer.param_groups:
+        group["lr"] = 0.01
+    growth_over(loop.model, optimizer=loop.optimizer)
+    for step in range(7):  # grows after step 6
+        loop.model(**batch(step)).loss.backward()
+        loop.optimizer.step()
+        loop.optimizer.zero_grad()
+    grown = next(p for n, p in loop.model.named_parameters() if "triadaptlora_B" in n and p.shape[1] > 1)
+    assert not grown[:, 1:].any()
+    loop.model(**batch(9)).loss.backward()
+    loop.optimizer.step()
+    assert 0.009 < float(grown[:, 1:].detach().abs().max()) < 0.0101
 
 
 # What is refused, each with one line
 
 
-def growth_over(model: Any, **given: Any) -> RankGrowth:
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    return RankGrowth(model, torch.optim.SGD(parameters, lr=0.1), **(schedule("triadaptlora") | given))
+def growth_over(model: Any, optimizer: torch.optim.Optimizer | None = None, **given: Any) -> RankGrowth:
+    made = optimizer or torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    return RankGrowth(model, made, **(schedule("triadaptlora") | given))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +287,7 @@ def growth_over(model: Any, **given: Any) -> RankGrowth:
         ({"interval": 0}, "interval = 0: input should be greater than or equal to 1"),
         ({"warmup": None}, "warmup: missing; give it in optimizer steps"),
         ({"growth": "cubic"}, "growth = 'cubic': input should be 'linear', 'non-linear' or 'fixed'"),
-        ({"total_step": 0}, "steps = 0: input should be greater than or equal to 1"),
+        ({"total_step": 0}, "total_step = 0: must be at least 1"),
         ({"settings": {"inti": "eye"}}, "triadaptlora.inti: unknown field; did you mean init?"),
     ],
     ids=str,
@@ -252,28 +341,45 @@ def test_other_models_adapters_and_optimizers_are_named() -> None:
         RankGrowth(model, torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1), **schedule("triadaptlora"))
 
 
+class Unused(nn.Module):
+    """A BERT with a layer that takes part in every `every`-th call, or never."""
+
+    def __init__(self, every: int) -> None:
+        super().__init__()
+        self.inner, self.spare, self.every, self.calls = base(), nn.Linear(3, 3), every, 0
+        self.config = self.inner.config
+
+    def forward(self, **given: torch.Tensor) -> Any:
+        outputs = self.inner(**given)
+        self.calls += 1
+        if self.every and self.calls % self.every == 0:
+            outputs.loss = outputs.loss + self.spare(outputs.logits).pow(2).mean()
+        return outputs
+
+
 @ADAPTIVE
-def test_a_matrix_that_the_loss_does_not_reach_is_named_at_the_first_step(method: str) -> None:
-    class Unused(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner, self.spare = base(), nn.Linear(8, 8)
-            self.config = self.inner.config
-
-        def forward(self, **given: torch.Tensor) -> Any:
-            return self.inner(**given)
-
-    config = peft_config(method, target_modules=["query", "spare"], modules_to_save=None)
-    model: Any = get_peft_model(Unused(), config)
+@pytest.mark.parametrize("every", [0, 2], ids=["never used", "used in every second step"])
+def test_a_matrix_that_the_loss_never_reaches_is_named_at_the_first_event(method: str, every: int) -> None:
+    small = {"init_r": 2, "target_r": 1} if method == "adalora" else {}
+    config = peft_config(method, target_modules=["query", "spare"], modules_to_save=None, **small)
+    model: Any = get_peft_model(Unused(every), config)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    RankGrowth(model, optimizer, **schedule(method))
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    model(**batch(0)).loss.backward()
-    with pytest.raises(
-        ValueError, match=r"target_modules: spare got no gradient, .* leave it out with exclude_modules"
-    ):
+    growth = RankGrowth(model, optimizer, **schedule(method))
+
+    def step() -> None:
+        model(**batch(0)).loss.backward()
         optimizer.step()
-    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+        optimizer.zero_grad()
+
+    first = 8 if method == "adalora" else 6
+    for _ in range(first):
+        step()
+    if every:
+        step()
+        assert growth.allocations
+        return
+    with pytest.raises(ValueError, match=r"target_modules: spare got no gradient up to the first rank event"):
+        step()
 
 
 @ADAPTIVE
@@ -293,10 +399,34 @@ def test_an_adapter_and_an_optimizer_of_different_checkpoints_are_refused(tmp_pa
     loop.save(tmp_path)
     loop.train(20)
     loop.model.save_pretrained(str(tmp_path))
-    with pytest.raises(
-        ValueError, match=r"optimizer: its state is of a triadaptlora adapter of total rank \d+, the model"
-    ):
+    with pytest.raises(ValueError, match=r"optimizer: its state is of an adapter of total rank \d+, the model's"):
         Loop("triadaptlora", loaded=tmp_path)
+
+
+def test_another_schedule_on_resuming_is_refused(tmp_path: Path) -> None:
+    Loop("triadaptlora").train(8).save(tmp_path)
+    with pytest.raises(ConfigError, match="warmup = 5: the checkpoint was made with 3; resume with the same"):
+        Loop("triadaptlora", loaded=tmp_path, warmup=5)
+
+
+def test_two_on_one_optimizer_are_refused_and_a_failed_one_leaves_no_hook(tmp_path: Path) -> None:
+    loop = Loop("triadaptlora")
+    hooks = loop.hooks()
+    with pytest.raises(ValueError, match=r"another RankGrowth is bound to it already; close\(\) that one first"):
+        RankGrowth(loop.model, loop.optimizer, **schedule("triadaptlora"))
+    assert loop.hooks() == hooks
+    loop.growth.close()
+    with pytest.raises(ConfigError):
+        RankGrowth(loop.model, loop.optimizer, **(schedule("triadaptlora") | {"warmup": 99}))
+    assert loop.hooks() == 0
+    RankGrowth(loop.model, loop.optimizer, **schedule("triadaptlora"))
+
+
+def test_an_adapter_on_several_devices_is_refused() -> None:
+    model: Any = get_peft_model(base(), peft_config("triadaptlora"))
+    next(iter(model.base_model.layers().values())).to("meta")
+    with pytest.raises(ValueError, match="device_map: the adapter lies on cpu and meta; put the model on one device"):
+        growth_over(model)
 
 
 def test_the_configuration_of_the_tuner_decides_how_a_new_block_starts() -> None:

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import train_with_trainer as script
 from peft import PeftModel
 from safetensors.torch import load_file
+from transformers import TrainerCallback
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -80,10 +82,55 @@ def test_a_checkpoint_without_the_state_of_growth_is_refused(tmp_path: Path) -> 
         script.train("triadaptlora", "adamw_torch", tmp_path, steps=40, resume=True)
 
 
-def test_a_second_training_of_one_trainer_starts_anew(tmp_path: Path) -> None:
+class StopAt(TrainerCallback):  # type: ignore[misc]
+    """What Ctrl-C does to a training."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == 15:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("method", ["triadaptlora", "increlora", "adalora"])
+def test_a_second_training_after_an_interrupted_one_has_one_growth(method: str, tmp_path: Path) -> None:
+    trainer, callback = script.trainer(method, "adamw_torch", tmp_path, steps=40)
+    stop = StopAt()
+    trainer.add_callback(stop)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    first = callback.growth
+    trainer.remove_callback(stop)
+    trainer.train()
+    assert first is not None and callback.growth is not None
+    assert (first.step, callback.growth.step) == (15, 40)
+    optimizer: Any = callback.growth.optimizer
+    assert not optimizer._optimizer_step_pre_hooks and not optimizer._optimizer_step_post_hooks
+
+
+def test_a_second_training_of_a_pruned_adapter_is_refused(tmp_path: Path) -> None:
     trainer, callback = script.trainer("adalora", "adamw_torch", tmp_path, steps=40)
     trainer.train()
-    first = callback.growth
+    assert callback.growth is not None
+    assert trainer.state.log_history[-2]["total_rank"] == sum(callback.growth.ranks.values())
     with pytest.raises(ValueError, match="rank_pattern: this AdaLoRA adapter is pruned already"):
         trainer.train()
-    assert first is not None and first.step == 40
+
+
+@pytest.mark.parametrize("method", ["triadaptlora", "increlora", "adalora"])
+def test_the_best_model_of_a_training_is_what_its_checkpoint_holds(method: str, tmp_path: Path) -> None:
+    """The best is the first by decree, when ranks were others than at the end."""
+    trainer, _ = script.trainer(
+        method, "adamw_torch", tmp_path, steps=40, load_best_model_at_end=True, eval_strategy="steps", eval_steps=20,
+        metric_for_best_model="eval_fixed", greater_is_better=False,
+    )  # fmt: skip
+    values = iter([0.0, 1.0])
+    trainer.compute_metrics = lambda _: {"fixed": next(values, 2.0)}
+    trainer.train()
+    assert str(trainer.state.best_model_checkpoint).endswith("checkpoint-20")
+    given = script.rows(8)
+    inputs = {"input_ids": torch.stack([row["input_ids"] for row in given])}
+    best: Any = PeftModel.from_pretrained(script.base(), tmp_path / "checkpoint-20").eval()
+    model: Any = trainer.model
+    torch.testing.assert_close(model.eval()(**inputs).logits, best(**inputs).logits)
+    model.save_pretrained(str(tmp_path / "saved"))
+    saved: Any = PeftModel.from_pretrained(script.base(), tmp_path / "saved").eval()
+    torch.testing.assert_close(saved(**inputs).logits, best(**inputs).logits)

@@ -55,7 +55,7 @@ def base() -> Any:
     return BertForSequenceClassification(config)
 
 
-def trainer(method: str, optimizer: str, folder: Path, steps: int) -> tuple[Trainer, RankGrowthCallback]:
+def trainer(method: str, optimizer: str, folder: Path, steps: int, **more: Any) -> tuple[Trainer, RankGrowthCallback]:
     model = base()
     config, callback = adapter(method, steps)
     sgd = optimizer == "sgd"
@@ -63,9 +63,11 @@ def trainer(method: str, optimizer: str, folder: Path, steps: int) -> tuple[Trai
         output_dir=str(folder), max_steps=steps, per_device_train_batch_size=8, learning_rate=5e-3, optim=optimizer,
         optim_args="momentum=0.9" if sgd else None, gradient_accumulation_steps=1 + sgd, warmup_steps=5,
         save_strategy="steps", save_steps=steps // 2, logging_steps=steps // 4, use_cpu=True,
-        report_to=[], seed=5, disable_tqdm=True,
+        report_to=[], seed=5, disable_tqdm=True, **more,
     )  # fmt: skip
-    return Trainer(get_peft_model(model, config), args, train_dataset=rows(), callbacks=[callback]), callback
+    return Trainer(
+        get_peft_model(model, config), args, train_dataset=rows(), eval_dataset=rows(16), callbacks=[callback]
+    ), callback
 
 
 def train(

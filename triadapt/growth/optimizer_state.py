@@ -123,14 +123,22 @@ class FreshSteps:
         self.steps = 0
         self.pace = pace
         self._blocks: dict[torch.nn.Parameter, list[tuple[torch.Size, int]]] = {}
-        self._births: list[int] = []
+        self._births: list[tuple[int, tuple[float, float] | None]] = []
         self._index: torch.Tensor | None = None
         self._old: torch.Tensor | None = None
         self._optimizer = optimizer
-        adam = isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW)
-        self._betas: tuple[float, float] | None = optimizer.param_groups[0]["betas"] if adam else None
-        optimizer.register_step_pre_hook(self._before)
-        optimizer.register_step_post_hook(self._after)
+        self._adam = isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW)
+        # Steps that the optimizer had done before; they too have made its bias correction fade.
+        self._earlier = max((int(state["step"]) for state in optimizer.state.values() if "step" in state), default=0)
+        self._handles = [
+            optimizer.register_step_pre_hook(self._before),
+            optimizer.register_step_post_hook(self._after),
+        ]
+
+    def remove(self) -> None:
+        """Take the hooks off."""
+        for handle in self._handles:
+            handle.remove()
 
     def born(self, parameter: torch.nn.Parameter, old_shape: torch.Size, *, before_step: bool = False) -> None:
         """Remember that everything in `parameter` beyond `old_shape` is new from the next step on; `before_step` when
@@ -138,23 +146,26 @@ class FreshSteps:
         self._blocks.setdefault(parameter, []).append((old_shape, self.steps + before_step))
         self._index = None
 
-    def _factor(self, birth: int) -> float:
+    def _factor(self, birth: int, betas: tuple[float, float] | None) -> float:
         if self.steps == birth:  # grown between backward and the step under way, so without a gradient of its own
             return 0.0
-        factor = fresh_step_factor(self.steps, self.steps - birth, *self._betas) if self._betas else 1.0
+        factor = fresh_step_factor(self._earlier + self.steps, self.steps - birth, *betas) if betas else 1.0
         return factor * (self.pace(self.steps, birth) if self.pace else 1.0)
 
     def _build_index(self) -> torch.Tensor:
         """For every entry of the grown parameters, flat, which birth it belongs to; 0 for entries of the start."""
-        self._births = sorted({birth for blocks in self._blocks.values() for _, birth in blocks})
-        number = {birth: i + 1 for i, birth in enumerate(self._births)}
+        groups = self._optimizer.param_groups if self._adam else []
+        betas = {parameter: tuple(group["betas"]) for group in groups for parameter in group["params"]}
+        kinds = {(birth, betas.get(p)) for p, blocks in self._blocks.items() for _, birth in blocks}
+        self._births = sorted(kinds, key=str)
+        number = {kind: i + 1 for i, kind in enumerate(self._births)}
         parts = []
         for parameter, blocks in self._blocks.items():
             index = torch.zeros(parameter.shape, dtype=torch.int64)
             # Blocks are nested, so painting from the youngest to the oldest leaves each entry its own birth.
             outer = parameter.shape
             for shape, birth in reversed(blocks):
-                index[tuple(slice(0, size) for size in outer)] = number[birth]
+                index[tuple(slice(0, size) for size in outer)] = number[birth, betas.get(parameter)]
                 outer = shape
             index[tuple(slice(0, size) for size in outer)] = 0
             parts.append(index.flatten())
@@ -188,7 +199,7 @@ class FreshSteps:
             self._index = self._build_index()
         parameters = list(self._blocks)
         new = torch.cat([parameter.detach().flatten() for parameter in parameters])
-        table = torch.tensor([1.0, *(self._factor(birth) for birth in self._births)], dtype=new.dtype)
+        table = torch.tensor([1.0, *(self._factor(*kind) for kind in self._births)], dtype=new.dtype)
         mended = torch.lerp(self._old, new, table.to(new.device)[self._index])
         for parameter, part in zip(parameters, torch.split(mended, [p.numel() for p in parameters]), strict=True):
             parameter.copy_(part.view_as(parameter))
@@ -197,11 +208,11 @@ class FreshSteps:
     def state(self, names: dict[torch.nn.Parameter, str]) -> dict[str, Any]:
         """Step count and births, as JSON values; `names` gives each parameter a stable name."""
         blocks = {names[p]: [[list(shape), birth] for shape, birth in born] for p, born in self._blocks.items()}
-        return {"steps": self.steps, "blocks": blocks}
+        return {"steps": self.steps, "earlier": self._earlier, "blocks": blocks}
 
     def load_state(self, state: dict[str, Any], parameters: dict[str, torch.nn.Parameter]) -> None:
         """Inverse of `state`."""
-        self.steps = int(state["steps"])
+        self.steps, self._earlier = int(state["steps"]), int(state.get("earlier", 0))
         self._blocks = {
             parameters[name]: [(torch.Size(shape), int(birth)) for shape, birth in born]
             for name, born in state["blocks"].items()

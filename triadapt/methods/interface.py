@@ -105,8 +105,18 @@ class MethodRun(ABC):
         """Per matrix, concatenated in order: the singular values of dW (`rank` values each, largest first), and the
         core between A and B (`rank * rank` values row by row if triangular, `rank` if diagonal, none otherwise)."""
 
+    decides_before_step: bool = False
+    """Whether decisions are taken between backward and the optimizer's step."""
+
+    @abstractmethod
+    def event_is_due(self, step: int) -> bool:
+        """Whether a decision is taken at optimizer step `step`."""
+
     def close(self) -> None:  # noqa: B027
         """Training has ended: leave the model as it is to be saved."""
+
+    def release_optimizer(self) -> None:  # noqa: B027
+        """Take off what `bind_optimizer` put on the optimizer."""
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """Everything beside parameters and optimizer that a resume needs: tensors, and JSON values."""

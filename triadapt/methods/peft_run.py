@@ -49,6 +49,9 @@ class PeftRun(MethodRun):
         """The PEFT configuration of this method over `targets`, full names of linear layers."""
         raise NotImplementedError
 
+    def event_is_due(self, step: int) -> bool:
+        return False
+
     def geometry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         singular, cores = [], []
         for i in range(len(self.layers)):
@@ -71,6 +74,9 @@ class GrowingRun(PeftRun):
         super().bind_optimizer(optimizer)
         self.fresh = FreshSteps(optimizer, self.pace)
 
+    def release_optimizer(self) -> None:
+        self.fresh.remove()
+
     def pace(self, step: int, birth: int) -> float:
         """Learning rate of a block born at optimizer step `birth`, over the main one, at step `step` (both from 1)."""
         return 1.0
@@ -91,6 +97,13 @@ class GrowingRun(PeftRun):
         return torch.Generator().manual_seed((self.config.seed * 1_000_003 + step) * 4096 + index)
 
     @property
+    def decides_before_step(self) -> bool:  # type: ignore[override]
+        return self.as_published
+
+    def event_is_due(self, step: int) -> bool:
+        return event_due(self.config, step, int(self.ranks().sum()), len(self.layers))
+
+    @property
     def as_published(self) -> bool:
         """Whether the run follows the authors' code, which grows between backward and the optimizer's step."""
         return as_published(self.config)
@@ -103,7 +116,7 @@ class GrowingRun(PeftRun):
 
     def _event(self, step: int) -> RankDecision | None:
         ranks = self.ranks()
-        if not event_due(self.config, step, int(ranks.sum()), len(self.layers)):
+        if not self.event_is_due(step):
             return None
         scores = self.event_scores()
         check_finite(scores, self.matrices, step)

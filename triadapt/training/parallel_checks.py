@@ -11,7 +11,7 @@ class UnsupportedParallel(ValueError):
     """The model is wrapped in something whose buffers are as large as the parameters were when it was made."""
 
 
-ONE_PROCESS = "train the adapter in one process (for a base too large for one device: device_map, or a 4-bit base)"
+ONE_PROCESS = "train the adapter in one process on one device (a base too large for it fits in 4 bits)"
 
 
 def check_parallel(model: nn.Module, *, grows: bool) -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft import PeftModel
+from torch.nn.parallel import DistributedDataParallel
 
 from triadapt.config import AllocationConfig, ConfigError, parse_allocation
 from triadapt.growth.preview import preview
 from triadapt.methods.registry import METHODS, MethodSpec
 
+# What a resume must not change.
+COMPARED = {"method", "steps", "warmup", "interval", "growth", "top_h", "reference_rank", "add_r", "seed"}
+MARK = "_triadapt_rank_growth"
 OWN_NAMES = {"warmup": "tinit", "interval": "deltaT"}
 
 
@@ -37,6 +43,8 @@ def configuration(
     """The configuration of an allocation from the caller's `values`, what PEFT's configuration says, and the method's
     own settings. Raises ConfigError."""
     lines = []
+    if values["steps"] < 1:
+        lines.append(f"total_step = {values['steps']}: must be at least 1")
     for name in ("warmup", "interval"):
         if name in of_peft and values[name] is not None:
             lines.append(f"{name} = {values[name]}: {spec.label} takes it from {OWN_NAMES[name]}; leave it out here")
@@ -70,10 +78,14 @@ def check_schedule(config: AllocationConfig, matrices: int, total_rank: int) -> 
 
 
 def check_parameters(layers: Mapping[str, Any], optimizer: torch.optim.Optimizer, adapter: str) -> None:
-    """Raises ValueError for a part of the adapter that is frozen or that the optimizer does not hold."""
+    """Raises ValueError for a part of the adapter that is frozen or that the optimizer does not hold, and for parts on
+    several devices."""
     held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    devices = sorted({str(p.device) for layer in layers.values() for _, p in adapter_parameters(layer, adapter)})
+    if len(devices) > 1:
+        raise ValueError(f"device_map: the adapter lies on {' and '.join(devices)}; put the model on one device")
     for path, layer in layers.items():
-        for name, parameter in _parameters(layer, adapter):
+        for name, parameter in adapter_parameters(layer, adapter):
             if not parameter.requires_grad:
                 raise ValueError(
                     f"inference_mode: {path}.{name} is frozen; wrap the model with inference_mode=False or load the "
@@ -86,16 +98,64 @@ def check_parameters(layers: Mapping[str, Any], optimizer: torch.optim.Optimizer
                 )
 
 
-def check_gradients(layers: Mapping[str, Any], adapter: str) -> None:
-    """Raises ValueError for a layer of which a part got no gradient; a regulariser may reach the others."""
-    for path, layer in layers.items():
-        if any(parameter.grad is None for _, parameter in _parameters(layer, adapter)):
-            raise ValueError(
-                f"target_modules: {path} got no gradient, so it takes no part in the loss and its rank would mean "
-                f"nothing; leave it out with exclude_modules"
-            )
+def layers_with_gradient(layers: Mapping[str, Any], adapter: str) -> set[str]:
+    """Names of the layers of which every part has a gradient; a regulariser may reach some parts of the others."""
+    return {
+        name
+        for name, layer in layers.items()
+        if all(parameter.grad is not None for _, parameter in adapter_parameters(layer, adapter))
+    }
 
 
-def _parameters(layer: Any, adapter: str) -> list[tuple[str, torch.nn.Parameter]]:
+def refuse_without_gradient(name: str) -> None:
+    """Raises ValueError for a layer that had no gradient in any step up to the first event."""
+    raise ValueError(
+        f"target_modules: {name} got no gradient up to the first rank event, so it takes no part in the loss and its "
+        f"rank would mean nothing; leave it out with exclude_modules"
+    )
+
+
+def check_state(state: Mapping[str, Any], config: AllocationConfig, ranks: NDArray[np.uint16]) -> None:
+    """Raises ValueError when a saved state is of another schedule or another adapter."""
+    saved = state["config"]
+    lines = [
+        f"{name} = {getattr(config, name)!r}: the checkpoint was made with {saved[name]!r}; resume with the same"
+        for name in sorted(COMPARED)
+        if saved[name] != getattr(config, name)
+    ]
+    if lines:
+        raise ConfigError(lines)
+    if METHODS[config.method].allocation == "grows" and state["ranks"] != [int(rank) for rank in ranks]:
+        raise ValueError(
+            f"optimizer: its state is of an adapter of total rank {sum(state['ranks'])}, the model's has total rank "
+            f"{int(ranks.sum())}; load both from one checkpoint, the adapter with is_trainable=True"
+        )
+
+
+def check_free(optimizer: torch.optim.Optimizer) -> None:
+    """Raises ValueError when another `RankGrowth` is bound to the optimizer."""
+    if getattr(optimizer, MARK, None) is not None:
+        raise ValueError("optimizer: another RankGrowth is bound to it already; close() that one first")
+
+
+def mark(optimizer: Any, growth: object | None) -> None:
+    """Note on the optimizer who is bound to it."""
+    setattr(optimizer, MARK, growth)
+
+
+def unwrapped(model: Any) -> Any:
+    """The PEFT model inside DistributedDataParallel and torch.compile."""
+    inner = model
+    while True:
+        if isinstance(inner, DistributedDataParallel):
+            inner = inner.module
+        elif hasattr(inner, "_orig_mod"):
+            inner = inner._orig_mod
+        else:
+            return inner
+
+
+def adapter_parameters(layer: Any, adapter: str) -> list[tuple[str, torch.nn.Parameter]]:
+    """Name and parameter of each part that an adapter has in a layer."""
     parts = [(name, getattr(layer, name)) for name in layer.adapter_layer_names]
     return [(name, part[adapter]) for name, part in parts if adapter in part]

@@ -22,7 +22,8 @@ class RankGrowthCallback(TrainerCallback):  # type: ignore[misc]
 
     AdaLoRA's schedule is in its `AdaLoraConfig`: `RankGrowthCallback()`. Checkpoints of the Trainer hold all that
     `trainer.train(resume_from_checkpoint=...)` needs. Decisions are in `callback.growth.allocations`, ranks in
-    `callback.growth.ranks`, and `total_rank` is in the logs.
+    `callback.growth.ranks`, `total_rank` is in
+    `trainer.state.log_history`.
 
     Args: as for `RankGrowth`, which says what each means and what is refused; steps, seed, learning-rate schedule and
     gradient scaler come from the Trainer.
@@ -46,6 +47,10 @@ class RankGrowthCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_init_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Refuse before anything is loaded what can be known from the arguments alone."""
+        self._check(args)
+
+    @staticmethod
+    def _check(args: TrainingArguments) -> None:
         for field in ("fsdp", "deepspeed"):
             if getattr(args, field, None):
                 raise UnsupportedParallel(
@@ -62,8 +67,10 @@ class RankGrowthCallback(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Bind to the model and the optimizer, after a resume has loaded both."""
-        wrapped = given["optimizer"]
-        optimizer = getattr(wrapped, "optimizer", wrapped)  # accelerate wraps it
+        self._check(args)  # a callback that was added later has not seen the start
+        if self.growth is not None:  # a training before this one, perhaps interrupted
+            self.growth.close(cut=False)
+        optimizer = given["optimizer"]
         if state.global_step == 0:
             optimizer.param_groups[0].pop(KEY, None)
         elif KEY not in optimizer.param_groups[0]:
@@ -77,7 +84,6 @@ class RankGrowthCallback(TrainerCallback):  # type: ignore[misc]
             total_step=state.max_steps,
             lr_schedule="constant" if str(getattr(args.lr_scheduler_type, "value", "")) in CONSTANT else "linear",
             seed=args.seed,
-            scaler=getattr(wrapped, "scaler", None),
             **self.arguments,
         )
 
@@ -85,11 +91,12 @@ class RankGrowthCallback(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
         logs: dict[str, Any] | None = None, **_: Any,
     ) -> None:  # fmt: skip
-        """Add the total rank to what is logged."""
+        """Add the total rank to what is printed and to `trainer.state.log_history`."""
         if self.growth is not None and logs is not None and "loss" in logs:
-            logs["total_rank"] = int(self.growth.run.ranks().sum())
+            logs["total_rank"] = state.log_history[-1]["total_rank"] = int(self.growth.run.ranks().sum())
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Take the hooks off; what is saved from now on is the final adapter."""
+        """Take the hooks off; what is saved from now on is the final adapter. Where the Trainer has loaded the best one
+        by now, that is left as its checkpoint has it: the ranks of the last step are not its ranks."""
         if self.growth is not None:
-            self.growth.close()
+            self.growth.close(cut=not (args.load_best_model_at_end and state.best_model_checkpoint))

@@ -131,8 +131,7 @@ class Run(PeftRun):
         # The averages are cleared at the final mask and updated within the call at any other.
         triplets = self.triplet_scores() if final else None
         self._allocate(step)
-        masked = final or (self.schedule.tinit < step < self.schedule.final_step and step % self.schedule.delta == 0)
-        if not masked:
+        if not self.event_is_due(step):
             return None
         triplets = self.triplet_scores() if triplets is None else triplets
         if triplets is None or self.pattern is None:
@@ -160,6 +159,12 @@ class Run(PeftRun):
             chosen=chosen,
             unit_scores=flat.numpy().astype(np.float32),
             unit_matrix=np.repeat(np.arange(len(self.layers), dtype=np.uint16), schedule.init_rank),
+        )
+
+    def event_is_due(self, step: int) -> bool:
+        schedule = self.schedule
+        return step == schedule.final_step or (
+            schedule.tinit < step < schedule.final_step and step % schedule.delta == 0
         )
 
     def _allocate(self, step: int) -> None:

@@ -114,6 +114,13 @@ class Run(GrowingRun):
         if int(self.ranks().sum()) >= self.config.reference_rank * len(self.layers):
             self._close()
 
+    def close(self) -> None:
+        self._close()
+
+    def release_optimizer(self) -> None:
+        super().release_optimizer()
+        self._observe(False)
+
     def _close(self) -> None:
         """The target is reached: reserve triplets are switched off and scoring ends."""
         self._observe(False)
