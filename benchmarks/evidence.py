@@ -15,7 +15,7 @@ from benchmarks.evidence_runs import Result, execute, expected_minutes, load
 from benchmarks.evidence_stats import interval
 from benchmarks.tables import Cell, Table
 
-PARTS = ("base", "settings", "checks", "text")
+PARTS = ("base", "settings", "checks", "text", "separation", "steered")
 RESULTS = Path(__file__).with_name("results") / "evidence.jsonl"
 Value = Callable[[Result], float]
 
@@ -47,7 +47,7 @@ class Runs:
         self.of: dict[tuple[str, str], dict[int, Result]] = {}
         for item in planned:
             if item.key in done:
-                self.of.setdefault((item.setting, item.variant), {})[item.config.seed] = done[item.key]
+                self.of.setdefault((item.setting, item.study or item.variant), {})[item.config.seed] = done[item.key]
 
     def mean(self, setting: str, variant: str, value: Value) -> float | None:
         """Mean over the seeds done."""
@@ -216,8 +216,12 @@ def main() -> int:
     done = load(options.results)
     if not options.tables:
         minutes = expected_minutes(planned, done)
-        left = sum(item.key not in done for item in planned)
-        print(f"{left} of {len(planned)} runs to do, about {minutes:.0f} minutes", file=sys.stderr, flush=True)
+        left = len({item.key for item in planned} - set(done))
+        print(
+            f"{left} of {len({item.key for item in planned})} runs to do, about {minutes:.0f} minutes",
+            file=sys.stderr,
+            flush=True,
+        )
         done = execute(planned, options.results)
     for part in options.parts:
         tables = TABLES[part](Runs([item for item in planned if item.part == part], done))

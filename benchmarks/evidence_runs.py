@@ -11,31 +11,40 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.evidence_plan import Planned
-from triadapt.config import RunConfig
-from triadapt.events import Evaluation, RankEvent, Started
+from benchmarks.evidence_plan import SEPARATION, Planned
+from triadapt.events import Evaluation, Event, RankEvent, Started
 from triadapt.views.recovery import recovery
 
 Result = dict[str, Any]
 
 
-def one_run(config: RunConfig) -> Result:
-    """Train one configuration; its final metric, recovery, ranks and parameters."""
+def one_run(item: Planned) -> Result:
+    """Do what a planned run asks for."""
     import torch  # noqa: PLC0415  (making tables again needs no torch)
 
+    from benchmarks import evidence_importance  # noqa: PLC0415
     from triadapt.training.train import train  # noqa: PLC0415
 
     torch.set_num_threads(1)
+    if item.study == SEPARATION:
+        return evidence_importance.separation(item.config)
+    if item.study:
+        return evidence_importance.steered(item.config, item.study)
+    return outcome(train(item.config))
+
+
+def outcome(events: Iterable[Event]) -> Result:
+    """The final metric, recovery, ranks and parameters of a run."""
     started: Started | None = None
     metrics: dict[str, float] = {}
-    ranks, parameters, events = np.zeros(0, int), 0, 0
-    for event in train(config):
+    ranks, parameters, allocations = np.zeros(0, int), 0, 0
+    for event in events:
         if isinstance(event, Started):
             started, parameters = event, event.trainable_parameters
             ranks = np.full(len(event.matrices), event.start_total_rank // len(event.matrices))
         elif isinstance(event, RankEvent):
             ranks, parameters = event.ranks, event.trainable_parameters
-            events += 1
+            allocations += 1
         elif isinstance(event, Evaluation):
             metrics = event.metrics
     assert started is not None
@@ -45,7 +54,7 @@ def one_run(config: RunConfig) -> Result:
         "value": round(metrics[started.metric], 6),
         "total_rank": int(ranks.sum()),
         "parameters": parameters,
-        "events": events,
+        "events": allocations,
         "ranks": [int(rank) for rank in ranks],
     }
     planted = [matrix.planted_rank for matrix in started.matrices]
@@ -68,18 +77,18 @@ def load(path: Path) -> dict[str, Result]:
 
 
 def execute(
-    planned: Iterable[Planned], path: Path, run: Callable[[RunConfig], Result] = one_run, say: bool = True
+    planned: Iterable[Planned], path: Path, run: Callable[[Planned], Result] = one_run, say: bool = True
 ) -> dict[str, Result]:
     """Run what `path` does not hold yet, a line each, and return all of it by key."""
     planned = list(planned)
     path.parent.mkdir(parents=True, exist_ok=True)
     done = load(path)
-    left = [item for item in planned if item.key not in done]
+    left = list({item.key: item for item in planned if item.key not in done}.values())
     begin = time.perf_counter()
     with path.open("a", encoding="utf-8") as file:
         for number, item in enumerate(left, 1):
             start = time.perf_counter()
-            result = run(item.config)
+            result = run(item)
             line = {
                 "key": item.key,
                 "setting": item.setting,
@@ -104,13 +113,12 @@ SECONDS_A_STEP = {"triadaptlora": 0.018, "increlora": 0.02, "adalora": 0.027, "l
 def expected_minutes(planned: Iterable[Planned], done: dict[str, Result]) -> float:
     """What is left of a plan, from speeds of the default size on one thread."""
     seconds = 0.0
-    for item in planned:
-        if item.key in done:
-            continue
+    for item in {item.key: item for item in planned if item.key not in done}.values():
         config = item.config
         if config.task == "text":
             seconds += 0.48 * config.steps
         else:
             blocks = int(getattr(config.task_settings, "blocks"))  # noqa: B009
-            seconds += 0.4 + SECONDS_A_STEP[config.method] * config.steps * blocks / 4
+            steps = config.steps / 2 if item.study == SEPARATION else config.steps
+            seconds += 0.4 + SECONDS_A_STEP[config.method] * steps * blocks / 4
     return seconds / 60
