@@ -21,7 +21,8 @@ def t_quantile(degrees: int) -> float:
         return QUANTILES[degrees - 1]
     z = NORMAL
     first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    return z + first / degrees + second / degrees**2
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3
 
 
 def interval(values: Sequence[float]) -> tuple[float, float, float]:
