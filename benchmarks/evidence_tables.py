@@ -212,13 +212,21 @@ def separation_tables(runs: Runs) -> list[Table]:
                     for setting in SEPARATION_SETTINGS
                 ]
                 if any(cell is not None for cell in cells):
-                    rows.append((f"{variant}: {name}", *cells))
+                    rows.append((f"{variant}: {_plain(name)}", *cells))
         seeds = sorted({len(results) for results in found.values()})
         note = f"Mean over {' to '.join(map(str, seeds))} seeds; 0.5 is chance, 1 is perfect."
         tables.append(
             Table(f"AUC {when}: planted matrices above others", ("run: importance", *SEPARATION_SETTINGS), rows, [note])
         )
-    return tables
+    rows = []
+    for variant in SEPARATION_METHODS:
+        for setting in SEPARATION_SETTINGS:
+            own = [result["own"] for result in runs.of.get((setting, variant), {}).values() if "own" in result]
+            if own:
+                means = [sum(column) / len(own) for column in zip(*own, strict=True)]
+                rows.append((f"{variant}: {setting}", *(f"{mean:.3g}" for mean in means)))
+    columns_of_own = ("method: setting", "planted matrices", "other matrices", "deviation among the others")
+    return [*tables, Table("The method's own score at the first event", columns_of_own, rows)]
 
 
 def steered_tables(runs: Runs) -> list[Table]:
@@ -228,7 +236,7 @@ def steered_tables(runs: Runs) -> list[Table]:
         for name in (DEFAULT, *STEERED):
             rows.append(
                 (
-                    f"{setting}: {'the published rise' if name == DEFAULT else name}",
+                    f"{setting}: {'the published rise' if name == DEFAULT else _plain(name)}",
                     runs.seeds(setting, name),
                     runs.spread(setting, name, precision),
                     decimals(runs.mean(setting, name, coverage), 1),
@@ -238,6 +246,11 @@ def steered_tables(runs: Runs) -> list[Table]:
             )
     columns = ("setting: grows by", "seeds", "precision, %", "coverage, %", "relative loss", "to the published rise")
     return [Table("TriAdaptLoRA, the matrices that grow chosen by other numbers, 300 steps", columns, rows)]
+
+
+def _plain(name: str) -> str:
+    """A name without the strokes that Markdown takes for the next cell."""
+    return name.replace("||", "‖").replace("|", "\\|")
 
 
 def _mean(values: list[float]) -> Cell:
