@@ -100,8 +100,10 @@ def all_scores(session: Session) -> dict[str, Scores]:
 
 
 def separation(config: RunConfig) -> Result:
-    """AUC of every importance at the first event and half-way, as `{"first": {name: auc}, "half": ...}`, and under `own`
-    the method's own score at the first event: mean over planted matrices, over the others, and its deviation there."""
+    """AUC of every importance at the first event and half-way, as `{"first": {name: auc}, "half": ...}`.
+
+    `own` is the method's own score at the first event: mean over planted matrices, over others, deviation among others.
+    """
     torch.set_num_threads(1)
     session = Session(config)
     session.open()
