@@ -10,6 +10,7 @@ from benchmarks.evidence_plan import (
     FACTORS,
     LORA,
     METHODS,
+    SEPARATION,
     SEPARATION_METHODS,
     SEPARATION_SETTINGS,
     SETTINGS,
@@ -46,13 +47,14 @@ def above_chance(result: Result) -> float:
 
 
 class Runs:
-    """Finished runs of a plan, by setting, variant and seed."""
+    """Finished runs of a plan, by setting, variant (or what steers it) and seed."""
 
     def __init__(self, planned: Iterable[Planned], done: dict[str, Result]) -> None:
         self.of: dict[tuple[str, str], dict[int, Result]] = {}
         for item in planned:
+            name = item.variant if item.study in ("", SEPARATION) else item.study
             if item.key in done:
-                self.of.setdefault((item.setting, item.study or item.variant), {})[item.config.seed] = done[item.key]
+                self.of.setdefault((item.setting, name), {})[item.config.seed] = done[item.key]
 
     def mean(self, setting: str, variant: str, value: Value) -> float | None:
         """Mean over the seeds done."""

@@ -94,6 +94,13 @@ def test_tables_of_an_unfinished_plan_show_what_is_there(part: str) -> None:
             table.markdown()
 
 
+def test_no_two_runs_of_a_part_fall_into_one_cell() -> None:
+    for part in GRIDS:
+        planned = plan((part,), seeds=2)
+        found = Runs(planned, {item.key: made_up(item) for item in planned}).of
+        assert sum(map(len, found.values())) == len(planned)
+
+
 def test_tables_go_between_their_marks(tmp_path: Path) -> None:
     document = tmp_path / "evidence.md"
     document.write_text("a\n<!-- x -->\nold\n<!-- end of x -->\nb\n", encoding="utf-8")
