@@ -10,6 +10,7 @@ from benchmarks.evidence_plan import (
     FACTORS,
     LORA,
     METHODS,
+    PUBLISHED,
     SEPARATION,
     SEPARATION_METHODS,
     SEPARATION_SETTINGS,
@@ -133,7 +134,29 @@ def factor_tables(runs: Runs) -> list[Table]:
             ("variant", "relative loss (less is better)", "coverage, points", "precision, points"),
             differences,
         ),
+        place_table(runs),
     ]
+
+
+PLACES = ("q", "k", "v", "o", "up", "down")
+"""The matrices of a block of the planted task in their order, which is that of the recorded ranks."""
+
+
+def place_table(runs: Runs) -> Table:
+    """Where in a block planted rank is found."""
+    rows: list[tuple[Cell, ...]] = []
+    for variant in (DEFAULT, PUBLISHED, "IncreLoRA", "AdaLoRA"):
+        of: dict[tuple[int, bool], list[float]] = {}
+        for result in runs.of.get(("default", variant), {}).values():
+            for index, rank in enumerate(result.get("ranks", [])):
+                of.setdefault((index % len(PLACES), index in result["planted"]), []).append(rank)
+        pairs = [(of.get((place, True), []), of.get((place, False), [])) for place in range(len(PLACES))]
+        rows.append((variant, *(" / ".join(_short(ranks) for ranks in pair) for pair in pairs)))
+    return Table("Default setting, mean rank at the end: planted / other matrices", ("method", *PLACES), rows)
+
+
+def _short(ranks: list[float]) -> str:
+    return f"{sum(ranks) / len(ranks):.1f}" if ranks else "-"
 
 
 def setting_tables(runs: Runs) -> list[Table]:
@@ -213,7 +236,10 @@ def separation_tables(runs: Runs) -> list[Table]:
                     _mean([result[moment][name] for result in found[setting, variant] if name in result[moment]])
                     for setting in SEPARATION_SETTINGS
                 ]
-                if any(cell is not None for cell in cells):
+                # Of methods with another adapter only what they go by themselves.
+                if any(cell is not None for cell in cells) and (
+                    name == "its own score" or variant in (DEFAULT, PUBLISHED)
+                ):
                     rows.append((f"{variant}: {_plain(name)}", *cells))
         seeds = sorted({len(results) for results in found.values()})
         note = f"Mean over {' to '.join(map(str, seeds))} seeds; 0.5 is chance, 1 is perfect."
