@@ -73,6 +73,13 @@ class Runs:
         values = [value(ours[seed]) - value(theirs[seed]) for seed in ours if seed in theirs]
         return shown(values, "+.3f" if value is loss else "+.1f")
 
+    def pooled(self, settings: Iterable[str], variant: str, reference: str, value: Value) -> tuple[int, str]:
+        """Seeds done in every setting, and the difference to `reference`: of each seed its mean over the settings."""
+        cells = [(self.of.get((setting, variant), {}), self.of.get((setting, reference), {})) for setting in settings]
+        seeds = sorted(set.intersection(*(set(ours) & set(theirs) for ours, theirs in cells)))
+        values = [sum(value(ours[seed]) - value(theirs[seed]) for ours, theirs in cells) / len(cells) for seed in seeds]
+        return len(seeds), shown(values, "+.3f" if value is loss else "+.1f")
+
     def seeds(self, setting: str, variant: str) -> int:
         """Seeds done."""
         return len(self.of.get((setting, variant), {}))
@@ -175,6 +182,11 @@ def setting_tables(runs: Runs) -> list[Table]:
                     whole(runs.mean(setting, variant, lambda result: float(result["parameters"]))),
                 )
             )
+    for variant in METHODS:
+        if variant != LORA:
+            seeds, losses = runs.pooled(SETTINGS, variant, LORA, loss)
+            _, precisions = runs.pooled(SETTINGS, variant, LORA, precision)
+            rows.append((f"mean of all settings: {variant}", seeds, None, losses, None, precisions, None))
     columns = (
         "setting: method", "seeds", "relative loss", "to LoRA (less is better)", "coverage, %",
         "precision above chance, points", "parameters",
