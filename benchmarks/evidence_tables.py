@@ -86,11 +86,11 @@ class Runs:
 
 
 def shown(values: list[float], form: str) -> str:
-    """`mean [low, high]` in the given number format."""
+    """`mean [low, high]` in the given number format; below three values the mean alone."""
     if not values:
         return "-"
     mean, low, high = interval(values)
-    return f"{mean:{form}}" if len(values) == 1 else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
+    return f"{mean:{form}}" if len(values) < 3 else f"{mean:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def whole(value: float | None) -> Cell:
