@@ -6,12 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from accelerate import Accelerator
 from peft import AdaLoraConfig, PeftConfig, PeftModel, get_peft_model
 from transformers import BertConfig, BertForSequenceClassification
 
 from triadapt import IncreLoraConfig, RankGrowth, TriAdaptLoraConfig
+
+PEFT_WARNINGS = [
+    # PEFT 0.21 still asks transformers 5 for an attribute by its old name, and takes a rank of 0 for a lost shard.
+    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Adapter 'default'.*invalid shape"),
+    # Nor does it know its own AdaLoRA's keys when it checks those of LoRA.
+    pytest.mark.filterwarnings("ignore:The following rank_pattern keys did not match:RuntimeWarning"),
+]
+ADAPTIVE = pytest.mark.parametrize("method", ["triadaptlora", "increlora", "adalora"])
+GROWING = pytest.mark.parametrize("method", ["triadaptlora", "increlora"])
 
 STEPS = 40
 TARGETS = ["query", "value", "output.dense"]
@@ -100,3 +111,8 @@ def batch(step: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(step % 4)
     ids = torch.randint(0, 32, (8, 8), generator=generator)
     return {"input_ids": ids, "labels": (ids[:, 0] > 15).long() + (ids[:, 1] > 15).long()}
+
+
+def growth_over(model: Any, optimizer: torch.optim.Optimizer | None = None, **given: Any) -> RankGrowth:
+    made = optimizer or torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    return RankGrowth(model, made, **(schedule("triadaptlora") | given))
