@@ -110,7 +110,7 @@ def step_times(size: Size, device: str, rounds: int) -> tuple[Table, float]:
         f"Rank {RANK} in {len(adapted(base))} matrices; {rounds} rounds; medians. Kept: by the forward pass for the "
         f"backward pass. The dense form takes {ratio(DENSE, TRIADAPT):.2f} times as long as TriAdaptLoRA."
     ]
-    columns = ("method", "ms", "to LoRA", "to the floor", "kept, MiB")
+    columns = ("method", "ms", "time, of LoRA's", "time, of the floor's", "kept, MiB")
     return Table(title, columns, rows, notes), statistics.median(times[TRIADAPT])
 
 

@@ -74,7 +74,7 @@ def measure(quick: bool = False) -> list[Table]:
         rows.append((label, BLOCK / statistics.median(blocks), ratio))
     title = "Training speed, planted task, 24 matrices, one thread"
     note = f"{steps} steps, blocks of {BLOCK} in turn; medians over blocks. LoRA is PEFT's, in this project's session."
-    return [Table(title, ("method", "steps/s", "to LoRA"), rows, [note])]
+    return [Table(title, ("method", "steps/s", "speed, of LoRA's"), rows, [note])]
 
 
 if __name__ == "__main__":

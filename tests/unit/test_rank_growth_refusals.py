@@ -71,7 +71,7 @@ def test_other_models_adapters_and_optimizers_are_named() -> None:
     frozen = get_peft_model(base(), peft_config("triadaptlora", modules_to_save=["classifier"]))
     for name, parameter in frozen.named_parameters():
         parameter.requires_grad_("classifier" in name)
-    with pytest.raises(ValueError, match=r"inference_mode: .*query.triadaptlora_A is frozen; .*is_trainable=True"):
+    with pytest.raises(ValueError, match=r"query.triadaptlora_A is frozen: .*is_trainable=True"):
         growth_over(frozen)
     model = get_peft_model(base(), peft_config("triadaptlora"))
     with pytest.raises(ValueError, match=r"optimizer: it does not hold .*query.triadaptlora_A; make it after"):
@@ -138,6 +138,15 @@ def test_an_adapter_and_an_optimizer_of_different_checkpoints_are_refused(tmp_pa
     loop.model.save_pretrained(str(tmp_path))
     with pytest.raises(ValueError, match=r"optimizer: its state is of an adapter of total rank \d+, the model's"):
         Loop("triadaptlora", loaded=tmp_path)
+
+
+def test_a_budget_that_will_be_missed_and_a_growth_without_its_state_are_warned_of(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"the budget of 24 is not reached: 1 events end at total rank"):
+        growth_over(get_peft_model(base(), peft_config("triadaptlora")), interval=30)
+    loop = Loop("triadaptlora").train(10)
+    loop.growth.close()
+    with pytest.warns(UserWarning, match=r"total rank \d+ where it began with 8, .* load the optimizer's state first"):
+        growth_over(loop.model)
 
 
 def test_another_schedule_on_resuming_is_refused(tmp_path: Path) -> None:

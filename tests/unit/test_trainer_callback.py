@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
     pytest.mark.filterwarnings("ignore:Adapter 'default'.*invalid shape"),
     pytest.mark.filterwarnings("ignore:The following rank_pattern keys did not match:RuntimeWarning"),
+    # Forty steps are too few for the budget.
+    pytest.mark.filterwarnings("ignore:the budget of .* is not reached:UserWarning"),
     # The Trainer asks for pinned memory where there is no accelerator.
     pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true:UserWarning"),
 ]

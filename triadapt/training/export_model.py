@@ -81,6 +81,7 @@ def _save_adapter(session: Session, folder: Path) -> None:
         # PEFT takes a matrix that AdaLoRA pruned to rank 0 for a shard that was lost.
         warnings.filterwarnings("ignore", "Adapter 'default': .* invalid shape")
         model.save_pretrained(str(folder))
+        (folder / "README.md").unlink(missing_ok=True)  # PEFT's card is an empty form
         tensors = get_peft_model_state_dict(model, adapter_name=ADAPTER)
     inside = _inside(session)
     if not inside:
@@ -158,15 +159,17 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
     total = int(session.method.ranks().sum())
     parts = [
         f"# {info.name or info.id}",
-        f"{label} on `{config.task}`: {session.step} of {config.steps} steps, total rank {total}.",
+        f"{label} on `{config.task}`: {session.step} of {config.steps} steps, total rank {total}. The lines below run "
+        f"with this folder as the working directory.",
     ]
     base = f'AutoModel.from_pretrained("{name}")' if name else "task.build_model()"
     head = ["from transformers import AutoModel"] if name else PLANTED_BASE
     if "adapter" in forms:
-        ours = ["import triadapt  # makes PEFT know the tuner"] if config.method in OWN_TUNERS else []
+        ours = [REGISTER] if config.method in OWN_TUNERS else []
         parts += ["## adapter", _code([*head, "from peft import PeftModel", *ours, _load(base, "adapter")])]
     if "lora" in forms:
-        parts += ["## lora", "The same change of the weights as plain LoRA; PEFT alone loads it."]
+        alone = "; PEFT alone loads it" if name else ""
+        parts += ["## lora", f"The same change of the weights as plain LoRA{alone}."]
         parts += [_code([*head, "from peft import PeftModel", _load(base, "lora")])]
     if "merged" in forms and name:
         parts += ["## merged", _code([*head, 'model = AutoModel.from_pretrained("merged")'])]
@@ -179,6 +182,7 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
 
 
 OWN_TUNERS = ("triadaptlora", "increlora")
+REGISTER = "from triadapt import TriAdaptLoraConfig  # importing it makes PEFT know the tuners"
 PLANTED_BASE = [
     "from pathlib import Path",
     "from triadapt.config import load_toml, parse_config",

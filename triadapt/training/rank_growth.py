@@ -30,6 +30,7 @@ from triadapt.training.rank_growth_checks import (
     mark,
     refuse_without_gradient,
     unwrapped,
+    warn_of_a_fresh_start,
 )
 
 KEY = "rank_growth"
@@ -118,6 +119,7 @@ class RankGrowth:
         self.run: MethodRun = run_class(inner, self.matrices, self.config, adapter)
         if state is None:
             check_schedule(self.config, len(self.matrices), int(self.run.ranks().sum()))
+            warn_of_a_fresh_start(inner.peft_config[adapter], self.run.ranks())
         else:
             check_state(state, self.config, self.run.ranks())
         self.step = 0

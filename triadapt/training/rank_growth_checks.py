@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,8 +64,8 @@ def configuration(
 
 
 def check_schedule(config: AllocationConfig, matrices: int, total_rank: int) -> None:
-    """Raises ConfigError for a schedule that would change no rank: shown as a warning where one plays, a mistake where
-    a model of one's own is at stake."""
+    """Raises ConfigError for a schedule that would change no rank, which is shown as a warning where one plays and is a
+    mistake where a model of one's own is at stake. Warns of one that misses the budget."""
     plan = preview(config, matrices, total_rank)
     if METHODS[config.method].allocation == "grows" and plan.target <= total_rank:
         raise ConfigError(
@@ -75,6 +76,20 @@ def check_schedule(config: AllocationConfig, matrices: int, total_rank: int) -> 
         )
     if plan.warnings and not plan.rows:
         raise ConfigError(plan.warnings)
+    for line in plan.warnings:
+        warnings.warn(line, stacklevel=3)
+
+
+def warn_of_a_fresh_start(config: Any, ranks: NDArray[np.uint16]) -> None:
+    """Warns when a grown adapter comes without the state of its growth."""
+    start = getattr(config, "init_r", 0) * len(ranks)
+    if METHODS[str(config.peft_type.value).lower()].allocation == "grows" and int(ranks.sum()) > start:
+        warnings.warn(
+            f"the adapter has total rank {int(ranks.sum())} where it began with {start}, but the optimizer's state "
+            f"says nothing of its growth: the schedule starts at step 0 again; to resume, load the optimizer's state "
+            f"first",
+            stacklevel=3,
+        )
 
 
 def check_parameters(layers: Mapping[str, Any], optimizer: torch.optim.Optimizer, adapter: str) -> None:
@@ -88,8 +103,8 @@ def check_parameters(layers: Mapping[str, Any], optimizer: torch.optim.Optimizer
         for name, parameter in adapter_parameters(layer, adapter):
             if not parameter.requires_grad:
                 raise ValueError(
-                    f"inference_mode: {path}.{name} is frozen; wrap the model with inference_mode=False or load the "
-                    f"adapter with is_trainable=True"
+                    f"{path}.{name} is frozen: wrap the model with inference_mode=False, load the adapter with "
+                    f"is_trainable=True, or give it requires_grad_(True)"
                 )
             if id(parameter) not in held:
                 raise ValueError(
