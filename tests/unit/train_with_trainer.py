@@ -31,7 +31,7 @@ def adapter(method: str, steps: int) -> tuple[PeftConfig, RankGrowthCallback]:
         return TriAdaptLoraConfig(reference_rank=3, **shared), growing
     if method == "increlora":
         return IncreLoraConfig(reference_rank=3, **shared), growing
-    schedule = {"tinit": 10, "tfinal": 20, "deltaT": 10, "total_step": steps}
+    schedule = {"tinit": 10, "tfinal": steps // 10, "deltaT": 10, "total_step": steps}
     return AdaLoraConfig(init_r=5, target_r=3, **schedule, **shared), RankGrowthCallback()
 
 
