@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from triadapt.ui.front_door import on_to_the_page
+from triadapt.ui.front_door import on_to_the_page, to_play
 from triadapt.ui.page_style import begin_page
 
 # An emoji as icon: a Material icon would be fetched from another host.
@@ -11,8 +11,10 @@ begin_page()
 
 page = st.navigation(
     [
-        st.Page("pages/play.py", title="Play", icon=":material/play_circle:", default=True),
+        st.Page("pages/play.py", title="Play", icon=":material/play_circle:", url_path="home", default=True),
         st.Page("pages/runs.py", title="Runs", icon=":material/list:", url_path="runs"),
+        # Play is the default page, which Streamlit serves at / and nowhere else; who types /play gets there too.
+        st.Page(to_play, title="Play", url_path="play", visibility="hidden"),
     ],
     position="top",
 )

@@ -25,3 +25,8 @@ def on_to_the_page() -> None:
     if wanted is not None:
         page, address = wanted
         st.switch_page(page, query_params=address)
+
+
+def to_play() -> None:
+    """The page at `/play`, which is the first page under its own name."""
+    st.switch_page("pages/play.py", query_params=st.query_params.to_dict())
