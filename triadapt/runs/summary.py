@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import Checkpointed, Evaluation, Finished, Geometry, RankEvent, Stamped, Started, Step, encode
+from triadapt.events import Checkpointed, Evaluation, Finished, RankEvent, Stamped, Started, Step, encode
 from triadapt.runs.bundle import Readable
+from triadapt.views.final_ranks import first_and_final_ranks
 from triadapt.views.recovery import recovery
 
 
@@ -19,7 +20,7 @@ def summary(reader: Readable) -> dict[str, Any]:
     equal trainings share. Raises DamagedRunError."""
     info, events = reader.info(), reader.events()
     started = next((s.event for s in events if isinstance(s.event, Started)), None)
-    ranks, start = _ranks(events, started)
+    ranks, start = first_and_final_ranks(events, started)
     metrics: dict[str, float] = {}
     parameters = started.trainable_parameters if started else None
     for stamped in events:
@@ -47,25 +48,6 @@ def summary(reader: Readable) -> dict[str, Any]:
         "seconds": info.seconds,
         "steps_per_second": (len(times) - 1) / span if span > 0 else None,
     }
-
-
-def _ranks(
-    events: Sequence[Stamped], started: Started | None
-) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint16] | None]:
-    """Ranks of each matrix `(n,)` at the end and at the start.
-
-    A run that never allocated has no event with ranks until the first geometry; every method starts even.
-    """
-    if started is None or not started.matrices:
-        return None, None
-    n = len(started.matrices)
-    changes = [stamped.event for stamped in events if isinstance(stamped.event, RankEvent)]
-    even = np.full(n, started.start_total_rank // n, np.uint16)
-    start = changes[0].before if changes else even
-    if changes:
-        return changes[-1].ranks, start
-    shapes = [stamped.event.ranks for stamped in events if isinstance(stamped.event, Geometry)]
-    return (shapes[-1] if shapes else even), start
 
 
 def _recovery(
