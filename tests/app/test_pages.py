@@ -247,11 +247,11 @@ def test_weights_are_offered_where_there_is_a_checkpoint(
     app = visit("pages/runs.py")
     app.session_state["chosen_run"] = app.dataframe[0].value["Id"][0]
     app.run()
-    assert app.segmented_control("export_kind").options == ["csv", "json", "html", "bundle"]
+    assert not [control for control in app.segmented_control if control.key == "weights_kind"]
     app.session_state["chosen_run"] = with_checkpoint(manager.runs)
     app.run()
-    assert app.segmented_control("export_kind").options[4:] == ["adapter", "lora", "merged"]
-    app.segmented_control("export_kind").set_value("lora").run()
+    assert app.segmented_control("weights_kind").options == ["adapter", "lora", "merged"]
+    app.segmented_control("weights_kind").set_value("lora").run()
     made: list[tuple[Any, ...]] = []
 
     def export_elsewhere(*given: Any) -> None:
@@ -262,16 +262,16 @@ def test_weights_are_offered_where_there_is_a_checkpoint(
     monkeypatch.setattr("triadapt.ui.downloads._export_elsewhere", export_elsewhere)
     app.button("prepare").click().run()
     assert not app.exception and [given[3] for given in made] == ["lora"]
-    assert app.get("download_button")[0].label.startswith("Download ")
-    app.segmented_control("export_kind").set_value("merged").run()
-    assert not app.get("download_button")
+    assert app.get("download_button")[-1].label.startswith("Download ")
+    app.segmented_control("weights_kind").set_value("merged").run()
+    assert [button.label for button in app.get("download_button")] == ["Download"]
 
 
 def test_weights_that_cannot_be_made_say_why(visit: Callable[..., AppTest], manager: Manager) -> None:
     app = visit("pages/runs.py")
     app.session_state["chosen_run"] = with_checkpoint(manager.runs)
     app.run()
-    app.segmented_control("export_kind").set_value("adapter").run()
+    app.segmented_control("weights_kind").set_value("adapter").run()
     app.button("prepare").click().run()
     assert not app.exception
     assert "the weights cannot be exported" in errors(app) and "not a readable checkpoint" in errors(app)

@@ -175,13 +175,15 @@ def test_runs_show_export_and_import_go_round(capsys: pytest.CaptureFixture[str]
     assert [e["kind"] for e in shown["events"][:2]] == ["started", "evaluation"]
     text = run(capsys, "show", ids[0], "--events")[1]
     assert "total rank: 6 of 8" in text and "rank event: 1 of 1 allowed, total rank 5" in text
-    code, out, _ = run(capsys, "export", race, "out", "--what", "csv,json,bundle", "--json")
-    assert code == 0 and len(json.loads(out)) == 6
+    code, out, _ = run(capsys, "export", race, "out", "--what", "csv,parquet,figure,json,bundle", "--json")
+    assert code == 0 and len(json.loads(out)) == 9 + 9 + 2 + 1 + 1
     code, _, err = run(capsys, "export", race, "out", "--what", "json")
     assert code == 2 and "run.json: exists already" in err
+    code, _, err = run(capsys, "export", race, "out/run.json/below", "--what", "replay")
+    assert code == 1 and "Not a directory" in err and len(err.splitlines()) == 1
     assert run(capsys, "export", race, "out", "--what", "json", "--overwrite")[0] == 0
     code, _, err = run(capsys, "export", race, "weights", "--what", "adaptor,lora")
-    assert code == 2 and "known: csv, json, html, bundle, adapter, lora, merged" in err
+    assert code == 2 and "known: csv, parquet, replay, figure, json, bundle, adapter, lora, merged" in err
     code, _, err = run(capsys, "export", race, "weights", "--what", "adapter,csv")
     assert code == 2 and "there are no weights to export" in err and not (tmp_path / "weights").exists()
     code, out, _ = run(capsys, "import", f"out/{race}.jsonl.gz", "--runs", "others", "--json")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,12 +10,9 @@ from triadapt.config import parse_config
 from triadapt.events import Matrix
 from triadapt.figures.loss import loss_curves
 from triadapt.figures.rank_map import rank_grid, rank_map
-from triadapt.figures.replay import SCRIPTS, classic_script, replay_html
 from triadapt.figures.schedule import schedule_svg
 from triadapt.figures.total_rank import total_rank
 from triadapt.methods.registry import METHODS
-from triadapt.ui import __file__ as ui
-from triadapt.views.board import board_frame
 from triadapt.views.plan import plan
 
 MATRICES = [Matrix("a", 0, "v", (4, 4), 8), Matrix("b", 1, "q", (4, 4), 0), Matrix("c", 1, "v", (4, 4), 0)]
@@ -60,23 +54,3 @@ def test_the_sketch_of_a_schedule_is_a_picture_with_words_for_those_who_cannot_s
         assert spec.label in root.attrib["aria-label"]
         assert any(path.attrib.get("stroke") == spec.colour for path in root.iter("{http://www.w3.org/2000/svg}path"))
     assert schedule_svg([]) == ""
-
-
-def test_the_replay_script_has_no_modules_and_no_name_twice() -> None:
-    script = classic_script()
-    assert not re.search(r"^(import|export)\b", script, flags=re.MULTILINE)
-    names = re.findall(r"^(?:class|function|const|let) (\w+)", script, flags=re.MULTILINE)
-    assert len(names) == len(set(names))
-
-
-def test_the_replay_script_takes_every_file_of_the_board_but_the_loader() -> None:
-    files = {path.name for path in Path(ui).parent.joinpath("board").glob("*.js")}
-    assert files == {*SCRIPTS, "load_plotly.js", "first_look.js"}
-
-
-def test_a_replay_page_is_one_file_with_the_frame_inside_and_asks_for_nothing_else() -> None:
-    frame = board_frame("r", [], full=True)
-    page = replay_html(frame, title="A <race>")
-    assert base64.b64encode(frame).decode() in page
-    assert "<title>A &lt;race&gt;</title>" in page
-    assert not re.search(r'<(?:script|link)[^>]+(?:src|href)="', page)

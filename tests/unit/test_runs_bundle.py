@@ -1,5 +1,4 @@
 import base64
-import csv
 import gzip
 import json
 from dataclasses import replace
@@ -10,7 +9,7 @@ import pytest
 from fake_sessions import open_sessions
 
 from triadapt.config import parse_config
-from triadapt.events import Checkpointed, Evaluation, Geometry, RankEvent, Scores, Step, encode
+from triadapt.events import Checkpointed, Geometry, RankEvent, Scores, Step, encode
 from triadapt.runs import bundle
 from triadapt.runs.event_checks import check_events
 from triadapt.runs.export import document, export
@@ -189,29 +188,6 @@ def test_every_recorded_race_can_be_read() -> None:
         assert runs and all(run.info().state == "recorded" for run in runs)
 
 
-def test_tables_hold_every_number_of_the_events(tmp_path: Path, readers: list[RunReader]) -> None:
-    files = export(readers, tmp_path / "out", ["csv"])
-    assert [file.name for file in files] == ["steps.csv", "rank_events.csv", "scores.csv", "evaluations.csv"]
-    tables = {file.stem: list(csv.DictReader(file.read_text().splitlines())) for file in files}
-    events = [(r.info().id, s.event) for r in readers for s in r.events()]
-    assert [(row["run"], int(row["step"]), float(row["loss"])) for row in tables["steps"]] == [
-        (run, e.step, e.loss) for run, e in events if isinstance(e, Step)
-    ]
-    expected = [
-        (run, e.step, str(i), int(e.before[i]), int(e.ranks[i]), int(i in e.chosen))
-        for run, e in events
-        if isinstance(e, RankEvent)
-        for i in range(4)
-    ]
-    assert [
-        (row["run"], int(row["step"]), row["layer"], int(row["before"]), int(row["rank"]), int(row["chosen"]))
-        for row in tables["rank_events"]
-    ] == expected
-    scores = np.array([float(row["score"]) for row in tables["scores"]], np.float32)
-    assert scores.tolist() == np.concatenate([e.scores for _, e in events if isinstance(e, Scores)]).tolist()
-    assert len(tables["evaluations"]) == sum(len(e.metrics) for _, e in events if isinstance(e, Evaluation))
-
-
 def test_the_json_document_is_strict_and_holds_every_event(tmp_path: Path, readers: list[RunReader]) -> None:
     (file,) = export(readers, tmp_path, ["json"])
     read = json.loads(file.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is not JSON"))
@@ -234,12 +210,12 @@ def test_export_names_what_is_there_already_and_writes_nothing(tmp_path: Path, r
     assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
     files = export(readers, tmp_path, ["csv", "bundle"], overwrite=True)
     assert sorted(files) == sorted(tmp_path.iterdir()) and files[-1].name == f"{readers[0].info().race}.jsonl.gz"
-    with pytest.raises(RunError, match="known: csv, json, html, bundle"):
+    with pytest.raises(RunError, match="known: csv, parquet, replay, figure, json, bundle"):
         export(readers, tmp_path, ["csv", "adapter"])
 
 
 def test_the_replay_page_is_one_file_with_the_title_of_the_race(tmp_path: Path, readers: list[RunReader]) -> None:
-    (file,) = export(readers, tmp_path, ["html"])
+    (file,) = export(readers, tmp_path, ["replay"])
     text = file.read_text(encoding="utf-8")
     assert "<title>the race" in text and "</html>" in text
 

@@ -225,8 +225,8 @@ def print_heatmap(panels: Sequence[RankPanel], *, width: float = 6.9) -> go.Figu
             row=at // sheet.columns + 1, col=at % sheet.columns + 1,
         )  # fmt: skip
         figure.layout[f"xaxis{suffix}"].update(
-            domain=[left / wide, right / wide], title={"text": "layer", "standoff": 2, "font": {"size": SIZE * per}}, ticks="", showgrid=False,
-            type="category", dtick=sheet.label_every(layers), tickangle=0,
+            domain=[left / wide, right / wide], ticks="", showgrid=False, type="category", tickangle=0,
+            dtick=sheet.label_every(layers), title={"text": "layer", "standoff": 2, "font": {"size": SIZE * per}},
         )  # fmt: skip
         figure.layout[f"yaxis{suffix}"].update(
             domain=[1 - bottom / high, 1 - top / high], autorange="reversed", type="category", ticks="", showgrid=False
@@ -241,8 +241,9 @@ def print_heatmap(panels: Sequence[RankPanel], *, width: float = 6.9) -> go.Figu
             )  # fmt: skip
     bar = {
         "title": {"text": "rank", "font": {"size": SIZE * per}}, "thickness": 8 * per, "outlinewidth": 0,
-        "dtick": _tick(sheet.top), "tickfont": {"size": SIZE * per}, "x": 1 - (BAR - 8) / sheet.width, "xanchor": "left",
-        "xpad": 0, "y": 1, "yanchor": "top", "len": (sheet.tall - FOOT + 4) / sheet.height, "ypad": 0,
+        "dtick": _tick(sheet.top), "tickfont": {"size": SIZE * per}, "x": 1 - (BAR - 8) / sheet.width,
+        "xanchor": "left", "xpad": 0, "y": 1, "yanchor": "top", "ypad": 0,
+        "len": (sheet.tall - FOOT + 4) / sheet.height,
     }  # fmt: skip
     figure.update_layout(
         width=round(wide), height=round(high), margin={"l": 0, "r": 0, "t": 0, "b": 0}, template="plotly_white",

@@ -21,8 +21,8 @@ BOARD = Path(__file__).parent.parent / "ui" / "board"
 PAGE = Path(__file__).parent / "replay_page"
 # Each file after those it imports; what only a server or Plotly needs is left out.
 BOARD_SCRIPTS = (
-    "frames.js", "theme.js", "rankmap.js", "curves.js", "why.js", "matrix.js", "scrubber.js", "chips.js", "health.js",
-    "board.js",
+    "frames.js", "pictures.js", "theme.js", "rankmap.js", "curves.js", "why.js", "matrix.js", "scrubber.js", "chips.js",
+    "health.js", "board.js",
 )  # fmt: skip
 PAGE_SCRIPTS = ("axes.js", "traces.js", "plot.js", "start.js")
 

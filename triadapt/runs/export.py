@@ -31,8 +31,8 @@ def export(readers: Sequence[Readable], folder: Path, what: Sequence[str], *, ov
     """Write the forms named in `what` (of `WHAT`) of a run, or of the runs of a race, into `folder`.
 
     csv, parquet: a file for each of `tables.tables`, such as steps.csv; each row names its run. replay: replay.html.
-    figure: ranks.svg, the ranks at the end. json: run.json. bundle: NAME.jsonl.gz with the id of the run or race.
-    Returns the files.
+    figure: the ranks at the end as SVG, for one column of a paper and for two. json: run.json. bundle: NAME.jsonl.gz
+    with the id of the run or race. Returns the files.
 
     Raises RunError for an unknown form and for a damaged run, FileExistsError before anything is written when a file is
     there already and `overwrite` is not set, OSError.
@@ -136,8 +136,13 @@ def _replay(runs: Runs) -> Files:
 
 def _figure(runs: Runs) -> Files:
     panels = import_module("triadapt.views.final_ranks").rank_panels(runs)
-    picture = str(import_module("triadapt.figures.print_heatmap").heatmap_svg(panels))
-    return {"ranks.svg": picture.encode()}
+    drawing = import_module("triadapt.figures.print_heatmap")
+    if not panels:
+        raise RunError("figure: no run has adapted matrices yet, so there are no ranks to draw")
+    return {
+        f"ranks-{name.replace(' ', '-')}.svg": str(drawing.heatmap_svg(panels, width=width)).encode()
+        for name, width in drawing.WIDTHS.items()
+    }
 
 
 _FORMS: dict[str, Callable[[Runs], Files]] = {

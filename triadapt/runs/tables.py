@@ -165,7 +165,8 @@ def _inside(ranks: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _spectrum(rows: Sequence[Stamped], matrices: pd.DataFrame, _kind: str) -> pd.DataFrame:
-    events = [event for _, event in _of(Geometry, rows) if len(event.singular)]
+    found = [event for _, event in _of(Geometry, rows)]
+    events = [event for event in found if len(event.singular) == int(event.ranks.sum())]
     parts = [_inside(event.ranks) for event in events]
     counts = [len(event.singular) for event in events]
     table = _at([event.step for event in events], counts, _int([where for where, _ in parts]), matrices)
@@ -175,9 +176,10 @@ def _spectrum(rows: Sequence[Stamped], matrices: pd.DataFrame, _kind: str) -> pd
 
 
 def _core(rows: Sequence[Stamped], matrices: pd.DataFrame, kind: str) -> pd.DataFrame:
-    events = [event for _, event in _of(Geometry, rows) if len(event.core)]
     square = kind == "triangular"
-    parts = [_inside(event.ranks.astype(np.int64) ** (2 if square else 1)) for event in events]
+    sizes = [(event, event.ranks.astype(np.int64) ** (2 if square else 1)) for _, event in _of(Geometry, rows)]
+    events = [event for event, size in sizes if len(event.core) == int(size.sum())]
+    parts = [_inside(size) for event, size in sizes if len(event.core) == int(size.sum())]
     counts = [len(event.core) for event in events]
     table = _at([event.step for event in events], counts, _int([where for where, _ in parts]), matrices)
     width = _int([event.ranks.astype(np.int64)[where] for event, (where, _) in zip(events, parts, strict=True)])

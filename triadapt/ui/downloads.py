@@ -1,4 +1,4 @@
-"""Files of a run to take away: tables and replays made here, weights by a process of their own."""
+"""What can be taken away of a run: data and pictures made here, weights by a process of their own."""
 
 from __future__ import annotations
 
@@ -7,41 +7,112 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
+from triadapt.figures.print_heatmap import WIDTHS, heatmap_svg, picture_options, print_heatmap
 from triadapt.runs.export import MODEL_FORMS, WHAT, export
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find
 from triadapt.runs.reader import RunReader
+from triadapt.views.final_ranks import RankPanel, rank_panels
 from triadapt.workers.manager import RunManager
 
-HELP = (
-    "csv: steps, rank events, scores, evaluations; json: everything; html: a replay that opens offline; bundle: one "
-    "file that Import reads back; adapter: the weights as PEFT saves them; lora: the same as plain LoRA, which loads "
-    "without triadapt; merged: the model with the adapter in its weights."
+# Ending and type of what is downloaded; a zip where there are several files.
+ENDINGS = {
+    "csv": ("-csv.zip", "application/zip"),
+    "parquet": ("-parquet.zip", "application/zip"),
+    "replay": ("-replay.html", "text/html"),
+    "json": (".json", "application/json"),
+    "bundle": (".jsonl.gz", "application/gzip"),
+}
+DATA_HELP = (
+    "csv, parquet: everything recorded, as tables; replay: the race as one small page that plays without a server or "
+    "network; figure: the ranks at the end, as papers print them; json: everything in one document; bundle: one file "
+    "that Import reads back."
+)
+WEIGHTS_HELP = (
+    "adapter: the weights as PEFT saves them; lora: the same as plain LoRA, which loads without triadapt; merged: the "
+    "model with the adapter in its weights."
 )
 
 
 def export_panel(manager: RunManager, info: RunInfo) -> None:
-    """Choose a form and download it. Weights are made on request, because they take some seconds and torch."""
-    forms = [*WHAT, *(MODEL_FORMS if has_weights(info) else ())]
+    """Choose what to take away, of the run or of its race. Nothing is made before it is asked for."""
+    whole = bool(info.race) and st.checkbox("The whole race", value=True, key="export_race")
+    view = info.race if whole else info.id
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        what = str(st.segmented_control("Export", forms, default="csv", required=True, key="export_kind", help=HELP))
-        whole = bool(info.race) and st.checkbox("The whole race", value=True, key="export_race")
-        view = info.race if whole else info.id
+        _data(manager, view)
+    if st.session_state["export_kind"] == "figure":
+        _picture(manager, view)
+    if has_weights(info):
+        _weights(manager, view)
+
+
+def _data(manager: RunManager, view: str) -> None:
+    what = str(
+        st.segmented_control(
+            "Data and pictures", WHAT, default="csv", required=True, key="export_kind", help=DATA_HELP
+        )
+    )  # fmt: skip
+    if what == "figure":
+        st.selectbox("Width in a paper", list(WIDTHS), index=1, key="picture_width", width=150)
+        if st.button("Draw", icon=":material/grid_on:", key="draw_picture"):
+            st.session_state["picture"] = (view, *_panels(manager, view))
+        return
+    ending, mime = ENDINGS[what]
+    st.download_button(
+        "Download", lambda: taken(manager, view, what), file_name=f"{view}{ending}", mime=mime,
+        icon=":material/download:", key="download",
+    )  # fmt: skip
+
+
+def _panels(manager: RunManager, view: str) -> tuple[list[RankPanel], str]:
+    """Panels of the picture, or what went wrong."""
+    try:
+        panels = rank_panels([(reader.info(), reader.events()) for reader in _readers(manager, view)])
+    except (RunError, OSError) as error:
+        return [], str(error)
+    return panels, "" if panels else "There are no ranks to draw yet: nothing was adapted."
+
+
+def _picture(manager: RunManager, view: str) -> None:
+    """The picture that was drawn for this view."""
+    drawn, panels, error = st.session_state.get("picture", ("", [], ""))
+    if drawn != view:
+        return
+    if error:
+        st.error(error, icon=":material/error:")
+        return
+    width = WIDTHS[st.session_state["picture_width"]]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.download_button(
+            "Download SVG", heatmap_svg(panels, width=width), file_name=f"{view}-ranks.svg", mime="image/svg+xml",
+            icon=":material/download:", key="download_picture",
+        )  # fmt: skip
+        form = str(st.segmented_control("The camera saves", ("svg", "png"), default="png", required=True, key="camera"))
+    st.plotly_chart(
+        print_heatmap(panels, width=width), theme=None, width="content", key="print_heatmap",
+        config=picture_options(f"{view}-ranks", form),
+    )  # fmt: skip
+
+
+def _weights(manager: RunManager, view: str) -> None:
+    """Weights are made on request, because they take some seconds and torch."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        what = str(
+            st.segmented_control(
+                "Weights", MODEL_FORMS, default="adapter", required=True, key="weights_kind", help=WEIGHTS_HELP
+            )
+        )  # fmt: skip
         name = f"{view}-{what}.zip"
-        if what not in MODEL_FORMS:
-            st.download_button(
-                "Download", lambda: zipped(manager, view, what), file_name=name, mime="application/zip",
-                icon=":material/download:", key="download",
-            )  # fmt: skip
-        elif st.button("Prepare", icon=":material/deployed_code:", key="prepare", help="Takes some seconds."):
+        if st.button("Prepare", icon=":material/deployed_code:", key="prepare", help="Takes some seconds."):
             with st.spinner("Making the files..."):
                 st.session_state["prepared"] = (name, *_prepared(manager, view, what))
     ready, data, error = st.session_state.get("prepared", ("", b"", ""))
-    if ready != name or what not in MODEL_FORMS:
+    if ready != name:
         return
     if error:
         st.error(error, icon=":material/error:")
@@ -60,19 +131,25 @@ def has_weights(info: RunInfo) -> bool:
 def _prepared(manager: RunManager, view: str, what: str) -> tuple[bytes, str]:
     """The zip, or what went wrong."""
     try:
-        return zipped(manager, view, what), ""
+        return taken(manager, view, what), ""
     except (RunError, OSError) as error:
         return b"", str(error)
 
 
-def zipped(manager: RunManager, view: str, what: str) -> bytes:
-    """The exported files of a run or race in one zip. Raises RunError, OSError."""
+def _readers(manager: RunManager, view: str) -> Sequence[RunReader]:
+    return [RunReader(manager.runs / info.id) for info in find(manager.runs, view)]
+
+
+def taken(manager: RunManager, view: str, what: str) -> bytes:
+    """The exported file of a run or race, a zip where there are several. Raises RunError, OSError."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / view
         if what in MODEL_FORMS:
             _export_elsewhere(manager.runs, view, folder, what)
         else:
-            export([RunReader(manager.runs / info.id) for info in find(manager.runs, view)], folder, [what])
+            files = export(_readers(manager, view), folder, [what])
+            if len(files) == 1:
+                return files[0].read_bytes()
         memory = io.BytesIO()
         with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.rglob("*")):

@@ -142,7 +142,7 @@ export class RankMap {
       },
     };
     const traces = this.maps.map((map, i) => this.#trace(map, i, layout, numbers ? size : 0));
-    Plotly.react(this.box, [...traces, ...this.maps.map((map, i) => this.#planted(map, i))], layout, {...chartConfig("rank-map"), modeBarButtons: [["toImage"]]});
+    Plotly.react(this.box, [...traces, ...this.maps.map((map, i) => this.#planted(map, i))], layout, chartConfig("rank-map", false));
     if (!this.bound) {
       this.bound = true;
       const label = (event) => this.board.labelAt(this.maps[event.points[0].curveNumber], event.points[0].pointNumber);

@@ -1,4 +1,5 @@
 // Colours and fonts of the page around the board, and the Plotly settings that every chart shares.
+import {pictureButtons} from "./pictures.js";
 
 const THEME_DARK = {text: "#fafafa", background: "#0e1117", second: "#262730", primary: "#56B4E9"};
 const THEME_LIGHT = {text: "#31333f", background: "#ffffff", second: "#f0f2f6", primary: "#0072B2"};
@@ -72,12 +73,12 @@ export function methodColour(run, theme) {
   return theme.dark ? mixColours(colour, "#ffffff", 0.22) : colour;
 }
 
-export function chartConfig(name) {
+// Settings of the chart of the panel `name`; `zooms` false where there is nothing to zoom.
+export function chartConfig(name, zooms = true) {
   return {
     displaylogo: false,
     responsive: false,
-    modeBarButtons: [["toImage", "resetScale2d"]],
-    toImageButtonOptions: {format: "svg", filename: `triadapt-${name}`},
+    modeBarButtons: [[...pictureButtons(name), ...(zooms ? ["resetScale2d"] : [])]],
     doubleClick: "reset",
     showTips: false,
   };
