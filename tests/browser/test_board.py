@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from board_harness import Race, Server, matrices, serving
+from conftest import wait_for
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from triadapt.events import RankEvent
-from triadapt.figures.replay import replay_html
+from triadapt.figures.replay import race_replay
+from triadapt.methods.registry import METHODS
+from triadapt.runs.info import RunInfo
 from triadapt.views.board import board_frame, run_frame
 from triadapt.views.recovery import recovery
 
@@ -377,17 +382,77 @@ def test_scrubbing_a_race_of_72_matrices_keeps_the_frame_rate(open_page: Any, se
     assert fps >= 8  # 30 where nothing else runs (target 20); a shared machine gets less
 
 
-def test_a_replay_page_opens_from_a_file_and_plays(browser: Browser, race: Race, tmp_path: Path) -> None:
+def test_every_panel_is_saved_as_svg_and_png_with_title_legend_and_background(
+    open_page: Callable[..., Page], server: Server, race: Race, tmp_path: Path
+) -> None:
+    page = open_page()
+    server.frames["pictures"] = race.frame(599, view="a/../race <1>", state="finished")
+    page.evaluate("deliverNamed('pictures')")
+    page.wait_for_function(RESTED, polling=50)
+    for panel in ("rank-map", "total-rank", "loss", "metric", "why", "matrix"):
+        bar = page.locator(f"[data-testid={panel}] .modebar-btn[data-title^=Save]")
+        assert [bar.nth(i).get_attribute("data-title") for i in range(bar.count())] == ["Save as SVG", "Save as PNG"]
+    saved = {}
+    for panel, form in (("rank-map", "svg"), ("total-rank", "svg"), ("loss", "png")):
+        page.locator(f"[data-testid={panel}] .tri-chart").hover()
+        with page.expect_download() as download:
+            page.locator(f"[data-testid={panel}] .modebar-btn[data-title$={form.upper()}]").click()
+        assert download.value.suggested_filename == f"triadapt-a-..-race-1-{panel}-step-599.{form}"
+        saved[panel] = tmp_path / f"{panel}.{form}"
+        download.value.save_as(saved[panel])
+    svg = saved["total-rank"].read_text(encoding="utf-8")
+    assert "Total rank and its target" in svg and "step 599" in svg and "rgb(255, 255, 255)" in svg
+    assert all(svg.count(f">{spec.label}<") == 1 for spec in METHODS.values())
+    maps = saved["rank-map"].read_text(encoding="utf-8")
+    assert "Rank of every matrix" in maps and "planted rank" in maps and "AdaLoRA" in maps
+    head = saved["loss"].read_bytes()[:24]
+    box = page.locator("[data-testid=loss] .tri-chart").bounding_box()
+    assert head[1:4] == b"PNG" and box is not None
+    assert int.from_bytes(head[16:20], "big") == 2 * round(box["width"])
+
+
+def test_a_replay_opens_from_a_file_without_a_network_plays_and_scrubs(
+    browser: Browser, race: Race, tmp_path: Path
+) -> None:
+    info = RunInfo("20260102-030405-abcd-lora", race="20260102-030405-abcd", name="Race </script>", task="planted")
     file = tmp_path / "replay.html"
-    file.write_text(replay_html(race.frame(599, state="recorded"), title="Race"), encoding="utf-8")
-    context = browser.new_context(offline=True)
+    runs = [
+        (replace(info, id=f"{info.race}-{method}", method=method, config={"method": method}), rows)
+        for method, rows in race.runs.items()
+    ]
+    file.write_text(race_replay(runs), encoding="utf-8")
+    context = browser.new_context(**WINDOW, color_scheme="dark")
+    asked: list[str] = []
+    context.route(re.compile("^(?!file:)"), lambda route: (asked.append(route.request.url), route.abort()))
+    context.set_offline(True)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text))
     page.goto(file.as_uri())
-    page.wait_for_function("Number(document.querySelector('.tri-board').dataset.step) > 5", polling=20)
-    page.locator(".tri-live").click()
-    page.wait_for_function("document.querySelector('.tri-board').dataset.step === '599'")
+    step = "Number(document.querySelector('.tri-board').dataset.step)"
+    wait_for(lambda: page.evaluate(f"{step} > 5"))  # the page forbids the eval of wait_for_function
+    page.keyboard.press("Space")
+    assert page.evaluate("board.scrubber.playing") is None
+    assert page.locator("h1").inner_text() == "Race </script>"
     assert page.locator("[data-testid=rank-map] .hm").count() == 4
-    assert errors == []
+    at = page.evaluate(step)
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(step) == at + 1
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+ArrowRight")
+    first = min(row.event.step for rows in race.runs.values() for row in rows if isinstance(row.event, RankEvent))
+    assert page.evaluate(step) == first
+    wait_for(lambda: page.evaluate("!board.rankMap.drafted && !board.frame"))
+    assert f"Step {first}, linear rule" in page.locator("[data-testid=why] .tri-words").inner_text()
+    page.locator("[data-testid=scrubber] input").fill("300")
+    wait_for(lambda: page.evaluate("!board.rankMap.drafted && !board.frame"))
+    drawn = page.locator("[data-testid=rank-map] .hm").first.locator("text").all_text_contents()
+    ranks = [row.event for row in race.until("triadaptlora", 300) if isinstance(row.event, RankEvent)][-1].ranks
+    assert [int(text) for text in drawn] == ranks.tolist()
+    page.locator("[data-testid=rank-map] .hm rect").first.hover()
+    assert "planted rank" in page.locator("[data-testid=rank-map] .tri-tip").inner_text()
+    page.keyboard.press("End")
+    assert page.evaluate(step) == 599 and page.evaluate("board.theme.dark")
+    assert (errors, asked) == ([], [])
     context.close()
