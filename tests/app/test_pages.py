@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,9 +16,11 @@ from streamlit.testing.v1 import AppTest
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Failed
 from triadapt.methods.registry import METHODS
+from triadapt.runs.bundle import import_bundle, recorded_races
 from triadapt.runs.info import RunError
 from triadapt.runs.library import new_race
 from triadapt.runs.store import RunStore
+from triadapt.ui import downloads
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -265,6 +269,33 @@ def test_weights_are_offered_where_there_is_a_checkpoint(
     assert app.get("download_button")[-1].label.startswith("Download ")
     app.segmented_control("weights_kind").set_value("merged").run()
     assert [button.label for button in app.get("download_button")] == ["Download"]
+
+
+def test_data_and_pictures_are_made_when_they_are_asked_for(
+    visit: Callable[..., AppTest], manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = [race.path for race in recorded_races() if race.slug == "healthy-race"]
+    names = import_bundle(manager.runs, path)
+    race = names[0].rpartition("-")[0]
+    asked: list[Any] = []
+    made = downloads.export
+    monkeypatch.setattr(downloads, "export", lambda *given, **more: (asked.append(given[2]), made(*given, **more))[1])
+    app = visit("pages/runs.py")
+    app.session_state["chosen_run"] = names[0]
+    app.run()
+    assert app.segmented_control("export_kind").options == ["csv", "parquet", "replay", "figure", "json", "bundle"]
+    assert app.checkbox("export_race").value and app.get("download_button")[0].label == "Download"
+    app.segmented_control("export_kind").set_value("figure").run()
+    assert not app.get("download_button") and not app.get("plotly_chart") and not asked
+    app.button("draw_picture").click().run()
+    app.selectbox("picture_width").set_value("one column").run()
+    assert not app.exception and len(app.get("plotly_chart")) == 1
+    assert app.get("download_button")[0].label == "Download SVG"
+    app.checkbox("export_race").set_value(False).run()
+    assert not app.get("plotly_chart")  # what was drawn is another picture
+    csv = zipfile.ZipFile(io.BytesIO(downloads.taken(cast(Any, manager), race, "csv")))
+    assert f"{race}/ranks.csv" in csv.namelist() and asked == [["csv"]]
+    assert downloads.taken(cast(Any, manager), names[0], "replay").startswith(b"<!doctype html>")
 
 
 def test_weights_that_cannot_be_made_say_why(visit: Callable[..., AppTest], manager: Manager) -> None:

@@ -63,7 +63,7 @@ def test_the_figure_holds_the_same_ranks_and_saves_at_300_dots_an_inch() -> None
     assert (figure.layout.width, figure.layout.coloraxis.cmax) == (662, 9)
     assert [trace.z.sum() for trace in figure.data] == [p.total for p in panels]
     assert len(figure.layout.shapes) == 2
-    assert picture_options("a", "png")["toImageButtonOptions"]["scale"] * 96 == 300
+    assert picture_options("a", "png", figure)["toImageButtonOptions"]["scale"] * 96 == 300
 
 
 def test_bad_sizes_and_nothing_to_draw_are_named() -> None:

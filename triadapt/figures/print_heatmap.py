@@ -258,10 +258,11 @@ def print_heatmap(panels: Sequence[RankPanel], *, width: float = 6.9) -> go.Figu
     return figure
 
 
-def picture_options(name: str, form: str) -> dict[str, Any]:
-    """Plotly's settings under which the camera of the figure saves it as `form`, `svg` or `png`, the latter with 300
-    dots an inch."""
+def picture_options(name: str, form: str, figure: go.Figure) -> dict[str, Any]:
+    """Plotly's settings under which the camera of `figure` saves it as `form`, `svg` or `png`, the latter with 300 dots
+    an inch, at the size of the paper whatever the window's is."""
+    saved = {"width": figure.layout.width, "height": figure.layout.height, "scale": DPI / 96 if form == "png" else 1}
     return {
         "displaylogo": False, "modeBarButtons": [["toImage"]], "responsive": False,
-        "toImageButtonOptions": {"format": form, "filename": name, "scale": DPI / 96 if form == "png" else 1},
+        "toImageButtonOptions": {"format": form, "filename": name, **saved},
     }  # fmt: skip

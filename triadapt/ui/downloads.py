@@ -93,9 +93,10 @@ def _picture(manager: RunManager, view: str) -> None:
             icon=":material/download:", key="download_picture",
         )  # fmt: skip
         form = str(st.segmented_control("The camera saves", ("svg", "png"), default="png", required=True, key="camera"))
+    figure = print_heatmap(panels, width=width)
     st.plotly_chart(
-        print_heatmap(panels, width=width), theme=None, width="content", key="print_heatmap",
-        config=picture_options(f"{view}-ranks", form),
+        figure, theme=None, width="content", key="print_heatmap",
+        config=picture_options(f"{view}-ranks", form, figure),
     )  # fmt: skip
 
 

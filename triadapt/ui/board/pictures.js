@@ -35,13 +35,15 @@ export function panelPicture(box, name, format) {
   const legend = named.size > 0;
   const {width, height, margin = {}} = box.layout;
   const below = legend ? PICTURE_LEGEND : 0;
-  const text = [`<b>${words("h3")}</b>`, [words(".tri-note"), `step ${step}`].filter(Boolean).join(", ")].join("<br>");
+  // A note with a key in it says what the legend says.
+  const note = panel && panel.querySelector(".tri-key") ? "" : words(".tri-note");
+  const text = [`<b>${words("h3")}</b>`, [note, `step ${step}`].filter(Boolean).join(", ")].join("<br>");
   const layout = {
     ...box.layout, width, height: height + PICTURE_TITLE + below, paper_bgcolor: theme.background, plot_bgcolor: theme.background,
     margin: {...margin, t: (margin.t || 0) + PICTURE_TITLE, b: (margin.b || 0) + below}, showlegend: legend,
     legend: {orientation: "h", x: 0, xanchor: "left", y: 0, yref: "container", yanchor: "bottom", font: {size: 11, color: theme.text}},
     title: {
-      text, x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: {l: 8, t: 8}, automargin: false,
+      text, x: 0, xref: "container", xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: {l: 8, t: 18}, automargin: false,
       font: {size: 12, color: theme.text, family: theme.font},
     },
   };
