@@ -10,12 +10,18 @@ function barIcon(word) {
   };
 }
 
-// Buttons for the bar of the panel `name`.
+const barButtons = new Map();
+
+// Buttons for the bar of the panel `name`. The same objects at every call: Plotly takes another function for another
+// configuration, and then draws the whole chart anew.
 export function pictureButtons(name) {
-  const button = (format, title) => ({
-    name: `save-${format}`, title, icon: barIcon(format.toUpperCase()), click: (box) => savePicture(box, name, format),
-  });
-  return [button("svg", "Save as SVG"), button("png", "Save as PNG")];
+  if (!barButtons.has(name)) {
+    barButtons.set(name, ["svg", "png"].map((format) => ({
+      name: `save-${format}`, title: `Save as ${format.toUpperCase()}`, icon: barIcon(format.toUpperCase()),
+      click: (box) => savePicture(box, name, format),
+    })));
+  }
+  return barButtons.get(name);
 }
 
 // What is saved, and under which name: `box` is a chart of the board, `view`, step and theme are those of the board around it.
