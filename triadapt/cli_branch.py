@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from typing import Any
 
 from triadapt.cli_train import run_to_the_end
 from triadapt.config import ConfigError, set_value
-from triadapt.runs.branch import BranchPlan, flat, make_branch, plan_branch
+from triadapt.runs.branch import flat, make_branch, plan_branch
 from triadapt.runs.info import RunError, told_changes
 from triadapt.runs.library import runs_folder
 
@@ -18,7 +19,10 @@ def branch(options: Namespace) -> int:
     plan = plan_branch(folder, options.run, _values(options.set), _step(options.at))
     race = make_branch(folder, plan, options.name)
     if not options.json:
-        print(_told(plan))
+        what = told_changes(plan.changes) or "nothing changed"
+        print(f"branching from {plan.parent.id} at {plan.point.label()}: {what}")
+    for line in plan.warnings:
+        print(f"warning: {line}", file=sys.stderr)
     return run_to_the_end(race.id, race.folders, options, resume=True)
 
 
@@ -43,10 +47,3 @@ def _step(text: str | None) -> int | None:
         raise RunError(f"--at {text!r}: expected a step, a whole number from 0")
     return int(text)
 
-
-def _told(plan: BranchPlan) -> str:
-    lines = [
-        f"branching from {plan.parent.id} at {plan.point.label()}: {told_changes(plan.changes) or 'nothing changed'}",
-        *(f"warning: {line}" for line in plan.warnings),
-    ]
-    return "\n".join(lines)

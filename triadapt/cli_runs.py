@@ -30,11 +30,11 @@ def runs(options: Namespace) -> int:
         print(f"no runs in {runs_folder(options.runs)}; start one with `triadapt train`")
         return 0
     columns = ["run", "name", "state", "step", "total rank", "metric"]
-    origins = any(info.origin for info in infos)
-    table = Table(*columns, *(["from"] if origins else []), box=None, header_style="bold")
+    parents = any(info.parent for info in infos)
+    table = Table(*columns, *(["from"] if parents else []), box=None, header_style="bold")
     for info in infos:
         cells = [info.id, info.name, info.state, _steps(info), _rank(info), _metric(info) or info.error]
-        table.add_row(*cells, *([info.origin] if origins else []))
+        table.add_row(*cells, *([info.parent] if parents else []))
     print_table(table)
     return 0
 

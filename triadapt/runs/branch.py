@@ -227,7 +227,7 @@ def _check_budget(
         )
     if allocation == "grows" and "reference_rank" in changes and target < held:
         raise ConfigError(
-            [f"reference_rank = {new.reference_rank}: a budget of {target}, below the total rank of {held} held at step "
+            [f"reference_rank = {new.reference_rank}: a budget of {target}, below the total rank of {held} at step "
              f"{step}; choose at least {-(-held // count)}, or branch at an earlier step"]
         )  # fmt: skip
     names = [name for name in changes if name in (*SCHEDULE, "steps", f"{new.method}.final_share")]
@@ -243,7 +243,7 @@ def _check_budget(
     if rows and rows[0]["total_rank"] > held:
         raise ConfigError(
             [f"{_named(changes, names)}: the budget at the next event, step {rows[0]['step']}, would be "
-             f"{rows[0]['total_rank']}, above the total rank of {held} held at step {step}, and what is pruned does not "
+             f"{rows[0]['total_rank']}, above the total rank of {held} at step {step}, and what is pruned does not "
              f"come back; choose a schedule that prunes earlier, or branch at an earlier step"]
         )  # fmt: skip
 

@@ -127,6 +127,13 @@ class RunInfo:
         return BranchedFrom.of(self.lineage.get("branched_from"))
 
     @property
+    def parent(self) -> str:
+        """The run it comes from, short, for a table; empty for a run that was trained here from its first step."""
+        if self.branched_from is not None:
+            return f"{self.branched_from.run} at {self.branched_from.step}"
+        return str(self.lineage.get("run", ""))
+
+    @property
     def origin(self) -> str:
         """The lineage in words; empty for a run that was trained here from its first step."""
         imported = self.lineage.get("imported")
