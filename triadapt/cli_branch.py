@@ -46,4 +46,3 @@ def _step(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise RunError(f"--at {text!r}: expected a step, a whole number from 0")
     return int(text)
-

@@ -274,7 +274,8 @@ def test_a_branch_cut_short_leaves_no_run(where: str, parent: Any, monkeypatch: 
         seen.append(len(list_runs(folder)))
         raise OSError("no space left")
 
-    monkeypatch.setattr(branches.shutil if where == "copyfile" else branches.RunStore, {"RunStore": "create"}.get(where, where), torn)  # fmt: skip
+    target, name = (branches.shutil, "copyfile") if where == "copyfile" else (branches.RunStore, "create")
+    monkeypatch.setattr(target, name, torn)
     with pytest.raises(OSError, match="no space left"):
         make_branch(folder, plan)
     assert seen == [1] and [path.name for path in folder.iterdir()] == [run_id]
@@ -310,7 +311,11 @@ def test_the_command_branches_says_from_where_and_lists_it(parent: Any, capsys: 
     assert f"from:       branched from {run_id} at step 12: interval 3 -> 5" in capsys.readouterr().out
     assert cli.main(["runs", *shared]) == 0
     assert f"{run_id} at 12" in capsys.readouterr().out
-    wrong_ones = {"--at=x": "--at 'x': expected a step", "--set=interval": "expected key=value", "--set=seed=1": "seed = 1: "}
+    wrong_ones = {
+        "--at=x": "--at 'x': expected a step",
+        "--set=interval": "expected key=value",
+        "--set=seed=1": "seed = 1: ",
+    }
     for wrong, line in wrong_ones.items():
         assert cli.main(["branch", run_id, wrong, *shared]) == 2
         assert line in capsys.readouterr().err

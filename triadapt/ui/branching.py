@@ -24,29 +24,29 @@ MOST_STEPS_NAMED = 4
 
 
 def branch_control(manager: RunManager, race: Shown | None) -> None:
-    """A popover: which run, from which checkpoint, with which settings. Nothing for a race without checkpoints."""
-    if race is None or race.recorded:
-        return
-    runs = {info.id: info for info, _ in race.runs if info.state != "damaged" and has_weights(info)}
-    if not runs:
-        return
+    """A popover: which run, from which checkpoint, with which settings. Always there, so that the row of buttons stays
+    as it is; of no use for a recorded race, which comes without checkpoints."""
+    whole = [] if race is None or race.recorded else [info for info, _ in race.runs if info.state != "damaged"]
+    runs = {info.id: info for info in whole if has_weights(info)}
+    plan: BranchPlan | None = None
     # Opening asks for the page again, because a race that runs has made new checkpoints since. A new place each time
     # the view changes closes it.
     with st.popover(
-        "Branch", icon=":material/call_split:", key=f"branch-{on_view().turn}", on_change="rerun",
+        "Branch", icon=":material/call_split:", key=f"branch-{on_view().turn}", on_change="rerun", disabled=not whole,
         help="Go on from a checkpoint of this race as a new run with other settings.",
     ):  # fmt: skip
         try:
-            plan = _form(manager, runs)
+            plan = _form(manager, runs) if runs else None
         except (RunError, ConfigError, OSError, sqlite3.Error) as error:
-            plan = None
             for line in error.lines if isinstance(error, ConfigError) else [str(error)]:
                 st.error(line, icon=":material/error:")
         if plan is not None:
             _say(plan)
+        elif not runs:
+            st.caption("No checkpoint yet: the next rank event, a stop or the end makes one.")
         st.button(
-            "Start the branch", type="primary", icon=":material/call_split:", key="branch_button", disabled=plan is None,
-            on_click=_want_branch, help="The run it comes from stays as it is.",
+            "Start the branch", type="primary", icon=":material/call_split:", key="branch_button",
+            disabled=plan is None, on_click=_want_branch, help="The run it comes from stays as it is.",
         )  # fmt: skip
     if st.session_state.pop("branch_wanted", False) and plan is not None:
         start_branch(manager, plan)
@@ -59,7 +59,7 @@ def _want_branch() -> None:
 def _form(manager: RunManager, runs: dict[str, RunInfo]) -> BranchPlan:
     run_id = next(iter(runs))
     if len(runs) > 1:
-        run_id = st.selectbox("Run", list(runs), key="branch-run", format_func=lambda run: _label(runs[run]))
+        run_id = st.selectbox("Run", list(runs), key=f"branch-{run_id}-run", format_func=lambda run: _label(runs[run]))
     info = runs[run_id]
     config = config_of(info)
     points = {point.step: point for point in reversed(branch_points(manager.runs / run_id))}
@@ -68,8 +68,10 @@ def _form(manager: RunManager, runs: dict[str, RunInfo]) -> BranchPlan:
     # The newest from which the schedule still has a say; at the very end only a longer run has anything to train.
     left = [step for step in points if step + 1 < config.steps]
     open_ones = [step for step in left if points[step].total_rank != info.target_total_rank]
+    first = [*open_ones, *left, *points][0]
     step = st.selectbox(
-        "From", list(points), index=list(points).index([*open_ones, *left, *points][0]), key=f"branch-{run_id}-from", format_func=lambda step: points[step].label(),
+        "From", list(points), index=list(points).index(first), key=f"branch-{run_id}-from",
+        format_func=lambda step: points[step].label(),
         help="The checkpoints on disk: one at each rank event, at a stop and at the end.",
     )  # fmt: skip
     point: BranchPoint = points[step]
