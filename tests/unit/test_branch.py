@@ -126,11 +126,9 @@ def test_a_branch_without_changes_repeats_its_parent_to_the_bit(method: str, par
 
 
 CHANGES = {
-    "interval": ("triadaptlora", {"interval": 5}),
-    "warm-up and growth": ("triadaptlora", {"warmup": 20, "growth": "linear"}),
+    "warm-up, interval and growth": ("triadaptlora", {"warmup": 20, "interval": 4, "growth": "linear"}),
     "a larger budget": ("triadaptlora", {"reference_rank": 4, "interval": 1}),
-    "top h": ("increlora", {"top_h": 1, "interval": 4}),
-    "a larger budget of top h": ("increlora", {"reference_rank": 4, "interval": 2}),
+    "a larger budget and top h": ("increlora", {"reference_rank": 4, "interval": 2, "top_h": 3}),
     "pruning more seldom": ("adalora", {"interval": 5}),
     "pruning further": ("adalora", {"reference_rank": 2}),
     "more steps": ("triadaptlora", {"steps": 50, "learning_rate": 1e-3, "lr_schedule": "constant"}),
