@@ -88,7 +88,7 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
     chosen = st.selectbox(
         "On view", options, index=None if view is None else options.index(view), key=f"chooser-{on_view().turn}-{view}",
         format_func=lambda name: choices.get(name, name), label_visibility="collapsed", placeholder="No race yet",
-        width=260,
+        width=230,
     )  # fmt: skip
     if chosen is not None and chosen != view:
         on_view().turn_to(chosen)
