@@ -3,12 +3,13 @@
 import streamlit as st
 
 from triadapt.runs.info import RunError
-from triadapt.ui.actions import forget_actions, keep_message, race_buttons, state_notes
+from triadapt.ui.actions import forget_actions, race_buttons, state_notes
 from triadapt.ui.address import enter_view, named_view, on_view
 from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
 from triadapt.ui.feed import REFRESH_SECONDS, feed, reset_board
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.manager import manager
+from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import choices, first_view, shown
 from triadapt.ui.visits import page_entered
 

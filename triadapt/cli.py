@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from triadapt import cli_runs, cli_train
+from triadapt import cli_branch, cli_runs, cli_train
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.runs.export import MODEL_FORMS, WHAT
@@ -40,6 +40,20 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--sessions", default=OPEN_SESSIONS, help=argparse.SUPPRESS)
     _json(train, "print one JSON object at the end")
     train.set_defaults(command=cli_train.train)
+
+    branch = commands.add_parser("branch", help="go on from a checkpoint of a run, as a new run with other settings")
+    branch.add_argument("run", metavar="RUN", help="id of the run")
+    branch.add_argument(
+        "--at", metavar="STEP", help="its newest checkpoint at or before this step; default: the newest"
+    )
+    branch.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of schedule, budget or training"
+    )
+    branch.add_argument("--name", help="name of the new run in the list of runs")
+    branch.add_argument("--sessions", default=OPEN_SESSIONS, help=argparse.SUPPRESS)
+    _folder(branch)
+    _json(branch, "print one JSON object at the end")
+    branch.set_defaults(command=cli_branch.branch)
 
     preview = commands.add_parser("preview", help="the rank events of a schedule, without training")
     _configuration(preview)

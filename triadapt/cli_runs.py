@@ -29,9 +29,12 @@ def runs(options: Namespace) -> int:
     if not infos:
         print(f"no runs in {runs_folder(options.runs)}; start one with `triadapt train`")
         return 0
-    table = Table("run", "name", "state", "step", "total rank", "metric", box=None, header_style="bold")
+    columns = ["run", "name", "state", "step", "total rank", "metric"]
+    parents = any(info.parent for info in infos)
+    table = Table(*columns, *(["from"] if parents else []), box=None, header_style="bold")
     for info in infos:
-        table.add_row(info.id, info.name, info.state, _steps(info), _rank(info), _metric(info) or info.error)
+        cells = [info.id, info.name, info.state, _steps(info), _rank(info), _metric(info) or info.error]
+        table.add_row(*cells, *([info.parent] if parents else []))
     print_table(table)
     return 0
 
@@ -72,7 +75,7 @@ def _print_info(info: RunInfo) -> None:
     lines = {
         "name": info.name, "note": info.note, "state": info.state, "error": info.error, "method": info.method,
         "task": info.task, "steps": _steps(info), "total rank": _rank(info), "metric": _metric(info),
-        "seconds": f"{info.seconds:.1f}", "from": json.dumps(info.lineage) if info.lineage else "",
+        "seconds": f"{info.seconds:.1f}", "from": info.origin,
     }  # fmt: skip
     for name, value in lines.items():
         if value:

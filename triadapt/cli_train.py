@@ -71,12 +71,17 @@ def train(options: Namespace) -> int:
         race_id, folders = race.id, race.folders
     else:
         race_id, folders = _resumed(folder, options)
+    return run_to_the_end(race_id, folders, options, resume=options.resume is not None)
+
+
+def run_to_the_end(race_id: str, folders: list[Path], options: Namespace, *, resume: bool) -> int:
+    """Train run folders in this process and print what came of them. Returns the exit code."""
     commands: queue.SimpleQueue[lockstep.Command] = queue.SimpleQueue()
     with _stop_on_signals(commands), _Progress(folders, shown=not options.json) as progress:
         loop = lockstep.Lockstep(
             folders,
             load(options.sessions),
-            resume=options.resume is not None,
+            resume=resume,
             commands=commands,
             report=progress.report,
             on_event=progress.on_event,

@@ -10,15 +10,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import RunConfig, parse_config
-from triadapt.events import Failed
+from triadapt.events import Checkpointed, Failed, Finished, Matrix, RankEvent, Started, Step
 from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import import_bundle, recorded_races
+from triadapt.runs.branch import BranchPlan, make_branch
 from triadapt.runs.info import RunError
-from triadapt.runs.library import new_race
+from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore
 from triadapt.ui import downloads
 
@@ -51,6 +53,11 @@ class Manager:
             raise RunError(self.error)
         self.submitted.append(configs)
         return new_race(self.runs, configs).id
+
+    def branch(self, plan: BranchPlan, name: str | None = None) -> str:
+        if self.error:
+            raise RunError(self.error)
+        return make_branch(self.runs, plan, name).id
 
     def resume(self, view: str) -> str:
         self.resumed.append(view)
@@ -315,3 +322,64 @@ def test_the_address_of_a_page_leads_there_on_a_server_that_never_ran_the_front_
     assert not app.exception
     assert "entered" in app.session_state and "wanted_page" not in app.session_state
     assert "No runs yet" in app.info[0].value
+
+
+def grown(runs: Path, name: str | None = None) -> str:
+    """A finished run of 40 steps with rank events and checkpoints at steps 10 and 20. Returns the race."""
+    config = parse_config({"steps": 40, "warmup": 5, "interval": 10, "reference_rank": 2})
+    race = new_race(runs, [config], name)
+    place = race.folders[0]
+    (place / "checkpoints").mkdir()
+    matrices = [Matrix(f"m{i}", i, "q", (8, 8), None) for i in range(4)]
+    with RunStore.open(place) as store:
+        store.append(
+            Started(0, config.as_dict(), matrices, "triadaptlora", "planted", "grows", "triangular", "loss", False, 40,
+                    4, 8, 64, [10, 20, 30], "cpu")
+        )  # fmt: skip
+        for step in range(40):
+            store.append(Step(step, 1.0, 0.001))
+            if step in (10, 20):
+                total = 4 + step // 10
+                store.append(RankEvent(step, "linear", 0.1, 1, [0], total, 64, 0, *[np.ones(4)] * 3))
+                file = f"step-{step:07d}.safetensors"
+                (place / "checkpoints" / file).write_bytes(b"weights")
+                store.append(Checkpointed(step, file))
+        store.append(Finished(39, {"loss": 1.0}))
+    return race.id
+
+
+def test_a_branch_of_the_race_on_view_is_checked_started_and_shown(
+    visit: Callable[..., AppTest], manager: Manager
+) -> None:
+    app = visit()
+    assert app.button("branch_button").disabled  # a recorded race
+    race = grown(manager.runs)
+    run = f"{race}-triadaptlora"
+    app = visit(run=race)
+    assert app.selectbox(f"branch-{run}-from").options == [
+        "step 20, event 2, total rank 6",
+        "step 10, event 1, total rank 5",
+    ]
+    said = "\n".join(caption.value for caption in app.caption)
+    assert "Nothing changed: it will repeat the run.  \n1 rank event to come, at step 30." in said
+    app.number_input(f"branch-{run}-steps").set_value(15).run()
+    assert "steps = 15: 21 are done at the checkpoint of step 20; raise steps" in errors(app)
+    assert app.button("branch_button").disabled
+    app.number_input(f"branch-{run}-steps").set_value(60)
+    app.number_input(f"branch-{run}-interval").set_value(7)
+    app.selectbox(f"branch-{run}-from").set_value(10).run()
+    assert not app.error and any("steps 40 -> 60" in caption.value for caption in app.caption)
+    manager.error = "the app is closing"
+    app.button("branch_button").click().run()
+    assert errors(app) == "The branch could not be started: the app is closing"
+    manager.error = ""
+    app.button("branch_button").click().run()
+    assert not app.exception
+    (made,) = np.atleast_1d(app.query_params["run"])
+    assert made != race
+    info = find(manager.runs, made)[0]
+    assert info.branched_from is not None and info.branched_from.changes == {"steps": (40, 60), "interval": (10, 7)}
+    assert any(f"Branched from {run} at step 10: steps 40 -> 60, interval 10 -> 7" in c.value for c in app.caption)
+    assert (manager.runs / info.id / "checkpoints" / "step-0000010.safetensors").read_bytes() == b"weights"
+    app.switch_page("pages/runs.py").run()
+    assert list(app.dataframe[0].value["From"]) == [f"{run} at 10", ""]

@@ -37,14 +37,16 @@ def matrices_of(config: AllocationConfig) -> int:
     return 36
 
 
-def preview(config: AllocationConfig, num_matrices: int | None = None, start: int | None = None) -> Preview:
+def preview(
+    config: AllocationConfig, num_matrices: int | None = None, start: int | None = None, after: int = -1
+) -> Preview:
     """The event table of a configuration, simulated with every allowed grant taken. start: total rank before any, where
-    it is not that of a fresh adapter."""
+    it is not that of a fresh adapter. after: only events above this step, for a run that has come so far."""
     n = num_matrices or matrices_of(config)
     target = config.reference_rank * n
     allocation = METHODS[config.method].allocation
     if allocation == "prunes":
-        return _pruning(config, n, target)
+        return _pruning(config, n, target, start, after)
     start = target if allocation == "fixed" else start or n
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if allocation == "fixed":
@@ -57,6 +59,7 @@ def preview(config: AllocationConfig, num_matrices: int | None = None, start: in
         return result
     total = start
     steps = event_steps(init_warmup=config.warmup, interval=config.interval, total_step=config.steps)
+    steps = [step for step in steps if step > after]
     for step in steps:
         if total >= target:
             break
@@ -69,9 +72,10 @@ def preview(config: AllocationConfig, num_matrices: int | None = None, start: in
         result.rows.append(
             {"step": step, "progress": round(progress, 4), "gap": gap, "allowed": allowed, "total_rank": total}
         )
-    if not steps:
+    if not steps and (after < 0 or total < target):
+        since = f"step {after}" if after > config.warmup else f"warmup = {config.warmup}"
         result.warnings.append(
-            f"interval = {config.interval}: no multiple of it lies between warmup = {config.warmup} and "
+            f"interval = {config.interval}: no multiple of it lies between {since} and "
             f"steps = {config.steps}, so no rank event fires; lower interval or warmup"
         )
     elif total < target:
@@ -138,12 +142,14 @@ def pruning_schedule(config: AllocationConfig) -> PruningSchedule:
     return PruningSchedule(init_rank, config.warmup, tfinal, config.interval, config.steps)
 
 
-def _pruning(config: AllocationConfig, n: int, target: int) -> Preview:
+def _pruning(config: AllocationConfig, n: int, target: int, held: int | None, after: int) -> Preview:
     schedule = pruning_schedule(config)
     start = schedule.init_rank * n
-    result = Preview(config.method, n, start, target, config.steps, config.warmup)
-    total = start
+    total = held or start
+    result = Preview(config.method, n, total, target, config.steps, config.warmup)
     for step in schedule.mask_steps():
+        if step <= after:
+            continue
         budget = adalora_budget(
             step,
             init_total=start,
@@ -158,7 +164,13 @@ def _pruning(config: AllocationConfig, n: int, target: int) -> Preview:
              "total_rank": budget}
         )  # fmt: skip
         total = budget
-    if not result.rows:
+    if after >= 0:
+        if not result.rows and total > target:
+            result.warnings.append(
+                f"interval = {config.interval}: AdaLoRA masks nothing after step {after}, so total rank stays at "
+                f"{total}, above the budget of {target}; lower interval"
+            )
+    elif not result.rows:
         result.warnings.append(
             f"interval = {config.interval}: no multiple of it lies between warmup = {config.warmup} and step "
             f"{schedule.final_step}, so AdaLoRA never prunes and every rank stays at "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,59 @@ class DamagedRunError(RunError):
     """A run's file is not what a run's file should be."""
 
 
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class BranchedFrom:
+    """Where a run left another: after step `step` of run `run`, with `changes` by field as (before, after)."""
+
+    run: str
+    step: int
+    changes: dict[str, tuple[Scalar, Scalar]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Any) -> BranchedFrom | None:
+        """Read from a run's lineage; None where it is not what this program writes. A bundle may bring anything."""
+        if not isinstance(values, Mapping):
+            return None
+        run, step, changes = values.get("run"), values.get("step"), values.get("changes")
+        if not (_is_word(run) and type(step) is int and isinstance(changes, Mapping)):
+            return None
+        found: dict[str, tuple[Scalar, Scalar]] = {}
+        for name, pair in changes.items():
+            if not (_is_word(name) and isinstance(pair, list | tuple) and len(pair) == 2 and all(map(_is_plain, pair))):
+                return None
+            found[name] = (pair[0], pair[1])
+        return cls(str(run), step, found)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self) | {"changes": {name: list(pair) for name, pair in self.changes.items()}}
+
+    def line(self) -> str:
+        """The lineage in words."""
+        what = told_changes(self.changes) or "nothing changed"
+        return f"branched from {self.run} at step {self.step}: {what}"
+
+
+def told_changes(changes: Mapping[str, tuple[Scalar, Scalar]]) -> str:
+    """Changes in words: `interval 20 -> 10, warmup 60 -> 40`."""
+    return ", ".join(f"{name} {_told(old)} -> {_told(new)}" for name, (old, new) in changes.items())
+
+
+def _told(value: Scalar) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.\-]{1,100}", value) is not None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float) or _is_word(value)
+
+
 @dataclass(frozen=True)
 class RunInfo:
     """One run at a glance.
@@ -29,7 +84,8 @@ class RunInfo:
     created: seconds since 1970. last_step: step of the newest `Step` event, -1 before the first. last_seq: newest
     sequence number, 0 when there is none. generation: how often events were taken back for a resume; a reader that
     kept events of an older generation must read again from 0. seconds: active running time. metric_value: newest value
-    of the metric named `metric`. lineage: where the run comes from when it was not trained here.
+    of the metric named `metric`. lineage: where the run comes from when it was not trained here, or
+    only from a branch point on.
     """
 
     id: str
@@ -63,7 +119,26 @@ class RunInfo:
     @property
     def resumable(self) -> bool:
         """It ended before its last step and can go on from its newest checkpoint."""
-        return self.state in RESUMABLE and not self.lineage
+        return self.state in RESUMABLE and "imported" not in self.lineage
+
+    @property
+    def branched_from(self) -> BranchedFrom | None:
+        """The run this one goes on from, and where."""
+        return BranchedFrom.of(self.lineage.get("branched_from"))
+
+    @property
+    def parent(self) -> str:
+        """The run it comes from, short, for a table; empty for a run that was trained here from its first step."""
+        if self.branched_from is not None:
+            return f"{self.branched_from.run} at {self.branched_from.step}"
+        return str(self.lineage.get("run", ""))
+
+    @property
+    def origin(self) -> str:
+        """The lineage in words; empty for a run that was trained here from its first step."""
+        imported = self.lineage.get("imported")
+        lines = [f"imported from {imported}, run {self.lineage.get('run')}"] if imported else []
+        return "; ".join(lines + ([self.branched_from.line()] if self.branched_from else []))
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values; the folder as text."""

@@ -77,7 +77,7 @@ def new_race(folder: Path, configs: Sequence[RunConfig], name: str | None = None
     def make(place: Path, run_id: str, race: str, position: int) -> None:
         RunStore.create(place, configs[position], run_id=run_id, race=race, name=title, position=position).close()
 
-    return _make(folder, [config.method for config in configs], make)
+    return make_runs(folder, [config.method for config in configs], make)
 
 
 def import_run_group(folder: Path, runs: Sequence[tuple[RunInfo, RunConfig, list[Stamped]]], source: str) -> Race:
@@ -88,7 +88,9 @@ def import_run_group(folder: Path, runs: Sequence[tuple[RunInfo, RunConfig, list
 
     def make(place: Path, run_id: str, race: str, position: int) -> None:
         info, config, events = runs[position]
-        lineage = {"imported": source, "run": info.id}
+        lineage: dict[str, Any] = {"imported": source, "run": info.id}
+        if info.branched_from is not None:
+            lineage["branched_from"] = info.branched_from.as_dict()
         with RunStore.create(
             place, config, run_id=run_id, race=race, name=info.name, position=position, lineage=lineage,
             created=info.created,
@@ -98,10 +100,14 @@ def import_run_group(folder: Path, runs: Sequence[tuple[RunInfo, RunConfig, list
             store.set_state(state, info.error)
         _write_meta(place, {"note": info.note})
 
-    return _make(folder, [config.method for _, config, _ in runs], make)
+    return make_runs(folder, [config.method for _, config, _ in runs], make)
 
 
-def _make(folder: Path, methods: list[str], make: Callable[[Path, str, str, int], None]) -> Race:
+def make_runs(folder: Path, methods: list[str], make: Callable[[Path, str, str, int], None]) -> Race:
+    """Make a race of one run a method: `make(place, run id, race id, position)` fills the folder `place`.
+
+    The folders are made out of sight and moved when all are whole. Raises whatever `make` does, with nothing left.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     race = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
     run_ids = [f"{race}-{method}" for method in methods]

@@ -49,6 +49,18 @@ class RunReader:
         """Like `events`, not decoded."""
         return schema.read(self._path, lambda connection: _rows(connection, after, limit))
 
+    def events_of(self, *kinds: str) -> list[Stamped]:
+        """Events of some kinds alone, oldest first. Raises DamagedRunError."""
+
+        def query(connection: sqlite3.Connection) -> list[Row]:
+            marks = ", ".join("?" * len(kinds))
+            found = connection.execute(
+                f"select seq, step, kind, time, body, arrays from events where kind in ({marks}) order by seq", kinds
+            )
+            return [Row(*row) for row in found]
+
+        return [self._stamped(row) for row in schema.read(self._path, query)]
+
     def snapshot(self, after: int = 0) -> tuple[RunInfo, list[Stamped]]:
         """`info` and `events` of one and the same moment, so that the generation belongs to the events."""
 

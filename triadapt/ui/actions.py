@@ -12,18 +12,15 @@ from triadapt.events import Failed
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
 from triadapt.ui.address import on_view, write_address
+from triadapt.ui.branching import branch_control
+from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown
 from triadapt.workers.manager import RunManager
 
 
-def keep_message(text: str) -> None:
-    """Say `text` above the board as long as the race now on view stays there."""
-    st.session_state["message"] = (on_view().turn, text)
-
-
 def forget_actions() -> None:
     """The visitor came to the page: what was wanted or went wrong on an earlier visit is over."""
-    for key in ("run_wanted", "message"):
+    for key in ("run_wanted", "branch_wanted", "message"):
         st.session_state.pop(key, None)
 
 
@@ -73,6 +70,7 @@ def race_buttons(
                 "Resume", icon=":material/restart_alt:", key="resume_button", help="Go on from the newest checkpoints.",
                 on_click=resume, args=(manager, race.view),
             )  # fmt: skip
+        branch_control(manager, race)
         _chooser(race, choices)
     turn, message = st.session_state.get("message", (0, ""))
     if message and turn == on_view().turn:
@@ -90,7 +88,7 @@ def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
     chosen = st.selectbox(
         "On view", options, index=None if view is None else options.index(view), key=f"chooser-{on_view().turn}-{view}",
         format_func=lambda name: choices.get(name, name), label_visibility="collapsed", placeholder="No race yet",
-        width=300,
+        width=230,
     )  # fmt: skip
     if chosen is not None and chosen != view:
         on_view().turn_to(chosen)
@@ -143,7 +141,9 @@ def state_notes(manager: RunManager, race: Shown) -> None:
     if race.recorded:
         st.caption(f":material/movie: {race.description} Press **Run** to start your own.")
         return
-    st.caption(":material/info: " + settings_line(race.runs[0][0].config))
+    origins = [info.branched_from.line() for info, _ in race.runs if info.branched_from is not None]
+    branched = [f":material/call_split: {line[:1].upper()}{line[1:]}" for line in origins]
+    st.caption("  \n".join([":material/info: " + settings_line(race.runs[0][0].config), *branched]))
     if race.live and race_id(race) not in manager.active():
         st.caption(":material/terminal: This race is run by another process, such as `triadapt train`. End it there.")
     failed: dict[str, list[tuple[str, int]]] = {}

@@ -69,6 +69,8 @@ def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]
     status = manager.status(info.id)
     if spec := METHODS.get(info.method):  # known before the run has said anything
         status |= {"label": spec.label, "colour": spec.colour, "dash": spec.dash}
+    if info.branched_from is not None:
+        status["branched_at"] = info.branched_from.step
     # The clock's jitter is not news: whole numbers keep an unchanged frame unchanged.
     for name in ("speed", "eta"):
         if status.get(name) is not None:

@@ -39,6 +39,7 @@ def _row(info: RunInfo) -> dict[str, object]:
         "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps else "",
         "Task": task.label if task else info.task,
         "Made": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created)) if info.created else "",
+        "From": info.parent,
         "Note": info.note,
         "Id": info.id,
     }

@@ -150,7 +150,7 @@ class Lockstep:
                 self._fail(member, error)
 
     def _open_one(self, member: _Member, session: TrainingSession) -> None:
-        unreadable: list[Event] = []
+        unreadable: list[Warned] = []
         for seq, event in _recorded_checkpoints(member.store.folder) if self.resume else []:
             try:
                 events = session.open(resume=True, checkpoint_file=event.file)
@@ -159,11 +159,14 @@ class Lockstep:
                 unreadable.append(Warned(event.step, "checkpoint", line, "an older one was taken"))
                 continue
             member.store.rewind(seq)
-            self._take(member, unreadable + events)
+            self._take(member, [*unreadable, *events])
             return
         if self.resume:
+            if RunReader(member.store.folder).info().branched_from is not None:
+                # What came before the branch was trained with another configuration: this one cannot start over.
+                raise ValueError(unreadable[0].message if unreadable else "the checkpoint it branched from is gone")
             member.store.rewind(0)
-        self._take(member, session.open() + unreadable)
+        self._take(member, [*session.open(), *unreadable])
 
     def _loop(self) -> None:
         for member in self._active:

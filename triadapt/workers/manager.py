@@ -17,6 +17,7 @@ from typing import Any
 
 from triadapt.config import RunConfig
 from triadapt.events import Failed, Stopped
+from triadapt.runs.branch import BranchPlan, make_branch
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, new_race
 from triadapt.runs.reader import RunReader
@@ -93,6 +94,14 @@ class RunManager:
                 raise
             self._enqueue(_Job(ready[0].race, folders, True, max(info.steps for info in ready)))
         return ready[0].race
+
+    def branch(self, plan: BranchPlan, name: str | None = None) -> str:
+        """Queue a run that goes on from another's checkpoint. Returns its race id. Raises RunError, OSError with
+        nothing left behind."""
+        self._check_open()
+        race = make_branch(self.runs, plan, name)
+        self._enqueue(_Job(race.id, race.folders, True, plan.config.steps))
+        return race.id
 
     def pause(self, race_id: str) -> bool:
         """Hold the race between two steps. Whether it is the race that runs; the same for the methods below."""

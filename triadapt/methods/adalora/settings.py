@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,9 @@ class Settings(BaseModel):
     """AdaLoRA starts at `init_rank_ratio` times the reference rank and prunes down to it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    may_change: ClassVar[tuple[str, ...]] = ("final_share", "beta1", "beta2", "orthogonality")
+    """Fields after a change of which a checkpoint still fits."""
 
     init_rank_ratio: float = Field(1.5, gt=1, le=256, description="Start rank over reference rank; above 1.")
     final_share: float = Field(

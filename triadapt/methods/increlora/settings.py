@@ -1,6 +1,6 @@
 """Settings of IncreLoRA (arXiv 2308.12043)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +9,9 @@ class Settings(BaseModel):
     """IncreLoRA grows the `top_h` matrices with the largest gradient score."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    may_change: ClassVar[tuple[str, ...]] = ("beta1", "beta2", "orthogonality", "block_warmup")
+    """Fields after a change of which a checkpoint still fits."""
 
     behaviour: Literal["improved", "reference"] = Field(
         "improved",

@@ -1,6 +1,6 @@
 """Settings of TriAdaptLoRA (arXiv 2501.08008)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +9,9 @@ class Settings(BaseModel):
     """TriAdaptLoRA grows every matrix whose normalised Frobenius importance reaches the threshold."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    may_change: ClassVar[tuple[str, ...]] = ("init",)
+    """Fields after a change of which a checkpoint still fits."""
 
     behaviour: Literal["improved", "reference"] = Field(
         "improved",

@@ -60,12 +60,21 @@ class TimeChart {
     base.xaxis = chartAxis(theme, {range: [0, this.board.total], nticks: 7, hoverformat: "d"});
     base.yaxis = chartAxis(theme, {nticks: 5});
     for (const key of ["xaxis", "yaxis"]) Object.assign(base[key], (layout || {})[key]);
-    this.board.Plotly.react(this.box, traces, {...base, ...layout, xaxis: base.xaxis, yaxis: base.yaxis}, chartConfig(this.testid));
+    const shapes = [...((layout || {}).shapes || []), ...this.branchMarks()];
+    this.board.Plotly.react(this.box, traces, {...base, ...layout, shapes, xaxis: base.xaxis, yaxis: base.yaxis}, chartConfig(this.testid));
     if (!this.bound) {
       this.bound = true;
       this.box.on("plotly_relayout", () => this.moveCursor());
       this.box.on("plotly_click", (event) => this.board.scrub(Math.round(event.points[0].x)));
     }
+  }
+
+  // Where a run left the one it goes on from: to the left of the line is its parent's history.
+  branchMarks() {
+    const steps = new Set(this.board.runs.map((run) => run.status.branched_at).filter((step) => step !== undefined));
+    return [...steps].map((step) => ({
+      type: "line", yref: "paper", x0: step, x1: step, y0: 0, y1: 1, layer: "below", line: {color: this.board.theme.grey, width: 1.2, dash: "dash"},
+    }));
   }
 
   moveCursor() {
