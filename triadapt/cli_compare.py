@@ -33,6 +33,9 @@ def compare(options: Namespace) -> int:
     if pairs:
         print()
         _print_rows([{name: _said(value) for name, value in row.items()} for row in pairs], "agreement of final ranks")
+    metrics = {run.record.metric_name: run.record.higher_is_better for run in runs}
+    for name, higher in metrics.items():
+        print(f"metric: {name}, {'higher' if higher else 'lower'} is better")
     for line in cautions(runs):
         print(f"note: {line}")
     return 0

@@ -120,7 +120,7 @@ def _difference(runs: Sequence[Compared], states: Sequence[int | None]) -> None:
     with st.container(width=2 * MAP_WIDTH):
         _draw(
             difference_map(
-                a.record.matrices, a.record.ranks[at_a], b.record.ranks[at_b], title="A - B",
+                a.record.matrices, a.record.ranks[at_a], b.record.ranks[at_b], title="",
                 other=() if _same_truth(a, b) else b.record.matrices,
             ),
             "difference", f"Rank of {first} minus rank of {second}",
@@ -193,7 +193,7 @@ def configuration_section(runs: Sequence[Compared]) -> None:
     st.subheader("Configurations", anchor="configurations")
     rows = difference_rows(runs)
     if len(rows[0]) > 1:
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", key="compare_differences")
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", height="content", key="compare_differences")
     else:
         st.caption("The configurations are equal.")
     st.caption(f"The same in all: {agreed([run.config for run in runs]) or 'nothing'}.")
@@ -209,7 +209,15 @@ def summary_section(runs: Sequence[Compared]) -> None:
         else st.column_config.TextColumn(help=words)
         for name, words in COLUMNS.items()
     }  # fmt: skip
-    st.dataframe(table[filled], hide_index=True, width="stretch", column_config=columns, key="compare_summary")
+    st.dataframe(
+        table[filled],
+        hide_index=True,
+        width="stretch",
+        height="content",
+        column_config=columns,
+        placeholder="–",
+        key="compare_summary",
+    )
     metrics = {run.record.metric_name: run.record.higher_is_better for run in runs}
     told = [f"{name}, {'higher' if higher else 'lower'} is better" for name, higher in metrics.items()]
     st.caption(f"Metric: {'; '.join(told)}. Point at a column's name for what it says.")
@@ -224,12 +232,12 @@ def agreement_section(runs: Sequence[Compared]) -> None:
     flat = [run.label for run in runs if not np.ptp(run.record.ranks[-1])]
     if np.isfinite(found).any():
         with st.container(horizontal=True, gap="medium"):
-            with st.container(width=620):
+            with st.container(width=600):
                 _draw(agreement_map(found, [_cut(run.label) for run in runs]), "agreement",
                       "Spearman's rank correlation of the final ranks of each pair of runs")  # fmt: skip
             rows = pair_table(found, [run.group for run in runs], [run.seed for run in runs])
             if rows:
-                with st.container(width=560):
+                with st.container(width=640):
                     _pairs(rows)
         st.caption("Spearman's rank correlation ρ: 1 the same order of matrices, 0 unrelated, -1 reversed.")
     if flat:
@@ -251,7 +259,10 @@ def _pairs(rows: list[dict[str, Any]]) -> None:
 def pareto_section(runs: Sequence[Compared]) -> None:
     """Final metric against trainable parameters, a chart for each metric."""
     st.subheader("Metric against size", anchor="pareto")
-    for kind, members in kinds(runs).items():
+    several = kinds(runs)
+    for kind, members in several.items():
+        if len(several) > 1:
+            st.markdown(f"**{kind}**")
         evaluated = [run for run in members if run.record.final_metric is not None]
         if not evaluated:
             st.caption(f"{kind}: nothing evaluated yet.")

@@ -7,6 +7,7 @@ back or forward.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from triadapt.runs.bundle import BundleRun
 from triadapt.runs.info import DamagedRunError, RunError, RunInfo
 from triadapt.runs.library import checked_id, list_runs
 from triadapt.runs.reader import RunReader
+from triadapt.tasks.registry import TASKS
 from triadapt.ui.showing import recorded_runs, recorded_titles
 from triadapt.views.compare.record import KINDS, RunRecord, record_of
 
@@ -51,16 +53,24 @@ class Choosable:
         race = next(iter(self._races.values()), [])
         return [token for token in race if token in self.tokens()][:MOST]
 
-    def title(self, token: str) -> str:
-        """What a visitor chooses by."""
+    def titles(self) -> dict[str, str]:
+        """What a visitor chooses by. No two are the same, for the browser tells Streamlit the title that was chosen."""
+        found = {token: self._title(token) for token in self.tokens()}
+        counts = Counter(found.values())
+        return {token: title if counts[title] == 1 else f"{title} · {token}" for token, title in found.items()}
+
+    def _title(self, token: str) -> str:
         if token in self._recorded:
             title, run = self._recorded[token]
             return f"{METHODS[run.info().method].label} · recorded: {title}"
         info = self.infos[token]
-        spec = METHODS.get(info.method)
+        spec, task = METHODS.get(info.method), TASKS.get(info.task)
         made = time.strftime("%d %b %H:%M:%S", time.localtime(info.created)) if info.created else token[:15]
-        seed = f" · seed {info.config['seed']}" if "seed" in info.config else ""
-        return f"{spec.label if spec else info.method}{seed} · {made} · {info.name or token}"
+        parts = [spec.label if spec else info.method, f"seed {info.config.get('seed', '?')}", made]
+        # The name a race gets by itself says no more than methods and task.
+        automatic = task is not None and info.name.endswith(f" on {task.label}")
+        parts.append(task.label if task is not None and automatic else info.name or token)
+        return " · ".join(parts)
 
     def named(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
         """The runs of these names, a race's name standing for all of its runs, and a line for each name of none."""
@@ -136,13 +146,14 @@ def choose_runs(choosable: Choosable) -> list[str]:
     asked = st.query_params.get(PARAMETER, "")
     if asked != ",".join(st.session_state[KEPT]) and getattr(get_script_run_ctx(), "is_history_navigation", False):
         _wish(choosable)
-    tokens = choosable.tokens()
+    titles = choosable.titles()
+    tokens = list(titles)
     # A run may be gone since, and a choice that is no option is an error.
     kept = [token for token in st.session_state.get(PICK, st.session_state[KEPT]) if token in tokens]
     if kept != st.session_state.get(PICK):
         st.session_state[PICK] = kept
     chosen = st.multiselect(
-        "Runs", tokens, key=PICK, format_func=choosable.title, max_selections=MOST, select_all=False,
+        "Runs", tokens, key=PICK, format_func=titles.__getitem__, max_selections=MOST, select_all=False,
         placeholder="Choose runs to compare", on_change=_forget_lines,
     )  # fmt: skip
     st.session_state[KEPT] = chosen

@@ -66,7 +66,7 @@ class Compared:
 
 
 def side_by_side(runs: Sequence[tuple[RunInfo, RunRecord]]) -> list[Compared]:
-    """The runs with names that tell them apart."""
+    """The runs with names that tell them apart; those of a group together, by seed, groups in order of appearance."""
     configs = [flat(info.config) for info, _ in runs]
     own, groups = labels(configs, [info.id for info, _ in runs]), group_labels(configs)
     places: dict[str, list[str]] = {}
@@ -76,7 +76,8 @@ def side_by_side(runs: Sequence[tuple[RunInfo, RunRecord]]) -> list[Compared]:
         if group not in of_method:
             of_method.append(group)
         found.append(Compared(info, record, config, label, group, of_method.index(group)))
-    return found
+    order = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return sorted(found, key=lambda run: (order[run.group], run.seed))
 
 
 def grouped(runs: Sequence[Compared]) -> dict[str, list[Compared]]:
@@ -88,10 +89,16 @@ def grouped(runs: Sequence[Compared]) -> dict[str, list[Compared]]:
 
 
 def kinds(runs: Sequence[Compared]) -> dict[str, list[Compared]]:
-    """The runs by task and metric: only within a kind can metrics be held against each other."""
+    """The runs by task, its settings and the metric, named by what tells the kinds apart: only within a kind can losses
+    and metrics be held against each other."""
+    settings = [
+        {name: value for name, value in run.config.items() if name.startswith(f"{run.info.task}.")} for run in runs
+    ]
+    telling = differing(settings)
     found: dict[str, list[Compared]] = {}
-    for run in runs:
-        found.setdefault(f"{run.info.task}: {run.record.metric_name}", []).append(run)
+    for run, values in zip(runs, settings, strict=True):
+        told = [f"{name.rpartition('.')[2]}={toml_value(values[name])}" for name in telling if name in values]
+        found.setdefault(", ".join([f"{run.info.task}: {run.record.metric_name}", *told]), []).append(run)
     return found
 
 
@@ -133,9 +140,7 @@ def cautions(runs: Sequence[Compared]) -> list[str]:
     if any(not same_matrices(first, run.record) for run in runs):
         lines.append("The runs adapt different matrices; maps and agreement are compared only where they are the same.")
     if len(kinds(runs)) > 1:
-        lines.append(
-            "The runs have different tasks or metrics, whose losses and values cannot be held against each other."
-        )
+        lines.append("The runs have different tasks: their losses and metrics cannot be held against each other.")
     if _truths_differ(runs):
         lines.append(
             "The seed also chooses what is planted, so these runs have different right answers: maps of different "
