@@ -34,8 +34,8 @@ def rank_scale(ceiling: int) -> go.Figure:
         )
     )  # fmt: skip
     figure.update_layout(
-        height=46,
-        margin={"l": 40, "r": 10, "t": 4, "b": 24},
+        height=66,
+        margin={"l": 40, "r": 10, "t": 4, "b": 40},
         xaxis={"dtick": max(1, -(-ceiling // 12)), "fixedrange": True, "showgrid": False, "zeroline": False},
         yaxis={"visible": False, "fixedrange": True},
     )
@@ -54,8 +54,8 @@ def difference_map(
     figure = go.Figure(
         go.Heatmap(
             z=grid, x=modules, y=[f"L{layer}" for layer in layers], zmin=-reach, zmax=reach, colorscale="RdBu",
-            xgap=1, ygap=1, texttemplate="%{z:+d}" if grid.size <= NUMBERED else None,
-            colorbar={"title": "A - B", "thickness": 12, "dtick": max(1, -(-reach // 3))},
+            xgap=1, ygap=1, text=_signed(grid), texttemplate="%{text}" if grid.size <= NUMBERED else None,
+            colorbar={"thickness": 12, "len": 1.2, "tickvals": [-reach, 0, reach], "tickformat": "+d"},
             hovertemplate="%{y}.%{x}: %{z:+d}<extra></extra>",
         )
     )  # fmt: skip
@@ -69,6 +69,10 @@ def difference_map(
                     y1=row + 0.44 - inset, line={"color": PLANTED, "width": 2, "dash": dash},
                 )  # fmt: skip
     return _small(figure, matrices, title)
+
+
+def _signed(grid: NDArray[np.float64]) -> list[list[str]]:
+    return [["" if np.isnan(value) else f"{value:+.0f}" if value else "0" for value in row] for row in grid]
 
 
 def _small(figure: go.Figure, matrices: Sequence[Matrix], title: str) -> go.Figure:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from triadapt.methods.registry import METHODS
 from triadapt.views.compare.pareto import front
 
 # One a method, so that they are told apart without colour; further groups of a method are drawn open.
@@ -22,13 +23,12 @@ def pareto(groups: Sequence[dict[str, Any]], *, metric: str, higher_is_better: b
     each run.
     """
     figure = go.Figure()
-    methods = list(dict.fromkeys(group["method"] for group in groups))
     means = []
     for group in groups:
         sizes, values = np.asarray(group["parameters"], float), np.asarray(group["values"], float)
         size, value = float(sizes.mean()), float(values.mean())
         means.append((size, value))
-        symbol = SYMBOLS[methods.index(group["method"]) % len(SYMBOLS)] + ("-open" if group["place"] % 2 else "")
+        symbol = _symbol(group["method"]) + ("-open" if group["place"] % 2 else "")
         several = len(values) > 1
         if several:
             figure.add_scatter(
@@ -46,13 +46,18 @@ def pareto(groups: Sequence[dict[str, Any]], *, metric: str, higher_is_better: b
     _add_front(figure, np.array(means).reshape(-1, 2), higher_is_better)
     better = "higher is better" if higher_is_better else "lower is better"
     figure.update_layout(
-        xaxis={"title": "trainable parameters (fewer is better)", "tickformat": "~s"},
+        xaxis={"title": "trainable parameters (fewer is better)", "tickformat": ",d"},
         yaxis={"title": f"{metric} ({better})"},
         height=400,
         margin={"l": 60, "r": 10, "t": 10, "b": 40},
         legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
     )
     return figure
+
+
+def _symbol(method: str) -> str:
+    names = list(METHODS)
+    return SYMBOLS[(names.index(method) if method in names else len(names)) % len(SYMBOLS)]
 
 
 def _bar(values: Any, mean: float) -> dict[str, Any]:

@@ -69,29 +69,31 @@ def _moment(runs: Sequence[Compared]) -> tuple[Moment, float]:
         )  # fmt: skip
         if chosen == "end":
             return chosen, 0.0
-        low, high, step = _limits(runs, chosen)
+        low, high, step, common = _limits(runs, chosen)
         if high <= low:
             st.caption(f"Every run has {low:g} throughout.")
             return chosen, low
         name = {"step": "Step", "budget": "Total rank", "time": "Seconds"}[chosen]
         kind = float if chosen == "time" else int
         value = st.slider(
-            name, kind(low), kind(high), kind(high), kind(step), key=f"compare_{chosen}-{low:g}-{high:g}",
+            name, kind(low), kind(high), kind(common), kind(step), key=f"compare_{chosen}-{low:g}-{high:g}",
             width=420,
         )  # fmt: skip
     return chosen, float(value)
 
 
-def _limits(runs: Sequence[Compared], moment: Moment) -> tuple[float, float, float]:
-    """Lowest, highest and step of the slider: up to where the run goes that goes furthest."""
+def _limits(runs: Sequence[Compared], moment: Moment) -> tuple[float, float, float, float]:
+    """Lowest, highest (where the run goes that goes furthest) and step of the slider, and how far all runs go."""
     records = [run.record for run in runs]
     if moment == "step":
-        return 0, max(0, *(record.last_step for record in records)), 1
+        last = [max(0, record.last_step) for record in records]
+        return 0, max(last), 1, min(last)
     if moment == "budget":
-        return min(int(r.totals.min()) for r in records), max(int(r.totals.max()) for r in records), 1
+        lowest, highest = min(int(r.totals.min()) for r in records), max(int(r.totals.max()) for r in records)
+        return lowest, highest, 1, min(int(record.totals[-1]) for record in records)
     # Downwards, so that at its right end the slider is still within the longest run.
-    high = np.floor(10 * max(record.last_time for record in records)) / 10
-    return 0.0, float(high), 0.1
+    ends = [float(np.floor(10 * record.last_time)) / 10 for record in records]
+    return 0.0, max(ends), 0.1, min(ends)
 
 
 def _where(run: Compared, state: int) -> str:
@@ -101,14 +103,15 @@ def _where(run: Compared, state: int) -> str:
 
 
 def _cut(label: str, most: int = 36) -> str:
-    return label if len(label) <= most else f"{label[: most - 1]}…"
+    """The label with its middle left out where it is long: what comes last, the seed, tells most."""
+    return label if len(label) <= most else f"{label[: most - 11]}…{label[-10:]}"
 
 
 def _difference(runs: Sequence[Compared], states: Sequence[int | None]) -> None:
     there = {run.label: (run, state) for run, state in zip(runs, states, strict=True) if state is not None}
     if len(there) < 2:
         return
-    st.markdown("**Difference of two**")
+    st.markdown("**Difference of two, A - B**")
     names = list(there)
     with st.container(horizontal=True):
         first = _one_of("A", names, 0, "compare_a")
@@ -266,6 +269,9 @@ def pareto_section(runs: Sequence[Compared]) -> None:
         evaluated = [run for run in members if run.record.final_metric is not None]
         if not evaluated:
             st.caption(f"{kind}: nothing evaluated yet.")
+            continue
+        if len(evaluated) < 2:
+            st.caption(f"Only {evaluated[0].label} is of this kind.")
             continue
         drawn = [
             {

@@ -17,7 +17,7 @@ Config = dict[str, Any]
 SEED = "seed"
 # The fields a reader asks for first; the rest is counted.
 TOLD = ("task", "method", "steps", "seed", "reference_rank", "warmup", "interval", "learning_rate", "batch_size")
-MOST_IN_A_LABEL = 3
+MOST_IN_A_LABEL = 2
 
 
 def flat(config: Config) -> Config:
@@ -94,11 +94,14 @@ def _label(config: Config, others: Sequence[Config]) -> str:
         # Its defaults differ along with it and would bury the rest.
         defaults = {name for other in others for name in TASKS[other["task"]].defaults if other.get("task") in TASKS}
         fields = ["task", *(name for name in fields if name != "task" and name not in defaults)]
-    fields.sort(key=lambda name: name == SEED)
-    told = [_said(name, config[name]) for name in fields[:MOST_IN_A_LABEL]]
-    more = [f"+{len(fields) - MOST_IN_A_LABEL} more"] if len(fields) > MOST_IN_A_LABEL else []
+    others_than_seed = [name for name in fields if name != SEED]
+    told = [_said(name, config[name]) for name in others_than_seed[:MOST_IN_A_LABEL]]
+    if len(others_than_seed) > MOST_IN_A_LABEL:
+        told.append(f"+{len(others_than_seed) - MOST_IN_A_LABEL} more")
+    if SEED in fields:
+        told.append(_said(SEED, config[SEED]))
     spec = METHODS.get(method)
-    return " · ".join([" ".join([spec.label if spec else method, *told[:1]]), *told[1:], *more])
+    return " · ".join([" ".join([spec.label if spec else method, *told[:1]]), *told[1:]])
 
 
 def _said(name: str, value: Any) -> str:
