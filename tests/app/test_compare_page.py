@@ -65,14 +65,14 @@ def test_seeds_are_grouped_and_every_moment_and_curve_can_be_chosen(visit: Calla
     assert "differ only in their seed" in said(app) and "Undefined where all ranks are equal: LoRA" in said(app)
     assert list(table(app, "seed")["seed"]) == ["1", "2", "7"]
     for moment in ("step", "budget", "time"):
-        app.button_group(key="compare_moment").set_value([moment]).run()
+        app.button_group(key="compare_moment").set_value(moment).run()
         assert not app.exception and len(app.slider) == 1
-    app.button_group(key="compare_moment").set_value(["budget"]).run()
+    app.button_group(key="compare_moment").set_value("budget").run()
     app.slider[0].set_value(5).run()
     assert "Never there: LoRA" in said(app) and "total rank 5, since step 9" in said(app)
     for quantity, axis in (("loss", "time"), ("total rank", "step"), ("parameters", "parameters")):
-        app.button_group(key="compare_quantity").set_value([quantity])
-        app.button_group(key="compare_axis").set_value([axis]).run()
+        app.button_group(key="compare_quantity").set_value(quantity)
+        app.button_group(key="compare_axis").set_value(axis).run()
         assert not app.exception
     app.multiselect(key="compare_pick").set_value(ids[:2]).run()
     assert ",".join(ids[:2]) in app.query_params["runs"]
