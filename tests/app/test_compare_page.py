@@ -66,7 +66,8 @@ def test_seeds_are_grouped_and_every_moment_and_curve_can_be_chosen(visit: Calla
     assert list(table(app, "seed")["seed"]) == ["1", "2", "7"]
     for moment in ("step", "budget", "time"):
         app.button_group(key="compare_moment").set_value(moment).run()
-        assert not app.exception and len(app.slider) == 1
+        # The stored runs of this test took no time to speak of, so there is none to choose.
+        assert not app.exception and len(app.slider) == (0 if moment == "time" else 1)
     app.button_group(key="compare_moment").set_value("budget").run()
     app.slider[0].set_value(5).run()
     assert "Never there: LoRA" in said(app) and "total rank 5, since step 9" in said(app)

@@ -71,7 +71,7 @@ def _moment(runs: Sequence[Compared]) -> tuple[Moment, float]:
             return chosen, 0.0
         low, high, step, common = _limits(runs, chosen)
         if high <= low:
-            st.caption(f"Every run has {low:g} throughout.")
+            st.caption(f"All runs are at {low:g}: there is nothing to choose.")
             return chosen, low
         name = {"step": "Step", "budget": "Total rank", "time": "Seconds"}[chosen]
         kind = float if chosen == "time" else int
