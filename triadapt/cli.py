@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from triadapt import cli_branch, cli_runs, cli_train
+from triadapt import cli_branch, cli_compare, cli_runs, cli_train
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.runs.export import MODEL_FORMS, WHAT
@@ -72,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
     _folder(show)
     _json(show, "print a JSON list")
     show.set_defaults(command=cli_runs.show)
+
+    compare = commands.add_parser("compare", help="runs side by side: where they differ, and each in numbers")
+    compare.add_argument("run", nargs="+", metavar="RUN", help="id of a run, or of a race for all of its runs")
+    _folder(compare)
+    _json(compare, "print one JSON object")
+    compare.set_defaults(command=cli_compare.compare)
 
     export = commands.add_parser("export", help="write a run, or a race, to files")
     export.add_argument("run", metavar="RUN", help="id of a run or race")

@@ -16,6 +16,7 @@ from triadapt.runs.bundle import import_bundle
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
 from triadapt.workers.manager import RunManager
 
@@ -46,7 +47,7 @@ def _row(info: RunInfo) -> dict[str, object]:
 
 
 def run_table(manager: RunManager) -> RunInfo | None:
-    """Draw the list. Returns the chosen run."""
+    """Draw the list. Returns the chosen run when it is one alone; for several there is a button to compare them."""
     infos = list_runs(manager.runs)
     if not infos:
         st.info("No runs yet. Press Run on the Play page, or use `triadapt train` on the command line.")
@@ -56,16 +57,27 @@ def run_table(manager: RunManager) -> RunInfo | None:
     def choose() -> None:
         # A selection is a row number; by the next script run other runs may stand in these rows.
         rows = st.session_state["run_table"].selection.rows
-        st.session_state["chosen_run"] = drawn[rows[0]] if rows else None
+        st.session_state["chosen_runs"] = [drawn[row] for row in rows]
+        st.session_state["chosen_run"] = drawn[rows[0]] if len(rows) == 1 else None
 
     st.dataframe(
         pd.DataFrame([_row(info) for info in infos]), hide_index=True, width="stretch", key="run_table",
-        on_select=choose, selection_mode="single-row", column_config=WIDTHS,
+        on_select=choose, selection_mode="multi-row", column_config=WIDTHS,
     )  # fmt: skip
     chosen = next((info for info in infos if info.id == st.session_state.get("chosen_run")), None)
-    if chosen is None:
-        st.caption("Choose a run in the first column to open, rename, export or delete it.")
+    several = [name for name in st.session_state.get("chosen_runs", []) if name in drawn]
+    if len(several) > 1:
+        _compare_button(several)
+    elif chosen is None:
+        st.caption("Choose a run in the first column to open, rename, export or delete it; choose several to compare.")
     return chosen
+
+
+def _compare_button(run_ids: list[str]) -> None:
+    more = len(run_ids) > MOST
+    if st.button(f"Compare {len(run_ids)} runs", type="primary", icon=":material/compare:", key="compare_runs",
+                 disabled=more, help=f"At most {MOST} can be compared." if more else None):  # fmt: skip
+        st.switch_page("pages/compare.py", query_params={PARAMETER: ",".join(run_ids)})
 
 
 def race_panel(manager: RunManager, info: RunInfo) -> None:
@@ -120,7 +132,7 @@ def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
 
 def _delete(manager: RunManager, view: str) -> None:
     delete(manager.runs, view)
-    for name in ("chosen_run", "run_table"):
+    for name in ("chosen_run", "chosen_runs", "run_table"):
         st.session_state.pop(name, None)
 
 

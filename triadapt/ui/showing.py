@@ -31,12 +31,14 @@ class Shown:
 
 
 @st.cache_data(show_spinner=False)
-def _recorded_titles() -> dict[str, tuple[str, str]]:
+def recorded_titles() -> dict[str, tuple[str, str]]:
+    """Title and description of the recorded races, by their names."""
     return {race.slug: (race.title, race.description) for race in recorded_races()}
 
 
 @st.cache_resource(show_spinner=False)
-def _recorded_runs(slug: str) -> list[BundleRun]:
+def recorded_runs(slug: str) -> list[BundleRun]:
+    """The runs of a recorded race."""
     return read_bundle(next(race.path for race in recorded_races() if race.slug == slug))
 
 
@@ -50,7 +52,7 @@ def choices(manager: RunManager, most: int = 30) -> dict[str, str]:
             made = time.strftime("%d %b %H:%M:%S", time.localtime(info.created)) if info.created else view[:15]
             title = f"{made} · {info.name or view}"
             found[view] = f"{title} · {view}" if title in found.values() else title
-    return found | {slug: f"Recorded: {title}" for slug, (title, _) in _recorded_titles().items()}
+    return found | {slug: f"Recorded: {title}" for slug, (title, _) in recorded_titles().items()}
 
 
 def first_view(manager: RunManager) -> str:
@@ -58,15 +60,15 @@ def first_view(manager: RunManager) -> str:
     active = manager.active()
     if active:
         return active[0]
-    return "healthy-race" if "healthy-race" in _recorded_titles() else next(iter(_recorded_titles()), "")
+    return "healthy-race" if "healthy-race" in recorded_titles() else next(iter(recorded_titles()), "")
 
 
 def shown(manager: RunManager, view: str) -> Shown:
     """The race of that name. Raises RunError when there is none."""
-    titles = _recorded_titles()
+    titles = recorded_titles()
     if view in titles:
         title, description = titles[view]
-        runs: list[tuple[RunInfo, Readable]] = [(run.info(), run) for run in _recorded_runs(view)]
+        runs: list[tuple[RunInfo, Readable]] = [(run.info(), run) for run in recorded_runs(view)]
         return Shown(view, title, description, runs, True)
     infos = find(manager.runs, view)
     if not infos:

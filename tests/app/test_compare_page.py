@@ -1,0 +1,121 @@
+"""The compare page as Streamlit runs it, and the way there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from triadapt.runs.library import new_race
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+from compare_runs import config, store  # noqa: E402
+
+GROWING = [[1, 1, 1, 1], [2, 1, 1, 1], [2, 2, 1, 1], [3, 2, 2, 1]]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status=lambda _: {})
+    monkeypatch.setattr("triadapt.ui.manager.manager", lambda: manager)
+    monkeypatch.chdir(ROOT)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def visit(runs: Path) -> Callable[..., AppTest]:
+    def visit(names: str | None = None, page: str = "pages/compare.py") -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        if names is not None:
+            app.query_params["runs"] = names
+        app.switch_page(page).run()
+        assert not app.exception, app.exception
+        return app
+
+    return visit
+
+
+def said(app: AppTest, kind: str = "caption") -> str:
+    return "\n".join(element.value for element in getattr(app, kind))
+
+
+def table(app: AppTest, column: str) -> Any:
+    return next(frame.value for frame in app.dataframe if column in frame.value)
+
+
+def test_without_runs_a_recorded_race_is_compared(visit: Callable[..., AppTest]) -> None:
+    app = visit()
+    assert len(app.multiselect(key="compare_pick").value) >= 2 and not app.error
+    assert list(table(app, "Entropy")["State"].unique()) == ["recorded"]
+    app.multiselect(key="compare_pick").set_value([]).run()
+    assert not app.exception and "Choose runs above" in said(app, "info") and "runs" not in app.query_params
+
+
+def test_seeds_are_grouped_and_every_moment_and_curve_can_be_chosen(visit: Callable[..., AppTest], runs: Path) -> None:
+    ids = [store(runs, config(seed=seed), GROWING) for seed in (1, 2)]
+    ids.append(store(runs, config("lora"), [[2, 2, 2, 2]]))
+    app = visit(",".join(ids))
+    assert list(table(app, "Entropy")["Run"]) == ["TriAdaptLoRA seed 1", "TriAdaptLoRA seed 2", "LoRA"]
+    assert "differ only in their seed" in said(app) and "Undefined where all ranks are equal: LoRA" in said(app)
+    assert list(table(app, "seed")["seed"]) == ["1", "2", "7"]
+    for moment in ("step", "budget", "time"):
+        app.button_group(key="compare_moment").set_value(moment).run()
+        # The stored runs of this test took no time to speak of, so there is none to choose.
+        assert not app.exception and len(app.slider) == (0 if moment == "time" else 1)
+    app.button_group(key="compare_moment").set_value("budget").run()
+    app.slider[0].set_value(5).run()
+    assert "Never there: LoRA" in said(app) and "total rank 5, since step 9" in said(app)
+    for quantity, axis in (("loss", "time"), ("total rank", "step"), ("parameters", "parameters")):
+        app.button_group(key="compare_quantity").set_value(quantity)
+        app.button_group(key="compare_axis").set_value(axis).run()
+        assert not app.exception
+    app.multiselect(key="compare_pick").set_value(ids[:2]).run()
+    assert ",".join(ids[:2]) in app.query_params["runs"]
+
+
+def test_wrong_names_get_one_line_each_and_are_left_out(visit: Callable[..., AppTest], runs: Path) -> None:
+    good = store(runs, config(), GROWING)
+    damaged = store(runs, config("lora"), [[2, 2]])
+    (runs / damaged / "run.db").write_bytes(b"no database" * 200)
+    app = visit(f"../../secret,{good},20260101-000000-abcd,{damaged}")
+    lines = [error.value for error in app.error]
+    assert len(lines) == 3 and all(line.endswith("it is left out") and "\n" not in line for line in lines)
+    assert "'../../secret' is not the id" in lines[0] and "there is no run or race" in lines[1]
+    assert "is damaged" in lines[2]
+    assert app.multiselect(key="compare_pick").value == [good]
+
+
+def test_more_runs_than_fit_are_cut_and_said(visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triadapt.ui.compare_selection.MOST", 3)
+    app = visit("healthy-race")
+    assert "4 runs; at most 3 can be compared" in said(app, "error")
+    assert len(app.multiselect(key="compare_pick").value) == 3
+
+
+def test_runs_over_different_matrices_are_not_subtracted(visit: Callable[..., AppTest], runs: Path) -> None:
+    ids = [store(runs, config(), GROWING), store(runs, config(planted={"blocks": 1}), [[1, 1], [2, 1]])]
+    app = visit(",".join(ids))
+    assert "cannot be subtracted" in said(app, "info")
+    assert "adapt different matrices" in said(app) and "have different tasks" in said(app)
+
+
+def test_a_run_that_has_recorded_nothing_is_named(visit: Callable[..., AppTest], runs: Path) -> None:
+    made = store(runs, config(), GROWING)
+    empty = new_race(runs, [config("lora")]).run_ids[0]
+    assert f"{empty} is queued and has recorded nothing yet" in said(visit(f"{made},{empty}"), "info")
+
+
+def test_rows_of_the_runs_page_lead_to_their_comparison(visit: Callable[..., AppTest], runs: Path) -> None:
+    ids = [store(runs, config(seed=seed), GROWING) for seed in (1, 2)]
+    app = visit(page="pages/runs.py")
+    app.session_state["chosen_runs"] = ids
+    app.run()
+    app.button(key="compare_runs").click().run()
+    assert not app.exception and ",".join(ids) in app.query_params["runs"]
+    assert sorted(app.multiselect(key="compare_pick").value) == sorted(ids)

@@ -1,0 +1,65 @@
+"""Records and stored runs for the tests of the comparison, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from triadapt.config import RunConfig, parse_config
+from triadapt.events import Evaluation, Event, Finished, Matrix, RankEvent, Stamped, Started, Step
+from triadapt.runs.library import new_race
+from triadapt.runs.store import RunStore
+from triadapt.views.compare.record import RunRecord, record_of
+
+STEPS = 40
+
+
+def config(method: str = "triadaptlora", **values: Any) -> RunConfig:
+    return parse_config({"method": method, "steps": STEPS, "warmup": 0, "interval": 10, **values})
+
+
+def events(run: RunConfig, states: list[list[int]], *, steps: int = STEPS, finished: bool = True) -> list[Event]:
+    """A run over one matrix a rank: even losses that fall, a rank event after every tenth step, one metric."""
+    n = len(states[0])
+    matrices = [Matrix(f"m{i}", i // 2, "qv"[i % 2], (8, 8), 3 if i == run.seed % n else 0) for i in range(n)]
+    found: list[Event] = [
+        Started(
+            0, config=run.as_dict(), matrices=matrices, method=run.method, task=run.task, allocation="grows",
+            core_kind="triangular", metric="recovered", higher_is_better=True, total_step=STEPS,
+            start_total_rank=sum(states[0]), target_total_rank=sum(states[-1]),
+            trainable_parameters=10 * sum(states[0]), planned=[], device="cpu",
+        ),
+        Evaluation(0, {"recovered": 0.0, "loss": 1.0}),
+    ]  # fmt: skip
+    for step in range(steps):
+        found.append(Step(step, 1.0 - 0.01 * step, 1e-3))
+        event = step // 10
+        if step % 10 == 9 and event + 1 < len(states):
+            before, ranks = np.array(states[event], np.uint16), np.array(states[event + 1], np.uint16)
+            chosen = [int(index) for index in np.flatnonzero(ranks != before)]
+            found.append(
+                RankEvent(step, "test", 0.5, 1, chosen, int(ranks.sum()), 10 * int(ranks.sum()), 0, ranks=ranks,
+                          before=before)
+            )  # fmt: skip
+    found.append(Evaluation(steps, {"recovered": 0.5 + 0.01 * run.seed, "loss": 0.5}))
+    return [*found, Finished(steps, {"recovered": 0.5})] if finished else found
+
+
+def record(states: list[list[int]], run: RunConfig | None = None, **options: Any) -> RunRecord:
+    made = record_of(
+        Stamped(seq, 0.5 * event.step, event) for seq, event in enumerate(events(run or config(), states, **options), 1)
+    )
+    assert made is not None
+    return made
+
+
+def store(folder: Path, run: RunConfig, states: list[list[int]], **options: Any) -> str:
+    """Make that run in `folder`. Returns its id."""
+    race = new_race(folder, [run])
+    with RunStore.open(race.folders[0]) as opened:
+        for event in events(run, states, **options):
+            opened.append(event)
+        opened.set_state("finished" if options.get("finished", True) else "stopped")
+    return race.run_ids[0]

@@ -1,0 +1,79 @@
+"""Final metric against trainable parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from triadapt.methods.registry import METHODS
+from triadapt.views.compare.pareto import front
+
+# One a method, so that they are told apart without colour; further groups of a method are drawn open.
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+
+
+def pareto(groups: Sequence[dict[str, Any]], *, metric: str, higher_is_better: bool) -> go.Figure:
+    """Marks of groups of runs, and the front of their means as stairs.
+
+    groups: `label`, `colour`, `method`, `place`, `labels` `(r,)`, `parameters` `(r,)` and `values` `(r,)` of its runs.
+    A group of several runs has a large mark at its mean, with bars from the lowest to the highest, and a small one for
+    each run.
+    """
+    figure = go.Figure()
+    means = []
+    for group in groups:
+        sizes, values = np.asarray(group["parameters"], float), np.asarray(group["values"], float)
+        size, value = float(sizes.mean()), float(values.mean())
+        means.append((size, value))
+        symbol = _symbol(group["method"]) + ("-open" if group["place"] % 2 else "")
+        several = len(values) > 1
+        if several:
+            figure.add_scatter(
+                x=sizes, y=values, mode="markers", showlegend=False, legendgroup=group["label"], opacity=0.45,
+                marker={"color": group["colour"], "symbol": symbol, "size": 6}, customdata=group["labels"],
+                hovertemplate="%{customdata}: %{x:,} parameters, %{y:.4g}<extra></extra>",
+            )  # fmt: skip
+        figure.add_scatter(
+            x=[size], y=[value], mode="markers", name=group["label"], legendgroup=group["label"],
+            marker={"color": group["colour"], "symbol": symbol, "size": 13, "line": {"width": 2}},
+            error_y=_bar(values, value) if several else None,
+            error_x=_bar(sizes, size) if several and np.ptp(sizes) else None,
+            hovertemplate=f"{group['label']}: %{{x:,}} parameters, %{{y:.4g}}<extra></extra>",
+        )  # fmt: skip
+    _add_front(figure, np.array(means).reshape(-1, 2), higher_is_better)
+    better = "higher is better" if higher_is_better else "lower is better"
+    figure.update_layout(
+        xaxis={"title": "trainable parameters (fewer is better)", "tickformat": ",d"},
+        yaxis={"title": f"{metric} ({better})"},
+        height=400,
+        margin={"l": 60, "r": 10, "t": 10, "b": 40},
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
+    )
+    return figure
+
+
+def _symbol(method: str) -> str:
+    names = list(METHODS)
+    return SYMBOLS[(names.index(method) if method in names else len(names)) % len(SYMBOLS)]
+
+
+def _bar(values: Any, mean: float) -> dict[str, Any]:
+    return {
+        "type": "data", "symmetric": False, "array": [float(values.max()) - mean],
+        "arrayminus": [mean - float(values.min())], "thickness": 1.2, "width": 5,
+    }  # fmt: skip
+
+
+def _add_front(figure: go.Figure, means: Any, higher_is_better: bool) -> None:
+    if len(means) < 2:
+        return
+    best = means[front(means[:, 0], means[:, 1], higher_is_better=higher_is_better)]
+    # On to the largest: who spends more gets no less.
+    x, y = [*best[:, 0], float(means[:, 0].max())], [*best[:, 1], best[-1, 1]]
+    figure.add_scatter(
+        x=x, y=y, mode="lines", name="front", line={"shape": "hv", "color": "#7f7f7f", "width": 1, "dash": "dot"},
+        hoverinfo="skip",
+    )  # fmt: skip

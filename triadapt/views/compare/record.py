@@ -1,0 +1,175 @@
+"""What a comparison needs of one run, as arrays, and its state at a chosen moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triadapt.events import Evaluation, Event, Matrix, RankEvent, Stamped, Started, Step
+
+KINDS = (Started.kind, Step.kind, RankEvent.kind, Evaluation.kind)
+Floats = NDArray[np.float64]
+Moment = Literal["end", "step", "budget", "time"]
+MOMENTS: dict[Moment, str] = {
+    "end": "the end", "step": "equal step", "budget": "equal budget", "time": "equal time",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class RunRecord:
+    """One run over `n` matrices: `m` recorded steps, `v` evaluations, `s` states (the start, and one a rank event).
+
+    losses, times: loss and seconds of running time at `steps` `(m,)`. ranks `(s, n)`, totals, parameters (trainable)
+    and state_times: the states, in force after step `state_steps` `(s,)`; the first, from before any step, at -1.
+    chosen `(s - 1, n)`: which matrices each rank event chose. eval_steps (steps done), eval_times and metric `(v,)`.
+    """
+
+    matrices: tuple[Matrix, ...]
+    metric_name: str
+    higher_is_better: bool
+    total_step: int
+    target: int
+    steps: NDArray[np.int64]
+    losses: Floats
+    times: Floats
+    state_steps: NDArray[np.int64]
+    state_times: Floats
+    ranks: NDArray[np.int64]
+    parameters: NDArray[np.int64]
+    chosen: NDArray[np.bool_]
+    eval_steps: NDArray[np.int64]
+    eval_times: Floats
+    metric: Floats
+
+    @property
+    def totals(self) -> NDArray[np.int64]:
+        """Total rank of each state `(s,)`."""
+        return np.asarray(self.ranks.sum(axis=1), np.int64)
+
+    @property
+    def last_step(self) -> int:
+        """The newest step that is recorded, -1 before the first."""
+        return int(self.steps[-1]) if self.steps.size else -1
+
+    @property
+    def last_time(self) -> float:
+        """Seconds of running time up to the newest of what is recorded."""
+        return float(max(part[-1] for part in (self.times, self.state_times, self.eval_times) if part.size))
+
+    @property
+    def planted(self) -> NDArray[np.int64] | None:
+        """Planted rank of each matrix `(n,)`; None where the truth is not known."""
+        found = [matrix.planted_rank for matrix in self.matrices]
+        known = [rank for rank in found if rank is not None]
+        return np.array(known, np.int64) if known and len(known) == len(found) else None
+
+    @property
+    def final_metric(self) -> float | None:
+        """The newest value of the metric."""
+        return float(self.metric[-1]) if self.metric.size else None
+
+
+def same_matrices(first: RunRecord, second: RunRecord) -> bool:
+    """Whether two runs adapt the same matrices: same names, places and shapes in the same order. What is planted on
+    them may differ."""
+
+    def places(record: RunRecord) -> list[tuple[object, ...]]:
+        return [(matrix.name, matrix.layer, matrix.module, matrix.shape) for matrix in record.matrices]
+
+    return places(first) == places(second)
+
+
+def record_of(events: Iterable[Stamped]) -> RunRecord | None:
+    """What a comparison needs of the events of a run, in order; other kinds than `KINDS` are passed over.
+
+    None when the run has not started or adapts nothing.
+    """
+    started: Started | None = None
+    found: dict[type[Event], list[Stamped]] = {Step: [], RankEvent: [], Evaluation: []}
+    for stamped in events:
+        if isinstance(stamped.event, Started):
+            started = started or stamped.event
+        elif type(stamped.event) in found:
+            found[type(stamped.event)].append(stamped)
+    if started is None or not started.matrices:
+        return None
+    steps = [
+        (stamped.event.step, stamped.event.loss, stamped.time)
+        for stamped in found[Step]
+        if isinstance(stamped.event, Step)
+    ]
+    evaluations = [
+        (stamped.event.step, stamped.event.metrics[started.metric], stamped.time)
+        for stamped in found[Evaluation]
+        if isinstance(stamped.event, Evaluation) and started.metric in stamped.event.metrics
+    ]
+    allocations = [
+        (stamped.event, stamped.time) for stamped in found[RankEvent] if isinstance(stamped.event, RankEvent)
+    ]
+    return RunRecord(
+        matrices=tuple(started.matrices),
+        metric_name=started.metric,
+        higher_is_better=started.higher_is_better,
+        total_step=started.total_step,
+        target=started.target_total_rank,
+        **_columns(("steps", "losses", "times"), steps),
+        **_columns(("eval_steps", "metric", "eval_times"), evaluations),
+        **_states(started, allocations),
+    )
+
+
+def _columns(names: tuple[str, str, str], rows: list[Any]) -> dict[str, Any]:
+    steps, values, times = zip(*rows, strict=True) if rows else ((), (), ())
+    columns = (np.array(steps, np.int64), np.array(values, np.float64), np.array(times, np.float64))
+    return {name: _frozen(column) for name, column in zip(names, columns, strict=True)}
+
+
+def _states(started: Started, allocations: list[tuple[RankEvent, float]]) -> dict[str, Any]:
+    n = len(started.matrices)
+    # Every method starts even; a run that never allocated has no event that says so.
+    start = allocations[0][0].before if allocations else np.full(n, started.start_total_rank // n)
+    chosen = np.zeros((len(allocations), n), bool)
+    for row, (event, _) in enumerate(allocations):
+        chosen[row, list(event.chosen)] = True
+    states = {
+        "state_steps": np.array([-1, *(event.step for event, _ in allocations)], np.int64),
+        "state_times": np.array([0.0, *(time for _, time in allocations)], np.float64),
+        "ranks": np.array([start, *(event.ranks for event, _ in allocations)], np.int64),
+        "parameters": np.array(
+            [started.trainable_parameters, *(event.trainable_parameters for event, _ in allocations)], np.int64
+        ),
+        "chosen": chosen,
+    }
+    return {name: _frozen(values) for name, values in states.items()}
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    # A record is shared by all visitors of a server.
+    values.setflags(write=False)
+    return values
+
+
+def state_at(record: RunRecord, moment: Moment, value: float = 0) -> int | None:
+    """Which state of the run (a row of `ranks`) is the one at `moment`.
+
+    step: after that step. time: after so many seconds. budget: the first with that total rank, or beyond it as seen
+    from the start, so that methods that grow and methods that prune are both met on their way. end: the newest.
+    None when the run never got there.
+    """
+    if moment == "end":
+        return len(record.ranks) - 1
+    if moment == "budget":
+        totals = record.totals
+        reached = totals >= value if totals[0] < value else totals <= value
+        return int(np.argmax(reached)) if reached.any() else None
+    if moment == "step":
+        return _newest(record.state_steps, value) if value <= record.last_step else None
+    return _newest(record.state_times, value) if value <= record.last_time else None
+
+
+def _newest(marks: NDArray[Any], value: float) -> int:
+    return max(0, int(np.searchsorted(marks, value, side="right")) - 1)

@@ -1,0 +1,164 @@
+"""Runs side by side: who is compared, and each run in one row of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from triadapt.methods.registry import METHODS
+from triadapt.runs.info import RunInfo
+from triadapt.views.compare.agreement import ENOUGH, WINDOW, churn, entropy, loss_change
+from triadapt.views.compare.configuration import SEED, Config, differing, flat, group_labels, labels, toml_value
+from triadapt.views.compare.record import RunRecord, same_matrices
+from triadapt.views.recovery import recovery
+
+# What each column of the summary says, for tooltips.
+COLUMNS = {
+    "Run": "The method, and what tells the run from the others of its method.",
+    "State": "A run that has not finished is compared as far as it is recorded.",
+    "Steps": "Optimizer steps done.",
+    "Total rank": "Sum of the ranks of all matrices at the end.",
+    "Parameters": "Trainable parameters at the end.",
+    "Metric": "The newest evaluation on held-out data.",
+    "Rank events": "Allocations that happened.",
+    "Entropy": "How evenly the rank is spread over the matrices: 1 the same everywhere, 0 all on one.",
+    "Churn": "How much the choice changes from one rank event to the next: 1 minus the Jaccard index of the two sets "
+    "of chosen matrices, on average. 0: always the same, 1: always others.",
+    "Loss at events": f"Mean training loss of the {WINDOW} steps after a rank event minus the {WINDOW} up to it, on "
+    "average; the trend of training is in it. An event counts where the recording, which may be thinned, holds "
+    f"{ENOUGH} steps on either side.",
+    "Coverage": "Share of the planted rank that is covered; only where the truth is known.",
+    "Precision": "Share of the grown rank that sits on planted matrices; of the held rank where nothing grew.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A run among others. `label` is its own; `group` that of all runs that differ from it in their seed alone;
+    `place` counts the groups of one method from 0, to draw them apart."""
+
+    info: RunInfo
+    record: RunRecord
+    config: Config
+    label: str
+    group: str
+    place: int
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run."""
+        return int(self.config.get(SEED, 0))
+
+    @property
+    def colour(self) -> str:
+        """That of the method."""
+        spec = METHODS.get(self.info.method)
+        return spec.colour if spec else "#7f7f7f"
+
+    @property
+    def dash(self) -> str:
+        """That of the method."""
+        spec = METHODS.get(self.info.method)
+        return spec.dash if spec else "solid"
+
+
+def side_by_side(runs: Sequence[tuple[RunInfo, RunRecord]]) -> list[Compared]:
+    """The runs with names that tell them apart; those of a group together, by seed, groups in order of appearance."""
+    configs = [flat(info.config) for info, _ in runs]
+    own, groups = labels(configs, [info.id for info, _ in runs]), group_labels(configs)
+    places: dict[str, list[str]] = {}
+    found = []
+    for (info, record), config, label, group in zip(runs, configs, own, groups, strict=True):
+        of_method = places.setdefault(info.method, [])
+        if group not in of_method:
+            of_method.append(group)
+        found.append(Compared(info, record, config, label, group, of_method.index(group)))
+    order = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return sorted(found, key=lambda run: (order[run.group], run.seed))
+
+
+def grouped(runs: Sequence[Compared]) -> dict[str, list[Compared]]:
+    """The runs by their group, in order."""
+    found: dict[str, list[Compared]] = {}
+    for run in runs:
+        found.setdefault(run.group, []).append(run)
+    return found
+
+
+def kinds(runs: Sequence[Compared]) -> dict[str, list[Compared]]:
+    """The runs by task, its settings and the metric, named by what tells the kinds apart: only within a kind can losses
+    and metrics be held against each other."""
+    settings = [
+        {name: value for name, value in run.config.items() if name.startswith(f"{run.info.task}.")} for run in runs
+    ]
+    telling = differing(settings)
+    found: dict[str, list[Compared]] = {}
+    for run, values in zip(runs, settings, strict=True):
+        told = [f"{name.rpartition('.')[2]}={toml_value(values[name])}" for name in telling if name in values]
+        found.setdefault(", ".join([f"{run.info.task}: {run.record.metric_name}", *told]), []).append(run)
+    return found
+
+
+def summary_row(run: Compared) -> dict[str, Any]:
+    """One run in numbers, by the names of `COLUMNS`; None where there is nothing to tell."""
+    record = run.record
+    planted = record.planted
+    found = recovery(record.ranks[-1], planted, record.ranks[0]) if planted is not None else {}
+    return {
+        "Run": run.label,
+        "State": run.info.state,
+        "Steps": record.last_step + 1,
+        "Total rank": int(record.totals[-1]),
+        "Parameters": int(record.parameters[-1]),
+        "Metric": record.final_metric,
+        "Rank events": len(record.chosen),
+        "Entropy": entropy(record.ranks[-1]),
+        "Churn": churn(record.chosen),
+        "Loss at events": loss_change(record),
+        "Coverage": found.get("coverage"),
+        "Precision": found.get("precision"),
+    }
+
+
+def difference_rows(runs: Sequence[Compared]) -> list[dict[str, str]]:
+    """A row a run: its label, and as TOML the fields in which the runs differ, empty where it has no such field."""
+    names = differing([run.config for run in runs])
+    return [
+        {"Run": run.label}
+        | {name: toml_value(run.config[name]) if name in run.config else "" for name in names}
+        for run in runs
+    ]  # fmt: skip
+
+
+def cautions(runs: Sequence[Compared]) -> list[str]:
+    """What has to be known before these runs are held against each other, a line each."""
+    lines = []
+    first = runs[0].record
+    if any(not same_matrices(first, run.record) for run in runs):
+        lines.append("The runs adapt different matrices; maps and agreement are compared only where they are the same.")
+    if len(kinds(runs)) > 1:
+        lines.append("The runs have different tasks: their losses and metrics cannot be held against each other.")
+    if _truths_differ(runs):
+        lines.append(
+            "The seed also chooses what is planted, so these runs have different right answers: maps of different "
+            "seeds may well disagree."
+        )
+    unfinished = [run.label for run in runs if run.record.last_step + 1 < run.record.total_step]
+    if unfinished:
+        lines.append(f"Not at their last step, compared as far as they are recorded: {', '.join(unfinished)}.")
+    return lines
+
+
+def _truths_differ(runs: Sequence[Compared]) -> bool:
+    truths: list[tuple[RunRecord, Any]] = []
+    for run in runs:
+        planted = run.record.planted
+        if planted is None:
+            continue
+        if any(same_matrices(run.record, other) and not np.array_equal(planted, truth) for other, truth in truths):
+            return True
+        truths.append((run.record, planted))
+    return False
