@@ -74,7 +74,7 @@ def run_frame(
     for started in _of(Started, events):
         frame["started"] = _started(started)
     parts = {
-        "step": _steps(_of(Step, events)),
+        "step": _steps(rows),
         "scores": _scores(_thinned(_of(Scores, events), MAX_SCORES)),
         "events": _rank_events(_of(RankEvent, events)),
         "evals": _evaluations(_of(Evaluation, events)),
@@ -127,15 +127,18 @@ def _thinned(events: list[E_], limit: int) -> list[E_]:
     return [events[index] for index in np.linspace(0, len(events) - 1, limit).round().astype(int)]
 
 
-def _steps(steps: Sequence[Step]) -> dict[str, Any] | None:
-    if not steps:
+def _steps(rows: Sequence[Stamped]) -> dict[str, Any] | None:
+    stamped = [(row.event, row.time) for row in rows if isinstance(row.event, Step)]
+    if not stamped:
         return None
+    steps = [event for event, _ in stamped]
     loss = _floats([event.loss for event in steps])
     kept = keep_extremes(loss, MAX_STEPS)
     return {
         "t": _whole([event.step for event in steps])[kept],
         "loss": loss[kept],
         "lr": _floats([event.learning_rate for event in steps])[kept],
+        "time": _floats([time for _, time in stamped])[kept],
     }
 
 

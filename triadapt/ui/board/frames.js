@@ -28,7 +28,7 @@ export class HeldRun {
     this.to = 0;
     this.started = null;
     this.status = {state: "queued"};
-    this.step = {t: [], loss: [], lr: []};
+    this.step = {t: [], loss: [], lr: [], time: []};
     this.scores = [];
     this.events = [];
     this.evals = [];
@@ -76,7 +76,7 @@ export class HeldRun {
     if (part.started) this.started = part.started;
     const n = this.size;
     if (part.step) {
-      for (const key of ["t", "loss", "lr"]) for (const value of part.step[key]) this.step[key].push(value);
+      for (const key of ["t", "loss", "lr", "time"]) for (const value of part.step[key]) this.step[key].push(value);
     }
     if (part.scores) {
       part.scores.t.forEach((t, i) => this.scores.push({t, scores: part.scores.values.subarray(i * n, (i + 1) * n)}));
