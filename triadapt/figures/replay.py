@@ -13,7 +13,8 @@ BOARD = Path(__file__).parent.parent / "ui" / "board"
 # Each file after those it imports; load_plotly.js and first_look.js, which only a server
 # needs, are left out.
 SCRIPTS = (
-    "frames.js", "theme.js", "rankmap.js", "curves.js", "why.js", "matrix.js", "scrubber.js", "chips.js", "health.js",
+    "frames.js", "theme.js", "thinning.js", "time_axis.js", "time_chart.js", "board_view.js", "rankmap.js",
+    "budget_curve.js", "curves.js", "why.js", "matrix.js", "scrubber.js", "chips.js", "health.js",
     "board.js",
 )  # fmt: skip
 

@@ -26,7 +26,7 @@ export class BoardView {
     const named = address.get("run");
     const fromAddress = this.first && (named === null || named === name) && [...this.parts.keys()].some((key) => address.has(key));
     this.first = false;
-    const known = fromAddress ? address : new URLSearchParams(read(name));
+    const known = fromAddress ? address : new URLSearchParams(remembered(name));
     const found = [...this.parts.keys()].filter((key) => known.has(key));
     for (const key of found) this.parts.get(key).set(known.get(key).slice(0, 100));
     this.changed();
@@ -53,7 +53,7 @@ export class BoardView {
       own.set(key, String(value));
       address.set(key, String(value));
     }
-    write(this.name, own.toString());
+    remember(this.name, own.toString());
     if (address.toString() === before) return;
     const query = address.toString();
     window.history.replaceState(window.history.state, "", `${window.location.pathname}${query ? `?${query}` : ""}${window.location.hash}`);
@@ -65,7 +65,7 @@ export class BoardView {
 }
 
 // The tab's memory may be forbidden; then only the address remembers.
-function read(name) {
+function remembered(name) {
   try {
     return window.sessionStorage.getItem(STORE + name) || "";
   } catch {
@@ -73,7 +73,7 @@ function read(name) {
   }
 }
 
-function write(name, text) {
+function remember(name, text) {
   try {
     window.sessionStorage.setItem(STORE + name, text);
   } catch { /* forbidden or full */ }

@@ -3,7 +3,7 @@ import {chooser, lineLabel, methodColour, tidy} from "./theme.js";
 import {TimeChart} from "./time_chart.js";
 import {X_KINDS} from "./time_axis.js";
 
-const moved = (event) => event.ranks.reduce((sum, rank, i) => sum + Math.abs(rank - event.before[i]), 0);
+const ranksMoved = (event) => event.ranks.reduce((sum, rank, i) => sum + Math.abs(rank - event.before[i]), 0);
 
 // `of`: value after an event; `start`: before the first (null: none). `steps` draws stairs, else a mark an event.
 const Y_KINDS = {
@@ -12,7 +12,7 @@ const Y_KINDS = {
     label: "Threshold", note: "each over its largest: methods measure importance in their own units", of: (event) => event.threshold,
     start: () => null, stairs: true, own: true,
   },
-  moves: {label: "Ranks moved an event", note: "added, or pruned", of: moved, start: () => null, stairs: false},
+  moves: {label: "Ranks moved an event", note: "added, or pruned", of: ranksMoved, start: () => null, stairs: false},
   parameters: {
     label: "Trainable parameters", note: "", of: (event) => event.params, start: (run) => run.started.parameters, stairs: true,
   },
