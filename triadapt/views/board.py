@@ -31,6 +31,7 @@ from triadapt.views.thinning import keep_extremes
 
 # Most records of each kind in one frame, so that a full copy of a long run stays small. Rank events are never thinned.
 MAX_STEPS = 4000
+MAX_MARKS = 50
 MAX_SCORES = 24
 MAX_GEOMETRY = 40
 E_ = TypeVar("E_", bound=Event)
@@ -134,11 +135,16 @@ def _steps(rows: Sequence[Stamped]) -> dict[str, Any] | None:
     steps = [event for event, _ in stamped]
     loss = _floats([event.loss for event in steps])
     kept = keep_extremes(loss, MAX_STEPS)
+    # Time and rate run nearly straight: the browser interpolates between a few marks.
+    marks = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), MAX_MARKS)).round().astype(int))
     return {
         "t": _whole([event.step for event in steps])[kept],
         "loss": loss[kept],
-        "lr": _floats([event.learning_rate for event in steps])[kept],
-        "time": _floats([time for _, time in stamped])[kept],
+        "clock": {
+            "t": _whole([steps[i].step for i in marks]),
+            "time": _floats([stamped[i][1] for i in marks]),
+            "lr": _floats([steps[i].learning_rate for i in marks]),
+        },
     }
 
 

@@ -1,5 +1,6 @@
 // Loss and metric over time.
 import {lineLabel, methodColour, tidy} from "./theme.js";
+import {between} from "./frames.js";
 import {keepExtremes, smoothed} from "./thinning.js";
 import {TimeChart} from "./time_chart.js";
 
@@ -24,7 +25,7 @@ export class LossCurve extends TimeChart {
         line: {width: 1, dash: "solid"}, opacity: run === this.board.focus ? 0.3 : 0.13, hoverinfo: "skip",
       }));
       lines.push(this.line(run, this.xs(run, kept.map((i) => t[i])), kept.map((i) => even[i]), {
-        customdata: kept.map((i) => run.step.lr[i]),
+        customdata: kept.map((i) => between(run.clock.t, run.clock.lr, t[i])),
         hovertemplate: `${run.started.label}<br>${this.at}: loss %{y:.4g} (smoothed)<br>learning rate %{customdata:.3g}<extra></extra>`,
       }));
     }

@@ -28,7 +28,8 @@ export class HeldRun {
     this.to = 0;
     this.started = null;
     this.status = {state: "queued"};
-    this.step = {t: [], loss: [], lr: [], time: []};
+    this.step = {t: [], loss: []};
+    this.clock = {t: [], time: [], lr: []}; // running time and learning rate at some of the steps
     this.scores = [];
     this.events = [];
     this.evals = [];
@@ -76,7 +77,8 @@ export class HeldRun {
     if (part.started) this.started = part.started;
     const n = this.size;
     if (part.step) {
-      for (const key of ["t", "loss", "lr", "time"]) for (const value of part.step[key]) this.step[key].push(value);
+      for (const key of ["t", "loss"]) for (const value of part.step[key]) this.step[key].push(value);
+      for (const key of ["t", "time", "lr"]) for (const value of part.step.clock[key]) this.clock[key].push(value);
     }
     if (part.scores) {
       part.scores.t.forEach((t, i) => this.scores.push({t, scores: part.scores.values.subarray(i * n, (i + 1) * n)}));
@@ -117,6 +119,15 @@ export class HeldRun {
       core += g.core_count[i];
     });
   }
+}
+
+// Value at a step of what is known at the steps `known`, straight in between; null where nothing is known.
+export function between(known, values, step) {
+  if (!known.length) return null;
+  const at = known.findLastIndex((t) => t <= step);
+  if (at < 0) return values[0];
+  if (at === known.length - 1) return values[at];
+  return values[at] + ((step - known[at]) / (known[at + 1] - known[at])) * (values[at + 1] - values[at]);
 }
 
 // Index of the last item with `t <= step` in a list ordered by `t`, -1 if none.

@@ -1,4 +1,5 @@
 // What the charts over time are drawn against: steps, running time, trainable parameters, or work done in the adapters.
+import {between} from "./frames.js";
 
 export const X_KINDS = {
   step: {label: "step", title: "Steps done"},
@@ -13,22 +14,6 @@ export const X_KINDS = {
 function parametersAt(run, step) {
   const at = run.eventAt(step);
   return at < 0 ? run.started.parameters : run.events[at].params;
-}
-
-// Seconds of running time when `step` was done, between the recorded steps by interpolation.
-function timeAt(run, step) {
-  const {t, time} = run.step;
-  if (!t.length) return 0;
-  let low = 0;
-  let high = t.length - 1;
-  if (step <= t[low]) return time[low];
-  if (step >= t[high]) return time[high];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (t[middle] <= step) low = middle;
-    else high = middle;
-  }
-  return time[low] + ((step - t[low]) / (t[high] - t[low])) * (time[high] - time[low]);
 }
 
 // Parameters summed over the steps before `step`, times 6: forward, and backward to inputs and to weights, two each.
@@ -47,7 +32,7 @@ function flopsAt(run, step) {
 
 // Place of `step` of `run` on the axis of this kind.
 export function xAt(run, kind, step) {
-  if (kind === "time") return timeAt(run, step);
+  if (kind === "time") return between(run.clock.t, run.clock.time, step) ?? 0;
   if (kind === "parameters") return parametersAt(run, step);
   if (kind === "flops") return flopsAt(run, step);
   return step;
