@@ -172,9 +172,8 @@ export class Board {
   // A part of the view by name, such as what the charts over time are drawn against.
   choose(name, value) {
     if (name === "x") this.zoom = null;
-    this.view.parts.get(name).set(value);
+    this.view.set(name, value);
     this.touch("axis");
-    this.view.changed();
   }
 
   // The range of x in all charts over time; null: everything.

@@ -3,6 +3,7 @@
 
 const WRITE_MS = 250;
 const STORE = "triadapt board ";
+const PREFIX = "v."; // of the board's names in the address; the pages leave these alone
 
 export class BoardView {
   constructor() {
@@ -14,7 +15,7 @@ export class BoardView {
 
   // A part of the view: `get` returns text, or null for what needs no words; `set` takes text that may be nonsense.
   keep(name, part) {
-    this.parts.set(name, part);
+    this.parts.set(PREFIX + name, part);
   }
 
   // The board turns to a race: take up what the address says on arrival, or what this tab looked at there before.
@@ -31,6 +32,11 @@ export class BoardView {
     for (const key of found) this.parts.get(key).set(known.get(key).slice(0, 100));
     this.changed();
     return found.length > 0;
+  }
+
+  set(name, value) {
+    this.parts.get(PREFIX + name).set(value);
+    this.changed();
   }
 
   // Something was chosen: write it down soon.

@@ -12,7 +12,7 @@ const Y_KINDS = {
     label: "Threshold", note: "each over its largest: methods measure importance in their own units", of: (event) => event.threshold,
     start: () => null, stairs: true, own: true,
   },
-  moves: {label: "Ranks moved an event", note: "added, or pruned", of: ranksMoved, start: () => null, stairs: false},
+  moves: {label: "Ranks moved", note: "at each event: added, or pruned", of: ranksMoved, start: () => null, stairs: false},
   parameters: {
     label: "Trainable parameters", note: "", of: (event) => event.params, start: (run) => run.started.parameters, stairs: true,
   },
@@ -51,7 +51,7 @@ export class BudgetCurve extends TimeChart {
     if (xKind === "step") traces.unshift(this.#planned(drawn, range));
     this.note.textContent = known ? kind.note : "nothing to draw yet: no rank event";
     this.react(traces, {
-      yaxis: {range, tickformat: this.kind === "rank" ? "d" : "~s", uirevision: this.kind},
+      yaxis: {range, tickformat: {rank: "d", moves: "d", threshold: ".2~g"}[this.kind] || "~s", uirevision: `${this.kind} ${this.resets}`},
       shapes: targets.map((target) => ({
         type: "line", xref: "paper", x0: 0, x1: 1, y0: target, y1: target, layer: "below", line: {color: theme.quiet, width: 1, dash: "dot"},
       })),

@@ -9,6 +9,7 @@ export class TimeChart {
     this.board = board;
     Object.assign(this, chartSection(testid, title));
     this.testid = testid;
+    this.resets = 0;
     this.cursor = element("div", {className: "tri-cursor"});
     this.holder.append(this.cursor);
   }
@@ -36,21 +37,35 @@ export class TimeChart {
       range: zoom || whole, nticks: 7, hoverformat: xKind === "step" ? "d" : ".4~s", tickformat: xKind === "step" ? "d" : "~s",
       uirevision: `${xKind} ${zoom || ""}`,
     });
-    base.yaxis = chartAxis(theme, {nticks: 5});
+    base.yaxis = chartAxis(theme, {nticks: 5, uirevision: `${this.resets}`});
     if (this.bottom) {
       const {label, unit} = X_KINDS[xKind];
       base.xaxis.title = {text: unit || label, font: {size: 11, color: theme.quiet}, standoff: 2};
     }
     for (const key of ["xaxis", "yaxis"]) Object.assign(base[key], (layout || {})[key]);
-    this.board.Plotly.react(this.box, traces, {...base, ...layout, xaxis: base.xaxis, yaxis: base.yaxis}, chartConfig(this.testid));
+    this.board.Plotly.react(this.box, traces, {...base, ...layout, xaxis: base.xaxis, yaxis: base.yaxis}, this.#config());
     if (this.bound) return;
     this.bound = true;
     this.box.on("plotly_relayout", (changed) => this.#zoomed(changed));
-    this.box.on("plotly_doubleclick", () => this.board.setZoom(null));
+    this.box.on("plotly_doubleclick", () => this.#reset());
     this.box.on("plotly_click", (event) => {
       const run = this.board.runs.find((one) => one.id === event.points[0].data.meta) || this.board.focus;
       this.board.scrub(stepAt(run, this.board.xKind, event.points[0].x));
     });
+  }
+
+  // Plotly's own reset would go back to the range it saw first, which may have been a zoomed one.
+  #config() {
+    const config = chartConfig(this.testid);
+    const home = {name: "reset", title: "Show everything", icon: this.board.Plotly.Icons.home, click: () => this.#reset()};
+    const modeBarButtons = config.modeBarButtons.map((row) => row.map((button) => (button === "resetScale2d" ? home : button)));
+    return {...config, modeBarButtons, doubleClick: false};
+  }
+
+  #reset() {
+    this.resets += 1;
+    if (this.board.zoom) this.board.setZoom(null);
+    else this.board.touch("axis");
   }
 
   #zoomed(changed) {
