@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, cast
 
 import streamlit as st
@@ -13,6 +14,7 @@ from triadapt.ui.address import named_view
 from triadapt.ui.board_component import board
 from triadapt.ui.showing import Shown, shown
 from triadapt.views.board import board_frame, run_frame
+from triadapt.views.health import Health
 from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
@@ -46,7 +48,7 @@ def feed(manager: RunManager, view: str) -> None:
             if generation != info.generation:
                 after = 0
                 info, rows = reader.snapshot(0)
-        status = status_of(manager, info, race)
+        status = status_of(manager, info, race) | {"health": _health(sent, info, rows, fresh=after == 0)}
         frame = run_frame(info.id, rows, after=after, generation=info.generation, status=status)
         moved |= bool(rows) or status != sent.get("statuses", {}).get(info.id)
         sent.setdefault("statuses", {})[info.id] = status
@@ -60,6 +62,15 @@ def feed(manager: RunManager, view: str) -> None:
         st.rerun()
     if elsewhere or states != st.session_state.get("drawn_states"):
         st.rerun()
+
+
+def _health(sent: dict[str, Any], info: RunInfo, rows: list[Stamped], *, fresh: bool) -> list[dict[str, Any]]:
+    """What speaks against a run, from what it said so far and `rows`, which are new."""
+    kept: dict[str, Health] = sent.setdefault("health", {})
+    if fresh or info.id not in kept:
+        kept[info.id] = Health()
+    kept[info.id].add(row.event for row in rows)
+    return [asdict(finding) for finding in kept[info.id].findings()]
 
 
 def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]:

@@ -55,8 +55,9 @@ def run_frame(
 
     rows: stored events in order; those up to `after` are left out. generation: changes when the run's history was
     rewritten (resumed from an older checkpoint), which makes the browser ask for a full copy. status: `state` (one of
-    STATES) and, where known, `message`, `position` in the queue, `speed` in steps a second, `eta` in seconds.
-    `label`, `colour` and `dash` in it replace those of the method, to tell two runs of one method apart.
+    STATES) and, where known, `message`, `position` in the queue, `speed` in steps a second, `eta` in seconds, `health`
+    (findings of `views/health.py`). `label`, `colour` and `dash` in it replace those of the method, to tell two runs of
+    one method apart.
 
     Loss curves of more than 4000 points are thinned, peaks kept, and so are long lists of scores and geometry.
     Raises ValueError for an unknown state.
