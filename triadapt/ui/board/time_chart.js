@@ -55,11 +55,14 @@ export class TimeChart {
   }
 
   // Plotly's own reset would go back to the range it saw first, which may have been a zoomed one.
+  // One object for good: with another one Plotly would build the chart anew.
   #config() {
+    if (this.config) return this.config;
     const config = chartConfig(this.testid);
     const home = {name: "reset", title: "Show everything", icon: this.board.Plotly.Icons.home, click: () => this.#reset()};
     const modeBarButtons = config.modeBarButtons.map((row) => row.map((button) => (button === "resetScale2d" ? home : button)));
-    return {...config, modeBarButtons, doubleClick: false};
+    this.config = {...config, modeBarButtons, doubleClick: false};
+    return this.config;
   }
 
   #reset() {
