@@ -6,7 +6,7 @@ from triadapt.runs.info import RunError
 from triadapt.ui.actions import forget_actions, race_buttons, state_notes
 from triadapt.ui.address import enter_view, named_view, on_view
 from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
-from triadapt.ui.feed import REFRESH_SECONDS, feed, reset_board
+from triadapt.ui.feed import feed, refresh_every, reset_board
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.manager import manager
 from triadapt.ui.messages import keep_message
@@ -53,4 +53,4 @@ else:
     with notes:
         state_notes(runs, race)
     st.session_state["drawn_states"] = [info.state for info, _ in race.runs]
-    st.fragment(feed, run_every=REFRESH_SECONDS if race.live else None)(runs, view)
+    st.fragment(feed, run_every=refresh_every(race))(runs, view)

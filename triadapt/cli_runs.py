@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from triadapt.runs.export import MODEL_FORMS, check_forms, event_values, export,
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs, runs_folder
 from triadapt.runs.reader import RunReader
+from triadapt.views.health import findings
 
 
 def runs(options: Namespace) -> int:
@@ -56,12 +58,16 @@ def show(options: Namespace) -> int:
     folder = runs_folder(options.runs)
     found: list[dict[str, Any]] = []
     for info in find(folder, options.run):
-        events = RunReader(folder / info.id).events() if options.events else []
+        events = RunReader(folder / info.id).events() if info.state != "damaged" else []
+        against = findings(stamped.event for stamped in events)
         if options.json:
-            found.append(info.as_dict() | ({"events": [event_values(s) for s in events]} if options.events else {}))
+            more = {"events": [event_values(s) for s in events]} if options.events else {}
+            found.append(info.as_dict() | {"health": [asdict(finding) for finding in against]} | more)
             continue
         _print_info(info)
-        for stamped in events:
+        for finding in against:
+            print(f"  warning, step {finding.step}: {finding.message} {finding.advice}")
+        for stamped in events if options.events else []:
             line = _told(stamped)
             if line:
                 print(f"  {stamped.event.step:>7}  {stamped.time:>9.2f} s  {line}")

@@ -17,8 +17,8 @@ from streamlit.testing.v1 import AppTest
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Checkpointed, Failed, Finished, Matrix, RankEvent, Started, Step
 from triadapt.methods.registry import METHODS
-from triadapt.runs.bundle import import_bundle, recorded_races
 from triadapt.runs.branch import BranchPlan, make_branch
+from triadapt.runs.bundle import import_bundle, recorded_races
 from triadapt.runs.info import RunError
 from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.browser
 SMALL = "planted.blocks=1&planted.width=16&eval_every=10&batch_size=8"
 BOARD = "document.querySelector('.tri-board')"
 FIRST_CHART = "() => document.querySelectorAll('[data-testid=first-look] td, [data-testid=rank-map] .hm image').length"
+METRIC_RANGE = "document.querySelector('[data-testid=metric] .js-plotly-plot')._fullLayout.xaxis.range"
 HAS_CELLS = "() => document.querySelectorAll('[data-testid=rank-map] .hm image').length"
 
 
@@ -244,6 +245,47 @@ def test_controls_are_in_the_address_and_a_link_brings_them_back(app: App, page:
     expect(again.get_by_role("spinbutton", name="Steps")).to_have_value("80")
     expect(again.get_by_role("spinbutton", name="Seed")).to_have_value("11")
     again.context.close()
+
+
+def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Browser) -> None:
+    """Step, pin, axes and zoom stand in the address and survive a change of page; nonsense is passed over."""
+    step, axes = page.get_by_label("Step looked at"), page.locator("[data-testid=total-rank] select")
+    page.goto(f"{app.url}/?v.at=many&v.zoom=9_3&v.x=moon&v.pin=%3Cb%3E&v.y=threshold")
+    page.wait_for_function(HAS_CELLS)
+    expect(page.get_by_text("in the address")).to_have_count(0)
+    expect(axes.first).to_have_value("threshold")
+    step.fill("200")
+    axes.last.select_option("time")
+    axes.last.select_option("step")
+    chart = page.locator("[data-testid=loss] .js-plotly-plot").bounding_box()
+    assert chart is not None
+    page.mouse.move(chart["x"] + 120, chart["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(chart["x"] + 250, chart["y"] + 50, steps=4)
+    page.mouse.up()
+    page.locator("[data-testid=why] .bars path").nth(2).click(force=True)
+    page.wait_for_url("**v.zoom=*")
+    page.wait_for_url("**v.pin=L*")
+    pinned = page.locator("[data-testid=matrix] h3").text_content()
+    assert pinned is not None
+
+    def same(other: Page) -> None:
+        other.wait_for_function(HAS_CELLS)
+        expect(other.get_by_label("Step looked at")).to_have_value("200")
+        expect(other.locator("[data-testid=matrix] h3")).to_have_text(pinned)
+        other.wait_for_function(f"() => {METRIC_RANGE}[0] > 50")
+
+    again = browser.new_context().new_page()
+    again.goto(page.url)
+    same(again)
+    again.context.close()
+    page.get_by_role("link", name="Runs").click()
+    page.wait_for_url("**/runs**")
+    page.get_by_role("link", name="Play").click()
+    same(page)
+    page.locator("[data-testid=metric] .js-plotly-plot .draglayer .nsewdrag").dblclick(position={"x": 9, "y": 9})
+    page.wait_for_function(f"() => {METRIC_RANGE}[0] === 0")
+    page.wait_for_function("() => !location.search.includes('v.zoom')")
 
 
 def test_back_brings_the_race_before_on_view(app: App, page: Page) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from triadapt.events import Failed, Geometry, Matrix, RankEvent, Scores, Stamped, Started, Step
 from triadapt.views.board import board_frame, run_frame
+from triadapt.views.board_parts import matrix_table
 from triadapt.views.frames import unpack
+from triadapt.views.late_rows import in_order, take, weight
 from triadapt.views.thinning import keep_extremes
 
 RUNNING = {"state": "running", "speed": 40.0, "eta": None}
@@ -26,6 +34,16 @@ def rank_event(step: int, ranks: list[int], *, units: int = 0) -> RankEvent:
                      np.zeros(units, np.uint16))  # fmt: skip
 
 
+def ranks_of(part: dict[str, Any]) -> list[tuple[list[int], list[int]]]:
+    """Ranks before and after each event, as the browser puts them together."""
+    rows, at = [part["ranks"]["before"].copy()], 0
+    for count in part["ranks"]["changes"]:
+        rows.append(rows[-1].copy())
+        rows[-1][part["ranks"]["where"][at : at + count]] = part["ranks"]["rank"][at : at + count]
+        at += count
+    return [(before.tolist(), after.tolist()) for before, after in zip(rows[::2], rows[1::2], strict=True)]
+
+
 def stamped(*events: object) -> list[Stamped]:
     return [Stamped(seq, seq / 10, event) for seq, event in enumerate(events, start=1)]  # type: ignore[arg-type]
 
@@ -34,13 +52,16 @@ def test_a_full_frame_says_who_runs_and_holds_every_event() -> None:
     rows = stamped(started(), Step(0, 1.0, 0.1), rank_event(2, [2, 1, 1]), Scores(3, np.ones(3, np.float32)))
     frame = unpack(board_frame("one", [run_frame("r", rows, after=0, generation=3, status=RUNNING)], full=True))
     (run,) = frame["runs"]
-    assert (frame["v"], frame["view"], frame["full"]) == (1, "one", True)
+    assert (frame["v"], frame["view"], frame["full"]) == (2, "one", True)
     assert (run["id"], run["from"], run["to"], run["generation"]) == ("r", 0, 4, 3)
     assert run["started"]["label"] == "TriAdaptLoRA" and run["started"]["colour"] == "#0072B2"
-    assert run["started"]["matrices"][0] == {"name": "m0", "layer": 0, "module": "q", "shape": [8, 4], "planted": 2}
+    table = frame["matrices"][run["started"]["matrices"]]
+    assert table["names"] == ["m0", "m1", "m2"] and table["layer"] == [0, 1, 2] and table["modules"] == ["q"]
+    assert table["shapes"] == [[8, 4]] and table["shape"] == [0, 0, 0] and table["planted"] == [2, 0, 0]
     assert run["started"]["planned"].tolist() == [2, 4]
     assert run["status"] == {"state": "running", "speed": 40.0}
-    assert run["events"]["ranks"].tolist() == [2, 1, 1] and run["events"]["chosen"] == [[0]]
+    assert ranks_of(run["events"]) == [([1, 1, 1], [2, 1, 1])]
+    assert run["events"]["chosen"].tolist() == [0] and run["events"]["chosen_count"].tolist() == [1]
     assert run["step"]["loss"].tolist() == [1.0]
 
 
@@ -48,7 +69,7 @@ def test_an_increment_holds_only_what_is_newer() -> None:
     rows = stamped(started(), Step(0, 1.0, 0.1), Step(1, 0.9, 0.1))
     run = run_frame("r", rows, after=2, generation=0, status=RUNNING)
     assert (run["from"], run["to"]) == (2, 3)
-    assert "started" not in run and run["step"]["t"].tolist() == [1]
+    assert "started" not in run and run["step"]["first"] == 1
 
 
 def test_nothing_new_is_a_status_alone() -> None:
@@ -65,11 +86,26 @@ def test_increments_add_up_to_the_full_frame() -> None:
     assert parts[1]["from"] == parts[0]["to"]
 
 
-@pytest.mark.parametrize(("rank", "dtype"), [(255, "u1"), (256, "u2"), (60000, "u2")])
-def test_large_ranks_do_not_wrap(rank: int, dtype: str) -> None:
+@pytest.mark.parametrize("rank", [255, 256, 60000])
+def test_large_ranks_do_not_wrap(rank: int) -> None:
     run = run_frame("r", stamped(started(1), rank_event(2, [rank])), after=0, generation=0, status=RUNNING)
-    assert run["events"]["ranks"].dtype == np.dtype(f"<{dtype}")
-    assert run["events"]["ranks"].tolist() == [rank]
+    assert ranks_of(run["events"]) == [([1], [rank])]
+
+
+@given(arrays(np.uint16, st.tuples(st.integers(1, 6).map(lambda k: 2 * k), st.integers(1, 5))))
+def test_ranks_travel_as_changes_and_lose_nothing(rows: Any) -> None:
+    events = [replace(rank_event(t, after.tolist()), before=before) for t, (before, after) in
+              enumerate(zip(rows[::2], rows[1::2], strict=True))]  # fmt: skip
+    part = run_frame("r", stamped(*events), after=0, generation=0, status=RUNNING)["events"]
+    assert ranks_of(part) == [(e.before.tolist(), e.ranks.tolist()) for e in events]
+
+
+def test_a_name_is_sent_once_for_all_layers_where_it_repeats() -> None:
+    layers = [Matrix(f"model.layers.{i}.{m}_proj", i, m, (4, 4)) for i in range(2) for m in "qk"]
+    assert matrix_table(layers)["patterns"] == ["model.layers.{}.q_proj", "model.layers.{}.k_proj"]
+    twice = [Matrix(f"a.{i}.b.0.q", i, "q", (4, 4)) for i in range(2)]
+    assert matrix_table(twice)["names"] == ["a.0.b.0.q", "a.1.b.0.q"]
+    assert matrix_table(layers)["planted"] == [65535] * 4
 
 
 def test_parts_of_matrices_keep_their_owner_and_count() -> None:
@@ -113,3 +149,29 @@ def test_thinning_leaves_short_curves_alone_and_minds_nan() -> None:
     values = np.full(100, np.nan)
     values[50] = 1
     assert 50 in keep_extremes(values, 10)
+
+
+def test_what_is_owed_follows_late_and_adds_up() -> None:
+    """A frame without the heavy rows, then pieces: every importance and spectrum arrives once, the newest first."""
+    shape = Geometry(9, np.array([1, 2, 0], np.uint16), np.ones(3, np.float32), np.ones(5, np.float32))
+    events = [rank_event(t, [2, 1, 1], units=t % 3) for t in range(8)]
+    rows = stamped(started(), *events, Scores(8, np.ones(3, np.float32)), shape)
+    owed = in_order(rows)
+    assert {row.event.step for row in owed[:3]} == {7, 8, 9}  # the newest of each kind
+    first = run_frame("r", rows, after=0, generation=0, status=RUNNING, owed={row.seq for row in owed})
+    assert not first["events"]["scored"].any() and "scores" not in first["events"]
+    assert "geometry" not in first and "scores" not in first and len(ranks_of(first["events"])) == 8
+    seen: list[int] = []
+    while owed:
+        now = take(owed, 40, least=1)
+        assert len(now) == 1 or sum(weight(row) for row in now) <= 40
+        late = run_frame("r", [], after=10, generation=0, status=RUNNING, late=now)["late"]
+        seen += late.get("events", {}).get("scores_t", np.zeros(0)).tolist()
+        seen += late.get("scores", {}).get("t", np.zeros(0)).tolist()
+        seen += late.get("geometry", {}).get("t", np.zeros(0)).tolist()
+    assert sorted(seen) == list(range(10))
+
+
+def test_the_order_of_what_is_owed_goes_from_coarse_to_fine() -> None:
+    rows = stamped(*(rank_event(t, [1, 1]) for t in range(9)))
+    assert [row.event.step for row in in_order(rows)] == [8, 0, 4, 2, 6, 1, 3, 5, 7]

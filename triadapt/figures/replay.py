@@ -21,8 +21,9 @@ BOARD = Path(__file__).parent.parent / "ui" / "board"
 PAGE = Path(__file__).parent / "replay_page"
 # Each file after those it imports; what only a server or Plotly needs is left out.
 BOARD_SCRIPTS = (
-    "frames.js", "pictures.js", "theme.js", "rankmap.js", "curves.js", "why.js", "matrix.js", "scrubber.js", "chips.js",
-    "health.js", "board.js",
+    "frames.js", "pictures.js", "theme.js", "thinning.js", "time_axis.js", "time_chart.js", "board_view.js",
+    "rankmap.js", "budget_curve.js", "curves.js", "why.js", "matrix.js", "scrubber.js", "chips.js", "health.js",
+    "board.js",
 )  # fmt: skip
 PAGE_SCRIPTS = ("axes.js", "traces.js", "plot.js", "start.js")
 

@@ -15,6 +15,8 @@ from triadapt.ui.svg_component import svg
 from triadapt.views.plan import plan
 
 NUMBER = int | float
+BOARD_PREFIX = "v."
+"""Of the names in the address that are the board's own (`ui/board/board_view.js`)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def address_problems() -> list[str]:
     if task not in TASKS:
         lines.append(f"task = {task!r} in the address: known are {', '.join(TASKS)}; using planted")
     known = {"method", "task", "run", *(field.key for field in ALL)}
-    lines += [f"{name} in the address: unknown, left out" for name in params if name not in known]
+    foreign = [name for name in params if name not in known and not name.startswith(BOARD_PREFIX)]
+    lines += [f"{name} in the address: unknown, left out" for name in foreign]
     for field in ALL:
         if field.key in params and (reason := _problem(field, params[field.key])):
             lines.append(f"{field.key} = {params[field.key]!r} in the address: {reason}; using the default")

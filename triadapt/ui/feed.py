@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, cast
 
 import streamlit as st
@@ -12,10 +13,18 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.address import named_view
 from triadapt.ui.board_component import board
 from triadapt.ui.showing import Shown, shown
-from triadapt.views.board import board_frame, run_frame
+from triadapt.views.board import MAX_STEPS, board_frame, run_frame
+from triadapt.views.health import Health
+from triadapt.views.late_rows import FULL_ROOM, LATE_ROOM, NEWER_ROOM, in_order, take, weight
 from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
+OWES = "board_owes"
+
+
+def refresh_every(race: Shown) -> float | None:
+    """Seconds between two frames; None when there is nothing to come."""
+    return REFRESH_SECONDS if race.live or st.session_state.get(OWES) else None
 
 
 def reset_board() -> None:
@@ -38,6 +47,7 @@ def feed(manager: RunManager, view: str) -> None:
         sent = {"view": view, "runs": {}, "frame": b""}
     full = not sent["runs"]
     frames, moved = [], full
+    room = FULL_ROOM if full else LATE_ROOM if sent.get("catching_up") else NEWER_ROOM
     for info, reader in race.runs:
         after, generation = sent["runs"].get(info.id, (0, info.generation))
         rows: list[Stamped] = []
@@ -46,20 +56,47 @@ def feed(manager: RunManager, view: str) -> None:
             if generation != info.generation:
                 after = 0
                 info, rows = reader.snapshot(0)
-        status = status_of(manager, info, race)
-        frame = run_frame(info.id, rows, after=after, generation=info.generation, status=status)
-        moved |= bool(rows) or status != sent.get("statuses", {}).get(info.id)
+        status = status_of(manager, info, race) | {"health": _health(sent, info, rows, fresh=after == 0)}
+        queue: list[Stamped] = sent.setdefault("owed", {}).setdefault(info.id, [])
+        if after == 0:
+            queue.clear()
+        queue[:0] = in_order(rows)
+        now = take(queue, room // len(race.runs), least=0 if full else 1)
+        frame = run_frame(
+            info.id,
+            rows,
+            after=after,
+            generation=info.generation,
+            status=status,
+            owed={row.seq for row in rows if weight(row)} - {row.seq for row in now},
+            late=[row for row in now if row.seq <= after],
+            most_steps=max(600, MAX_STEPS // len(race.runs) ** 2),
+        )
+        moved |= bool(rows or now) or status != sent.get("statuses", {}).get(info.id)
         sent.setdefault("statuses", {})[info.id] = status
         sent["runs"][info.id] = (frame["to"], info.generation)
         frames.append(frame)
     if moved:
         sent["frame"] = board_frame(view, frames, full=full, extras={"title": race.title, "errors": "elsewhere"})
+    owes = any(sent.get("owed", {}).values())
+    sent["catching_up"] = owes and (full or sent.get("catching_up", False))
     st.session_state["board_sent"] = sent
     if board(sent["frame"], key="board"):
         reset_board()
         st.rerun()
-    if elsewhere or states != st.session_state.get("drawn_states"):
+    timed = st.session_state.get(OWES, False)
+    st.session_state[OWES] = owes
+    if elsewhere or states != st.session_state.get("drawn_states") or (owes != timed and not race.live):
         st.rerun()
+
+
+def _health(sent: dict[str, Any], info: RunInfo, rows: list[Stamped], *, fresh: bool) -> list[dict[str, Any]]:
+    """What speaks against a run, from what it said so far and `rows`, which are new."""
+    kept: dict[str, Health] = sent.setdefault("health", {})
+    if fresh or info.id not in kept:
+        kept[info.id] = Health()
+    kept[info.id].add(row.event for row in rows)
+    return [asdict(finding) for finding in kept[info.id].findings()]
 
 
 def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]:

@@ -5,35 +5,21 @@ Everything is pure: stored events in, dicts of small arrays out, bytes at the en
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from triadapt.events import (
-    Baseline,
-    Evaluation,
-    Event,
-    Failed,
-    Geometry,
-    RankEvent,
-    Scores,
-    Stamped,
-    Started,
-    Step,
-    Warned,
-)
-from triadapt.methods.registry import METHODS
+from triadapt.events import Baseline, Evaluation, Failed, Geometry, RankEvent, Scores, Stamped, Started, Warned
 from triadapt.runs.info import STATES
+from triadapt.views import board_parts as parts_of
 from triadapt.views.frames import pack
-from triadapt.views.thinning import keep_extremes
 
 # Most records of each kind in one frame, so that a full copy of a long run stays small. Rank events are never thinned.
 MAX_STEPS = 4000
 MAX_SCORES = 24
 MAX_GEOMETRY = 40
-E_ = TypeVar("E_", bound=Event)
+T_ = TypeVar("T_")
 
 
 def board_frame(
@@ -44,22 +30,42 @@ def board_frame(
     view: name of what is looked at; another name makes the board start afresh. runs: from `run_frame`. full: whether
     `runs` is everything, from the first event on, rather than what is newer. extras: further keys of the header.
     """
-    return pack({**(extras or {}), "v": 1, "view": view, "full": full, "runs": list(runs)})
+    # Runs of a race adapt the same matrices, whose table is the largest part of what a run is.
+    tables: list[Any] = []
+    shared = []
+    for run in runs:
+        if "started" in run:
+            table = run["started"]["matrices"]
+            if table not in tables:
+                tables.append(table)
+            run = {**run, "started": {**run["started"], "matrices": tables.index(table)}}
+        shared.append(run)
+    header = {**(extras or {}), "v": 2, "view": view, "full": full, "runs": shared}
+    return pack(header | ({"matrices": tables} if tables else {}))
 
 
 def run_frame(
-    run_id: str, rows: Sequence[Stamped], *, after: int, generation: int, status: dict[str, Any]
+    run_id: str,
+    rows: Sequence[Stamped],
+    *,
+    after: int,
+    generation: int,
+    status: dict[str, Any],
+    owed: Container[int] = (),
+    late: Sequence[Stamped] = (),
+    most_steps: int = MAX_STEPS,
 ) -> dict[str, Any]:
     """What is newer than sequence number `after` in one run.
 
     rows: stored events in order; those up to `after` are left out. generation: changes when the run's history was
     rewritten (resumed from an older checkpoint), which makes the browser ask for a full copy. status: `state` (one of
-    STATES) and, where known, `message`, `position` in the queue, `speed` in steps a second, `eta` in seconds,
-    `branched_at`, the step at which the run left another.
-    `label`, `colour` and `dash` in it replace those of the method, to tell two runs of one method apart.
+    STATES) and, where known, `message`, `position` in the queue, `speed` in steps a second, `eta` in seconds, `health`
+    (findings of `views/health.py`), `branched_at`, the step at which the run left another. `label`, `colour` and `dash`
+    in it replace those of the method, to tell two runs of one method apart.
 
-    Loss curves of more than 4000 points are thinned, peaks kept, and so are long lists of scores and geometry.
-    Raises ValueError for an unknown state.
+    owed: sequence numbers of rows whose arrays do not travel now (`views/late_rows.py`); late: such rows of an earlier
+    frame, which travel now. Loss curves of more than `most_steps` points are thinned, peaks kept, and so are long lists
+    of scores and geometry. Raises ValueError for an unknown state.
     """
     if status.get("state") not in STATES:
         raise ValueError(f"state = {status.get('state')!r}: known are {', '.join(STATES)}")
@@ -72,134 +78,44 @@ def run_frame(
         "status": {key: value for key, value in status.items() if value is not None},
     }
     events = [row.event for row in rows]
-    for started in _of(Started, events):
-        frame["started"] = _started(started)
+    for event in events:
+        if isinstance(event, Started):
+            frame["started"] = parts_of.started(event)
+    present = [row for row in rows if row.seq not in owed]
+    ranks = [row for row in rows if isinstance(row.event, RankEvent)]
     parts = {
-        "step": _steps(_of(Step, events)),
-        "scores": _scores(_thinned(_of(Scores, events), MAX_SCORES)),
-        "events": _rank_events(_of(RankEvent, events)),
-        "evals": _evaluations(_of(Evaluation, events)),
-        "geometry": _geometry(_thinned(_of(Geometry, events), MAX_GEOMETRY)),
-        "baselines": {event.name: event.value for event in _of(Baseline, events)},
+        "step": parts_of.steps(rows, most_steps),
+        "scores": parts_of.scores(thinned([row.event for row in present if isinstance(row.event, Scores)], MAX_SCORES)),
+        "events": parts_of.rank_events([(row.event, row.seq not in owed) for row in ranks]),  # type: ignore[misc]
+        "evals": parts_of.evaluations([event for event in events if isinstance(event, Evaluation)]),
+        "geometry": parts_of.geometry(
+            thinned([row.event for row in present if isinstance(row.event, Geometry)], MAX_GEOMETRY)
+        ),
+        "late": _late(late),
+        "baselines": {event.name: event.value for event in events if isinstance(event, Baseline)},
         "warnings": [
             {"t": event.step, "code": event.code, "message": event.message, "advice": event.advice}
-            for event in _of(Warned, events)
+            for event in events
+            if isinstance(event, Warned)
         ],
-        "error": next((event.error for event in _of(Failed, events)), None),
+        "error": next((event.error for event in events if isinstance(event, Failed)), None),
     }
     frame.update({name: part for name, part in parts.items() if part})
     return frame
 
 
-def _of(kind: type[E_], events: Iterable[Event]) -> list[E_]:
-    return [event for event in events if isinstance(event, kind)]
-
-
-def _started(event: Started) -> dict[str, Any]:
-    spec = METHODS.get(event.method)
-    return {
-        "method": event.method,
-        "label": spec.label if spec else event.method,
-        "colour": spec.colour if spec else "#7f7f7f",
-        "dash": spec.dash if spec else "solid",
-        "allocation": event.allocation,
-        "core_kind": event.core_kind,
-        "task": event.task,
-        "metric": event.metric,
-        "higher_is_better": event.higher_is_better,
-        "total_step": event.total_step,
-        "start_total": event.start_total_rank,
-        "target_total": event.target_total_rank,
-        "parameters": event.trainable_parameters,
-        "planned": _whole(event.planned),
-        "matrices": [
-            {"name": m.name, "layer": m.layer, "module": m.module, "shape": list(m.shape), "planted": m.planted_rank}
-            for m in event.matrices
-        ],
-        "device": event.device,
-        "config": event.config,
+def _late(rows: Sequence[Stamped]) -> dict[str, Any]:
+    events = [row.event for row in rows]
+    parts = {
+        "events": parts_of.event_scores([event for event in events if isinstance(event, RankEvent)]),
+        "scores": parts_of.scores([event for event in events if isinstance(event, Scores)]),
+        "geometry": parts_of.geometry([event for event in events if isinstance(event, Geometry)]),
     }
+    return {name: part for name, part in parts.items() if part}
 
 
-def _thinned(events: list[E_], limit: int) -> list[E_]:
+def thinned(events: list[T_], limit: int) -> list[T_]:
     """At most `limit` of the events, evenly spread, the first and the last among them."""
     if len(events) <= limit:
         return events
     return [events[index] for index in np.linspace(0, len(events) - 1, limit).round().astype(int)]
-
-
-def _steps(steps: Sequence[Step]) -> dict[str, Any] | None:
-    if not steps:
-        return None
-    loss = _floats([event.loss for event in steps])
-    kept = keep_extremes(loss, MAX_STEPS)
-    return {
-        "t": _whole([event.step for event in steps])[kept],
-        "loss": loss[kept],
-        "lr": _floats([event.learning_rate for event in steps])[kept],
-    }
-
-
-def _scores(events: Sequence[Scores]) -> dict[str, Any] | None:
-    if not events:
-        return None
-    return {"t": _whole([event.step for event in events]), "values": _joined([event.scores for event in events], "f4")}
-
-
-def _rank_events(events: Sequence[RankEvent]) -> dict[str, Any] | None:
-    if not events:
-        return None
-    return {
-        "t": _whole([event.step for event in events]),
-        "threshold": _floats([event.threshold for event in events]),
-        "allowed": _whole([event.allowed for event in events]),
-        "total": _whole([event.total_rank for event in events]),
-        "params": _whole([event.trainable_parameters for event in events]),
-        "bytes": _whole([event.optimizer_bytes for event in events]),
-        "rule": [event.rule for event in events],
-        "chosen": [[int(index) for index in event.chosen] for event in events],
-        "scores": _joined([event.scores for event in events], "f4"),
-        "ranks": _ranks([event.ranks for event in events]),
-        "before": _ranks([event.before for event in events]),
-        "units": _joined([event.unit_scores for event in events], "f4"),
-        "unit_matrix": _joined([event.unit_matrix for event in events], "u2"),
-        "unit_count": _whole([len(event.unit_scores) for event in events]),
-    }
-
-
-def _evaluations(events: Sequence[Evaluation]) -> dict[str, Any] | None:
-    if not events:
-        return None
-    return {"t": _whole([event.step for event in events]), "metrics": [event.metrics for event in events]}
-
-
-def _geometry(events: Sequence[Geometry]) -> dict[str, Any] | None:
-    if not events:
-        return None
-    return {
-        "t": _whole([event.step for event in events]),
-        "ranks": _ranks([event.ranks for event in events]),
-        "singular": _joined([event.singular for event in events], "f4"),
-        "core": _joined([event.core for event in events], "f4"),
-        "singular_count": _whole([len(event.singular) for event in events]),
-        "core_count": _whole([len(event.core) for event in events]),
-    }
-
-
-def _whole(values: Sequence[float]) -> NDArray[np.uint32]:
-    return np.clip(np.asarray(values, dtype=np.float64), 0, 2**32 - 1).astype(np.uint32)
-
-
-def _floats(values: Sequence[float]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        return np.asarray(values, dtype=np.float64).astype(np.float32)
-
-
-def _joined(parts: Sequence[NDArray[Any]], dtype: str) -> NDArray[Any]:
-    return np.concatenate([np.asarray(part) for part in parts]).astype(f"<{dtype}")
-
-
-def _ranks(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """One byte a rank while every rank fits, two otherwise."""
-    joined = _joined(parts, "u2")
-    return joined.astype("<u1") if not joined.size or joined.max() < 256 else joined

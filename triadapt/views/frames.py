@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-DTYPES = {"u1": "<u1", "u2": "<u2", "u4": "<u4", "f4": "<f4"}
+DTYPES = {"u1": "<u1", "u2": "<u2", "u4": "<u4", "f2": "<f2", "f4": "<f4"}
 _MARK = "$"
 
 
@@ -22,8 +22,8 @@ def pack(header: dict[str, Any]) -> bytes:
     """Bytes of a frame. Each numpy array inside `header`, at any depth, becomes `{"$": [dtype, offset, count]}` with
     the offset in bytes from the start of the array area; a 2-D array is flattened row by row.
 
-    Floats that are not finite become null. Raises TypeError for an array that is not u1, u2, u4, f4 (bool counts as u1,
-    f8 as f4) and for values JSON does not know.
+    Floats that are not finite become null. Raises TypeError for an array that is not u1, u2, u4, f2, f4 (bool counts as
+    u1, f8 as f4) and for values JSON does not know.
     """
     chunks: list[bytes] = []
     body = _plain(header, chunks, [0])

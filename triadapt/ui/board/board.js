@@ -4,7 +4,10 @@ import {Held} from "./frames.js";
 import {applyTheme, element, matrixLabel, readTheme} from "./theme.js";
 import {unpackFrame} from "./frames.js";
 import {RankMap} from "./rankmap.js";
-import {LossCurve, MetricCurve, TotalRank} from "./curves.js";
+import {BudgetCurve} from "./budget_curve.js";
+import {LossCurve, MetricCurve} from "./curves.js";
+import {BoardView} from "./board_view.js";
+import {X_KINDS} from "./time_axis.js";
 import {WhyPanel} from "./why.js";
 import {MatrixPanel} from "./matrix.js";
 import {Scrubber} from "./scrubber.js";
@@ -28,6 +31,11 @@ export class Board {
     this.pinned = null;
     this.hovered = null;
     this.focusId = null;
+    this.xKind = "step";
+    this.zoom = null;
+    this.pinChosen = false;
+    this.view = new BoardView();
+    this.#keepView();
     this.counts = {refreshes: 0, fulls: 0};
     this.asked = -Infinity;
     this.theme = readTheme(root);
@@ -54,9 +62,11 @@ export class Board {
       this.needFull();
     }
     if (fresh) this.#restart();
+    if (fresh && this.view.enter(this.held.view)) this.awaitingPlay = false;
     if (this.following) this.step = this.end;
     this.step = Math.min(this.step, this.total);
     this.#choosePin();
+    if (!fresh && !this.view.timer) this.view.flush();
     if (changed || fresh) this.touch("data", "step");
     this.refreshTheme();
     this.#publish();
@@ -66,10 +76,39 @@ export class Board {
   #restart() {
     this.following = true;
     this.pinned = null;
+    this.pinChosen = false;
     this.hovered = null;
     this.focusId = null;
+    this.xKind = "step";
+    this.zoom = null;
     this.scrubber.playing = null;
     this.awaitingPlay = this.autoplay;
+  }
+
+  // What of the board is in the address. Values come from anywhere: what is not possible is passed over.
+  #keepView() {
+    const {view} = this;
+    const number = (text) => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : null);
+    view.keep("at", {
+      get: () => (this.following || this.scrubber.playing ? null : this.step),
+      set: (text) => {
+        const step = number(text);
+        if (step !== null && step >= 0) { this.step = Math.round(step); this.following = false; }
+      },
+    });
+    view.keep("pin", {
+      get: () => (this.pinChosen ? this.pinned : null),
+      set: (text) => { if (/^L\d+\.[\w.]+$/.test(text)) { this.pinned = text; this.pinChosen = true; } },
+    });
+    view.keep("focus", {get: () => this.focusId, set: (text) => { this.focusId = text; }});
+    view.keep("x", {get: () => (this.xKind === "step" ? null : this.xKind), set: (text) => { if (text in X_KINDS) this.xKind = text; }});
+    view.keep("zoom", {
+      get: () => (this.zoom ? this.zoom.map((value) => Number(value.toPrecision(5))).join("_") : null),
+      set: (text) => {
+        const range = text.split("_").map(number);
+        if (range.length === 2 && range.every((value) => value !== null) && range[0] < range[1]) this.zoom = range;
+      },
+    });
   }
 
   #maybePlay() {
@@ -100,6 +139,7 @@ export class Board {
     this.following = following;
     this.step = Math.max(0, Math.min(this.total, step));
     this.touch("step");
+    this.view.changed();
     this.#publish();
   }
 
@@ -117,13 +157,31 @@ export class Board {
   pin(label, runId) {
     if (!label) return;
     this.pinned = label;
+    this.pinChosen = true;
     if (runId) this.focusId = runId;
     this.touch("pin", "focus");
+    this.view.changed();
   }
 
   setFocus(id) {
     this.focusId = id;
     this.touch("focus");
+    this.view.changed();
+  }
+
+  // A part of the view by name, such as what the charts over time are drawn against.
+  choose(name, value) {
+    if (name === "x") this.zoom = null;
+    this.view.set(name, value);
+    this.touch("axis");
+  }
+
+  // The range of x in all charts over time; null: everything.
+  setZoom(range) {
+    if (String(range) === String(this.zoom)) return;
+    this.zoom = range;
+    this.touch("axis");
+    this.view.changed();
   }
 
   labelAt(map, [row, column]) {
@@ -197,18 +255,18 @@ export class Board {
     this.root.classList.add("tri-board");
     this.chips = new Chips(this);
     this.rankMap = new RankMap(this);
-    this.totalRank = new TotalRank(this);
+    this.budget = new BudgetCurve(this);
     this.loss = new LossCurve(this);
     this.metric = new MetricCurve(this);
     this.why = new WhyPanel(this);
     this.matrix = new MatrixPanel(this);
     this.scrubber = new Scrubber(this);
     this.health = new HealthLine(this);
-    this.panels = [this.scrubber, this.chips, this.rankMap, this.totalRank, this.loss, this.metric, this.why, this.matrix, this.health];
+    this.panels = [this.scrubber, this.chips, this.rankMap, this.budget, this.loss, this.metric, this.why, this.matrix, this.health];
     this.pending = new Map(this.panels.map((panel) => [panel, new Set()]));
     this.turn = 0;
     this.empty = element("p", {className: "tri-empty", role: "status"}, "");
-    const time = element("div", {className: "tri-time"}, this.totalRank.section, this.loss.section, this.metric.section);
+    const time = element("div", {className: "tri-time"}, this.budget.section, this.loss.section, this.metric.section);
     this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section);
     this.root.replaceChildren(this.chips.section, this.chips.errors, this.empty, this.grid, this.scrubber.section, this.health.section);
     applyTheme(this.root, this.theme);
@@ -239,6 +297,7 @@ export class Board {
 
   destroy() {
     this.gone = true;
+    this.view.close();
     cancelAnimationFrame(this.frame);
     this.sizes.disconnect();
     this.themes.disconnect();

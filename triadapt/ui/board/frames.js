@@ -1,6 +1,8 @@
 // Frames from the server, and the model of everything held in the browser. The Python twin is triadapt/views/frames.py.
 
-const FRAME_TYPES = {u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array};
+const FRAME_TYPES = {u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f2: Uint16Array};
+const UNKNOWN_RANK = 65535;
+const NO_SCORES = new Float32Array(0);
 
 // The header of a frame with its arrays in place. `bytes` is a Uint8Array or an ArrayBuffer.
 export function unpackFrame(bytes) {
@@ -13,11 +15,31 @@ export function unpackFrame(bytes) {
     if (value === null || typeof value !== "object") return value;
     if (Array.isArray(value.$)) {
       const [name, offset, count] = value.$;
-      return new FRAME_TYPES[name](copy.buffer, base + offset, count);
+      const array = new FRAME_TYPES[name](copy.buffer, base + offset, count);
+      return name === "f2" ? fromHalves(array) : array;
     }
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, restore(item)]));
   };
   return restore(header);
+}
+
+// Numbers of half precision, given as their bits.
+function fromHalves(bits) {
+  return Float32Array.from(bits, (half) => {
+    const sign = half & 0x8000 ? -1 : 1;
+    const exponent = (half >> 10) & 31;
+    const fraction = half & 1023;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return exponent ? sign * 2 ** (exponent - 15) * (1 + fraction / 1024) : sign * 2 ** -24 * fraction;
+  });
+}
+
+// A table of matrices (`matrix_table` in triadapt/views/board_parts.py) as a list.
+function matrixList({layer, modules, module, shapes, shape, planted, names, patterns}) {
+  return layer.map((at, i) => ({
+    name: names ? names[i] : patterns[module[i]].replaceAll("{}", at), layer: at, module: modules[module[i]], shape: shapes[shape[i]],
+    planted: planted[i] === UNKNOWN_RANK ? null : planted[i],
+  }));
 }
 
 // One run as held in the browser: grows by increments, never shrinks.
@@ -28,7 +50,8 @@ export class HeldRun {
     this.to = 0;
     this.started = null;
     this.status = {state: "queued"};
-    this.step = {t: [], loss: [], lr: []};
+    this.step = {t: [], loss: []};
+    this.clock = {t: [], time: [], lr: []}; // running time and learning rate at some of the steps
     this.scores = [];
     this.events = [];
     this.evals = [];
@@ -76,14 +99,23 @@ export class HeldRun {
     if (part.started) this.started = part.started;
     const n = this.size;
     if (part.step) {
-      for (const key of ["t", "loss", "lr"]) for (const value of part.step[key]) this.step[key].push(value);
-    }
-    if (part.scores) {
-      part.scores.t.forEach((t, i) => this.scores.push({t, scores: part.scores.values.subarray(i * n, (i + 1) * n)}));
+      const {first, t, loss} = part.step;
+      loss.forEach((value, i) => { this.step.t.push(t ? t[i] : first + i); this.step.loss.push(value); });
+      for (const key of ["t", "time", "lr"]) for (const value of part.step.clock[key]) this.clock[key].push(value);
     }
     if (part.events) this.#appendEvents(part.events, n);
-    if (part.evals) part.evals.t.forEach((t, i) => this.evals.push({t, metrics: part.evals.metrics[i]}));
-    if (part.geometry) this.#appendGeometry(part.geometry, n);
+    for (const one of [part, part.late || {}]) {
+      if (one.events && one.events.scores_t) this.#fillScores(one.events, n);
+      if (one.scores) one.scores.t.forEach((t, i) => put(this.scores, {t, scores: one.scores.values.subarray(i * n, (i + 1) * n)}));
+      if (one.geometry) this.#putGeometry(one.geometry, n);
+    }
+    if (part.evals) {
+      const {t: times, metrics} = part.evals;
+      const names = Object.keys(metrics);
+      times.forEach((t, i) => this.evals.push({
+        t, metrics: Array.isArray(metrics) ? metrics[i] : Object.fromEntries(names.map((name) => [name, metrics[name][i]])),
+      }));
+    }
     Object.assign(this.baselines, part.baselines || {});
     this.warnings.push(...(part.warnings || []));
     if (part.error) this.error = part.error;
@@ -91,24 +123,51 @@ export class HeldRun {
   }
 
   #appendEvents(e, n) {
-    let units = 0;
+    let chosen = 0;
+    let change = 0;
+    let row = e.ranks.before;
+    const next = (at) => {
+      const count = e.ranks.changes[at];
+      if (!count) return row;
+      const ranks = row.slice();
+      for (let i = change; i < change + count; i += 1) ranks[e.ranks.where[i]] = e.ranks.rank[i];
+      change += count;
+      return ranks;
+    };
     e.t.forEach((t, i) => {
-      const row = (array) => array.subarray(i * n, (i + 1) * n);
+      if (i) row = next(2 * i - 1);
+      const before = row;
+      row = next(2 * i);
       this.events.push({
         t, threshold: e.threshold[i], allowed: e.allowed[i], total: e.total[i], params: e.params[i], bytes: e.bytes[i],
-        rule: e.rule[i], chosen: e.chosen[i], scores: row(e.scores), ranks: row(e.ranks), before: row(e.before),
-        units: e.units.subarray(units, units + e.unit_count[i]),
-        unitMatrix: e.unit_matrix.subarray(units, units + e.unit_count[i]),
+        rule: Array.isArray(e.rule) ? e.rule[i] : e.rule, chosen: Array.from(e.chosen.subarray(chosen, chosen + e.chosen_count[i])),
+        before, ranks: row, late: !e.scored[i], scores: NO_SCORES, units: NO_SCORES, unitMatrix: NO_SCORES,
       });
-      units += e.unit_count[i];
+      chosen += e.chosen_count[i];
     });
   }
 
-  #appendGeometry(g, n) {
+  // Importances of events that are already there.
+  #fillScores(e, n) {
+    let units = 0;
+    e.scores_t.forEach((t, i) => {
+      const event = this.events[lastAtOrBefore(this.events, t)];
+      const count = e.unit_count[i];
+      if (event && event.t === t) {
+        Object.assign(event, {
+          late: false, scores: e.scores.subarray(i * n, (i + 1) * n), units: e.units.subarray(units, units + count),
+          unitMatrix: e.unit_matrix.subarray(units, units + count),
+        });
+      }
+      units += count;
+    });
+  }
+
+  #putGeometry(g, n) {
     let singular = 0;
     let core = 0;
     g.t.forEach((t, i) => {
-      this.geometry.push({
+      put(this.geometry, {
         t, ranks: g.ranks.subarray(i * n, (i + 1) * n),
         singular: g.singular.subarray(singular, singular + g.singular_count[i]),
         core: g.core.subarray(core, core + g.core_count[i]),
@@ -117,6 +176,22 @@ export class HeldRun {
       core += g.core_count[i];
     });
   }
+}
+
+// Value at a step of what is known at the steps `known`, straight in between; null where nothing is known.
+export function between(known, values, step) {
+  if (!known.length) return null;
+  const at = known.findLastIndex((t) => t <= step);
+  if (at < 0) return values[0];
+  if (at === known.length - 1) return values[at];
+  return values[at] + ((step - known[at]) / (known[at + 1] - known[at])) * (values[at + 1] - values[at]);
+}
+
+// Put an item into a list ordered by `t`, in place of one with the same `t`.
+function put(list, item) {
+  const at = lastAtOrBefore(list, item.t);
+  const same = at >= 0 && list[at].t === item.t;
+  list.splice(same ? at : at + 1, same ? 1 : 0, item);
 }
 
 // Index of the last item with `t <= step` in a list ordered by `t`, -1 if none.
@@ -149,7 +224,9 @@ export class Held {
     }
     let changed = fresh || frame.full;
     let missing = false;
+    const tables = (frame.matrices || []).map(matrixList);
     for (const part of frame.runs) {
+      if (part.started && !Array.isArray(part.started.matrices)) part.started.matrices = tables[part.started.matrices];
       let run = this.runs.find((one) => one.id === part.id);
       if (!run) {
         run = new HeldRun(part.id);
@@ -161,8 +238,8 @@ export class Held {
       if (JSON.stringify(run.status) !== JSON.stringify(part.status)) changed = true;
       if (run.generation !== part.generation) missing = true;
       else if (part.from === run.to) {
-        if (part.to > run.to) changed = true;
-        if (part.to > run.to || part.started) run.append(part);
+        if (part.to > run.to || part.late) changed = true;
+        if (part.to > run.to || part.started || part.late) run.append(part);
       } else if (part.to > run.to) missing = true;
       run.setStatus(part.status);
     }

@@ -34,6 +34,11 @@ export function healthParts(run, step) {
   return parts;
 }
 
+// What the run was warned of, and what its events say against it (triadapt/views/health.py).
+function allWarnings(run) {
+  return [...run.warnings, ...(run.status.health || []).map(({step, message, advice}) => ({t: step, message, advice}))];
+}
+
 export class HealthLine {
   constructor(board) {
     this.board = board;
@@ -48,14 +53,14 @@ export class HealthLine {
     const truth = rows.map((run) => recoveryAt(run, board.step));
     const chance = truth.find((one) => one);
     const lines = rows.map((run, i) => {
-      const warnings = run.warnings.length;
+      const warnings = allWarnings(run).length;
       const parts = healthParts(run, board.step);
       const found = truth[i] ? `covers ${percent(truth[i].coverage)} of the planted rank, ${percent(truth[i].precision)} of its rank on planted matrices` : "";
       parts.push(warnings ? `${warnings} warning${warnings > 1 ? "s" : ""}` : "no warnings");
       return {run, text: parts.join(" · "), found};
     });
-    const warned = rows.flatMap((run) => run.warnings.map((one) => ({run, ...one})));
-    const key = JSON.stringify([lines.map((one) => [one.text, one.found]), warned.length, board.theme.text, board.focus && board.focus.id]);
+    const warned = rows.flatMap((run) => allWarnings(run).map((one) => ({run, ...one})));
+    const key = JSON.stringify([lines.map((one) => [one.text, one.found]), warned.map((one) => one.message), board.theme.text, board.focus && board.focus.id]);
     if (key === this.shown) return;
     this.shown = key;
     const table = element("div", {className: "tri-rows"}, ...lines.map(({run, text, found}) => {

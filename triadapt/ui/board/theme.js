@@ -142,6 +142,15 @@ export function element(tag, properties, ...children) {
   return node;
 }
 
+// A small list to choose from. options: value to label; chosen(value) is called when the visitor picks.
+export function chooser(label, options, chosen) {
+  const node = element("select", {className: "tri-select", title: label},
+    ...Object.entries(options).map(([value, text]) => element("option", {value}, text)));
+  node.setAttribute("aria-label", label);
+  node.addEventListener("change", () => chosen(node.value));
+  return node;
+}
+
 // A chart in its section: heading, one sentence for those who cannot see it, the box Plotly draws in.
 export function chartSection(testid, title, className) {
   const note = element("span", {className: "tri-note"});

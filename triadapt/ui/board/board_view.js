@@ -1,0 +1,88 @@
+// What a visitor chose to look at: step, pin, focus, zoom, axes. It stands in the address, so that a link reopens it, and in
+// the tab's memory, so that leaving the page and coming back loses nothing. No message to the server.
+
+const WRITE_MS = 250;
+const STORE = "triadapt board ";
+const PREFIX = "v."; // of the board's names in the address; the pages leave these alone
+
+export class BoardView {
+  constructor() {
+    this.parts = new Map();
+    this.timer = 0;
+    this.first = true;
+    this.name = null;
+  }
+
+  // A part of the view: `get` returns text, or null for what needs no words; `set` takes text that may be nonsense.
+  keep(name, part) {
+    this.parts.set(PREFIX + name, part);
+  }
+
+  // The board turns to a race: take up what the address says on arrival, or what this tab looked at there before.
+  // Returns whether there was anything.
+  enter(name) {
+    this.flush();
+    this.name = name;
+    const address = new URLSearchParams(window.location.search);
+    const named = address.get("run");
+    const fromAddress = this.first && (named === null || named === name) && [...this.parts.keys()].some((key) => address.has(key));
+    this.first = false;
+    const known = fromAddress ? address : new URLSearchParams(remembered(name));
+    const found = [...this.parts.keys()].filter((key) => known.has(key));
+    for (const key of found) this.parts.get(key).set(known.get(key).slice(0, 100));
+    this.changed();
+    return found.length > 0;
+  }
+
+  set(name, value) {
+    this.parts.get(PREFIX + name).set(value);
+    this.changed();
+  }
+
+  // Something was chosen: write it down soon.
+  changed() {
+    if (this.name !== null && !this.timer) this.timer = setTimeout(() => this.flush(), WRITE_MS);
+  }
+
+  // Written at once. Also called at every refresh: Streamlit rewrites the address as it last knew it.
+  flush() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    if (this.name === null) return;
+    const own = new URLSearchParams();
+    const address = new URLSearchParams(window.location.search);
+    const before = address.toString();
+    for (const [key, part] of this.parts) {
+      const value = part.get();
+      address.delete(key);
+      if (value === null || value === undefined) continue;
+      own.set(key, String(value));
+      address.set(key, String(value));
+    }
+    remember(this.name, own.toString());
+    if (address.toString() === before) return;
+    const query = address.toString();
+    try {
+      window.history.replaceState(window.history.state, "", `${window.location.pathname}${query ? `?${query}` : ""}${window.location.hash}`);
+    } catch { /* a file opened from disk, in some browsers */ }
+  }
+
+  close() {
+    clearTimeout(this.timer);
+  }
+}
+
+// The tab's memory may be forbidden; then only the address remembers.
+function remembered(name) {
+  try {
+    return window.sessionStorage.getItem(STORE + name) || "";
+  } catch {
+    return "";
+  }
+}
+
+function remember(name, text) {
+  try {
+    window.sessionStorage.setItem(STORE + name, text);
+  } catch { /* forbidden or full */ }
+}

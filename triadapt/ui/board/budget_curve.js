@@ -1,0 +1,105 @@
+// Rank and its cost over time: total rank against its target, threshold, ranks moved, parameters, optimizer state.
+import {chooser, lineLabel, methodColour, tidy} from "./theme.js";
+import {TimeChart} from "./time_chart.js";
+import {X_KINDS} from "./time_axis.js";
+
+const ranksMoved = (event) => event.ranks.reduce((sum, rank, i) => sum + Math.abs(rank - event.before[i]), 0);
+
+// `of`: value after an event; `start`: before the first (null: none). `steps` draws stairs, else a mark an event.
+const Y_KINDS = {
+  rank: {label: "Total rank", note: "", of: (event) => event.total, start: (run) => run.started.start_total, stairs: true},
+  threshold: {
+    label: "Threshold", note: "each over its largest: methods measure importance in their own units", of: (event) => event.threshold,
+    start: () => null, stairs: true, own: true,
+  },
+  moves: {label: "Ranks moved", note: "at each event: added, or pruned", of: ranksMoved, start: () => null, stairs: false},
+  parameters: {
+    label: "Trainable parameters", note: "", of: (event) => event.params, start: (run) => run.started.parameters, stairs: true,
+  },
+  optimizer: {
+    label: "Optimizer state", note: "bytes", of: (event) => event.bytes, start: () => null, stairs: true,
+  },
+};
+
+export class BudgetCurve extends TimeChart {
+  constructor(board) {
+    super(board, "total-rank", "Total rank");
+    this.kind = "rank";
+    const names = Object.fromEntries(Object.entries(Y_KINDS).map(([key, one]) => [key, one.label]));
+    this.y = chooser("Drawn upwards in this chart", names, (value) => board.choose("y", value));
+    this.x = chooser("All charts over time are drawn against", Object.fromEntries(
+      Object.entries(X_KINDS).map(([key, one]) => [key, `over ${one.label}`])), (value) => board.choose("x", value));
+    this.heading.replaceChildren(this.y);
+    this.head.append(this.x);
+    board.view.keep("y", {get: () => (this.kind === "rank" ? null : this.kind), set: (value) => { this.kind = value in Y_KINDS ? value : "rank"; }});
+  }
+
+  drawChart() {
+    const {theme, runs, xKind} = this.board;
+    const kind = Y_KINDS[this.kind];
+    this.y.value = this.kind;
+    this.x.value = xKind;
+    this.x.title = X_KINDS[xKind].title;
+    const drawn = runs.filter((run) => run.started);
+    const values = [];
+    const traces = drawn.flatMap((run) => this.#traces(run, kind, values));
+    const targets = this.kind === "rank" ? [...new Set(drawn.map((run) => run.started.target_total))] : [];
+    const [low, high] = [Math.min(...values, ...targets), Math.max(...values, ...targets)];
+    const known = Number.isFinite(low);
+    const room = known ? Math.max((high - low) * 0.12, Math.abs(high) * 0.01, 1e-12) : 0.1;
+    const range = known ? [low >= 0 ? Math.max(0, low - room) : low - room, high + 2 * room] : [0, 1]; // above: the name of the target
+    if (xKind === "step") traces.unshift(this.#planned(drawn, range));
+    this.note.textContent = known ? kind.note : "nothing to draw yet: no rank event";
+    this.react(traces, {
+      yaxis: {range, tickformat: {rank: "d", moves: "d", threshold: ".2~g"}[this.kind] || "~s", uirevision: `${this.kind} ${this.resets}`},
+      shapes: targets.map((target) => ({
+        type: "line", xref: "paper", x0: 0, x1: 1, y0: target, y1: target, layer: "below", line: {color: theme.quiet, width: 1, dash: "dot"},
+      })),
+      annotations: targets.map((target) => lineLabel(theme, `target ${target}`, target)),
+    });
+  }
+
+  #traces(run, kind, values) {
+    const start = kind.start(run);
+    const steps = [...(start === null ? [] : [0]), ...run.events.map((event) => event.t)];
+    const known = [...(start === null ? [] : [start]), ...run.events.map(kind.of)];
+    if (!known.length) return [];
+    const unit = kind.own ? Math.max(...known.map(Math.abs)) || 1 : 1;
+    if (kind.stairs && run.last > steps[steps.length - 1]) { steps.push(run.last); known.push(known[known.length - 1]); }
+    const y = known.map((value) => value / unit);
+    for (const value of y) values.push(value);
+    const x = this.xs(run, steps);
+    const colour = methodColour(run, this.board.theme);
+    const hover = {
+      customdata: known.map(tidy), hovertemplate: `${run.started.label}<br>${this.at}: ${kind.label.toLowerCase()} %{customdata}<extra></extra>`,
+    };
+    const trace = this.line(run, x, y, kind.stairs
+      ? {line: {shape: "hv", width: run === this.board.focus ? 2.6 : 1.8}, ...hover}
+      : {mode: "lines+markers", line: {width: 1}, marker: {color: colour, size: 5}, ...hover});
+    if (!kind.stairs) return [trace];
+    const changed = steps.map((_, i) => i).filter((i) => i && known[i] !== known[i - 1]);
+    return [trace, {
+      type: "scatter", mode: "markers", x: changed.map((i) => x[i]), y: changed.map((i) => y[i]), meta: run.id,
+      marker: {color: colour, size: 4.5}, hoverinfo: "skip", name: run.started.label,
+    }];
+  }
+
+  #planned(drawn, range) {
+    const {theme} = this.board;
+    const planned = [...new Set(drawn.flatMap((run) => Array.from(run.started.planned)))].sort((a, b) => a - b);
+    return {
+      type: "scatter", mode: "markers", x: planned, y: planned.map(() => range[0] + (range[1] - range[0]) * 0.03), hoverinfo: "x",
+      marker: {symbol: "line-ns-open", size: 6, color: theme.grey, line: {width: 1}}, opacity: 0.55, name: "planned",
+    };
+  }
+
+  explain() {
+    const kind = Y_KINDS[this.kind];
+    const parts = this.board.runs.filter((run) => run.started).map((run) => {
+      const at = run.eventAt(this.board.step);
+      const value = at < 0 ? kind.start(run) : kind.of(run.events[at]);
+      return `${run.started.label} ${tidy(value)}${this.kind === "rank" ? ` of ${run.started.target_total}` : ""}`;
+    });
+    this.describe(`${kind.label} at step ${this.board.step}: ${parts.join(", ")}.`);
+  }
+}

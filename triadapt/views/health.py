@@ -1,0 +1,165 @@
+"""Is it adapting at all? What a run's own events say against it, each with what to change.
+
+Fed event by event, so that a live page pays for new events only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triadapt.events import Event, Finished, Geometry, Matrix, RankEvent, Started, Step, Warned
+
+LEARNT_BY = 20
+"""Steps after which an adapter that has learnt anything is no longer 0."""
+AROUND, BEFORE = 5, 20
+SPIKE = 4.0
+NAMED = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong. step: where it was seen. message: what, with its numbers. advice: what to change."""
+
+    code: str
+    step: int
+    message: str
+    advice: str
+
+
+class Health:
+    """The findings of one run so far. `add` its events in order; `findings` may be asked at any time."""
+
+    def __init__(self) -> None:
+        self._started: Started | None = None
+        self._losses: list[float] = []
+        self._first_loss = 0
+        self._events: list[RankEvent] = []
+        self._moved: NDArray[np.bool_] | None = None
+        self._geometry: Geometry | None = None
+        self._finished: int | None = None
+        self._foreseen = False
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Take in what is new."""
+        for event in events:
+            if isinstance(event, Step):
+                if not self._losses:
+                    self._first_loss = event.step
+                self._losses.append(event.loss)
+            elif isinstance(event, RankEvent):
+                self._events.append(event)
+                changed = event.ranks != event.before
+                self._moved = changed if self._moved is None else self._moved | changed
+            elif isinstance(event, Geometry):
+                self._geometry = event
+            elif isinstance(event, Started):
+                self._started = event
+            elif isinstance(event, Finished):
+                self._finished = event.step
+            elif isinstance(event, Warned):
+                self._foreseen |= event.code == "schedule"  # said before the first step; not again
+
+    def findings(self) -> list[Finding]:
+        """What speaks against the run, at most one of a kind."""
+        if self._started is None:
+            return []
+        checks = (
+            self._diverged(), self._never_fired(), self._never_changed(), self._target_missed(), self._equal_scores(),
+            self._dead(self._started.matrices), self._spikes(),
+        )  # fmt: skip
+        return [finding for finding in checks if finding is not None]
+
+    def _diverged(self) -> Finding | None:
+        bad = next((i for i, loss in enumerate(self._losses) if not math.isfinite(loss)), None)
+        if bad is None:
+            return None
+        return Finding("diverged", self._first_loss + bad, f"The training loss is {self._losses[bad]}.",
+                       "Lower `learning_rate` or `alpha`.")  # fmt: skip
+
+    def _never_fired(self) -> Finding | None:
+        assert self._started is not None
+        if self._started.allocation == "fixed" or self._events or self._finished is None or self._foreseen:
+            return None
+        return Finding("never_fired", self._finished, "No rank event fired: the ranks are those of the start.",
+                       "Lower `warmup` and `interval` until events lie between warm-up and end.")  # fmt: skip
+
+    def _never_changed(self) -> Finding | None:
+        if not self._events or self._moved is None or self._moved.any():
+            return None
+        last = self._events[-1]
+        count = len(self._events)
+        what = "A rank event fired and changed" if count == 1 else f"{count} rank events fired and changed"
+        return Finding("never_changed", last.step, f"{what} no rank.",
+                       "Raise `reference_rank` for a method that grows, lower it for one that prunes.")  # fmt: skip
+
+    def _target_missed(self) -> Finding | None:
+        assert self._started is not None
+        if self._finished is None or not self._events or self._foreseen:
+            return None
+        total, target = self._events[-1].total_rank, self._started.target_total_rank
+        grows = self._started.allocation == "grows"
+        if (total >= target) if grows else (total <= target):
+            return None
+        advice = "Lower `warmup` or `interval`" + (", or raise `add_r` or `top_h`." if grows else ".")
+        return Finding("target_missed", self._finished, f"The run ended at total rank {total}, its target is {target}.",
+                       advice)  # fmt: skip
+
+    def _equal_scores(self) -> Finding | None:
+        equal = [event for event in self._events if len(event.scores) > 1 and np.ptp(event.scores) == 0]
+        if not equal:
+            return None
+        times = "once" if len(equal) == 1 else f"at {len(equal)} of {len(self._events)} events"
+        return Finding("equal_scores", equal[-1].step, f"All importances were equal {times}: who grew was chance.",
+                       "Lengthen `interval` or `warmup`, so that there is something to tell matrices apart "
+                       "by.")  # fmt: skip
+
+    def _dead(self, matrices: list[Matrix]) -> Finding | None:
+        geometry = self._geometry
+        if geometry is None or geometry.step < LEARNT_BY:
+            return None
+        largest = [part.max() if len(part) else None
+                   for part in np.split(geometry.singular, np.cumsum(geometry.ranks)[:-1])]  # fmt: skip
+        dead = [f"L{m.layer}.{m.module}" for m, top in zip(matrices, largest, strict=False) if top == 0]
+        if not dead:
+            return None
+        return Finding("dead", geometry.step, f"dW is exactly 0 in {_some(dead)} of {len(matrices)} matrices: "
+                       "no gradient reaches them.",
+                       "Check that they are on the way from input to loss, or leave them out.")  # fmt: skip
+
+    def _spikes(self) -> Finding | None:
+        rises = []
+        for event in self._events:
+            at = event.step + 1 - self._first_loss
+            before, after = self._losses[max(0, at - BEFORE) : at], self._losses[at : at + AROUND]
+            if len(before) < BEFORE or len(after) < AROUND or not all(map(math.isfinite, [*before, *after])):
+                continue
+            level = fmean(before[-AROUND:])
+            if fmean(after) > level + SPIKE * pstdev(before):
+                rises.append((event.step, fmean(after) / level - 1))
+        if not rises:
+            return None
+        step, rise = max(rises, key=lambda one: one[1])
+        times = "one rank event" if len(rises) == 1 else f"{len(rises)} of {len(self._events)} rank events"
+        return Finding("spikes", step, f"The loss jumped after {times}, most at step {step} (by {rise:.0%}).",
+                       "Lower `add_r` or `learning_rate`; with TriAdaptLoRA, choose `init` identity and `scale` "
+                       "constant.")  # fmt: skip
+
+
+def _some(names: list[str]) -> str:
+    """`3 (L0.q, L0.k and L1.v)`."""
+    shown = names[:NAMED]
+    listed = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return f"{len(names)} ({listed}{', ...' if len(names) > NAMED else ''})"
+
+
+def findings(events: Iterable[Event]) -> list[Finding]:
+    """`Health.findings` of a whole run."""
+    health = Health()
+    health.add(events)
+    return health.findings()
