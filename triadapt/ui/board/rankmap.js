@@ -1,4 +1,5 @@
 // The rank map: one heatmap a run, rows are layers from the bottom, columns the places in a block, one colour scale.
+import {usedAt} from "./effective.js";
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 
 const MODULE_ORDER = ["q", "k", "v", "o", "up", "down"];
@@ -42,7 +43,13 @@ export class RankMap {
       this.numbers = !this.numbersShown;
       board.touch("numbers");
     });
-    this.head.append(this.toggle);
+    this.used = false; // whether the rank that dW uses stands beside the rank it was given
+    this.usedToggle = element("button", {className: "tri-small", type: "button", title: "Rank and how much of it is used: singular values that carry 99 % of the energy of dW"}, "used");
+    this.usedToggle.addEventListener("click", () => {
+      this.used = !this.used;
+      board.touch("numbers");
+    });
+    this.head.append(this.usedToggle, this.toggle);
     this.overlay = element("div", {className: "tri-overlay"});
     this.canvas = element("canvas", {className: "tri-draft"});
     this.holder.append(this.canvas, this.overlay);
@@ -67,7 +74,7 @@ export class RankMap {
   // Whether new data changed anything the map shows: between two rank events it does not.
   #outdated() {
     const {runs, step} = this.board;
-    const key = JSON.stringify([rankCeiling(runs), this.numbersShown, runs.map((run) => [run.id, run.generation, run.size, run.eventAt(step)])]);
+    const key = JSON.stringify([rankCeiling(runs), this.numbersShown, runs.map((run) => [run.id, run.generation, run.size, this.#state(run)])]);
     const outdated = key !== this.key;
     this.key = key;
     return outdated;
@@ -107,17 +114,37 @@ export class RankMap {
     return map.grid.index.map((row) => row.map((i) => (i < 0 ? null : ranks[i])));
   }
 
+  // What the cells of a run depend on: its newest event, and its newest geometry where use is shown.
+  #state(run) {
+    const found = this.used ? usedAt(run, this.board.step) : null;
+    return `${run.eventAt(this.board.step)} ${found ? found.t : ""}`;
+  }
+
+  // What stands in a cell: "4", or "4/2" for rank and used; "?" where the rank has changed since it was measured.
+  #text(run) {
+    const ranks = run.ranksAt(this.board.step);
+    const found = this.used ? usedAt(run, this.board.step) : null;
+    return (i) => (found ? `${ranks[i]}/${found.used[i] ?? "?"}` : String(ranks[i]));
+  }
+
+  #texts({run, grid}) {
+    const text = this.#text(run);
+    return grid.index.map((row) => row.map((i) => (i < 0 ? "" : text(i))));
+  }
+
   #hover(map) {
     const {run, grid} = map;
+    const found = usedAt(run, this.board.step);
     const ranks = run.ranksAt(this.board.step);
     const at = run.eventAt(this.board.step);
     const scores = at < 0 ? null : run.events[at].scores;
+    const use = (i) => (found && found.used[i] !== null ? `, ${found.used[i]} used at step ${found.t}` : "");
     return grid.index.map((row) => row.map((i) => {
       if (i < 0) return "";
       const m = run.started.matrices[i];
       const score = scores && scores.length ? `<br>importance ${tidy(scores[i])}` : "";
       const planted = m.planted === null ? "" : `<br>planted rank ${m.planted}`;
-      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>rank ${ranks[i]} (${m.shape.join(" × ")})${score}${planted}`
+      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>rank ${ranks[i]}${use(i)} (${m.shape.join(" × ")})${score}${planted}`
         + `<br><i>${m.name}</i>`;
     }));
   }
@@ -125,9 +152,10 @@ export class RankMap {
   #drawAll() {
     const {theme, Plotly} = this.board;
     this.#arrange();
-    const size = Math.max(8, Math.min(13, this.cell.h - 4, this.cell.w / 1.6));
+    const size = Math.max(8, Math.min(13, this.cell.h - 4, this.cell.w / (this.used ? 2.2 : 1.6)));
     const numbers = this.numbersShown && (this.numbers || this.cell.h >= 11);
     this.toggle.setAttribute("aria-pressed", String(Boolean(numbers)));
+    this.usedToggle.setAttribute("aria-pressed", String(this.used));
     const layout = chartLayout(theme, this.box, MAP_MARGIN);
     layout.annotations = [];
     layout.dragmode = false;
@@ -176,7 +204,7 @@ export class RankMap {
     });
     return {
       type: "heatmap", z: this.#values(map), hovertext: this.#hover(map), hoverinfo: "text", coloraxis: "coloraxis",
-      xaxis: `x${suffix}`, yaxis: `y${suffix}`, xgap: 1, ygap: 1, texttemplate: size ? "%{z}" : "", textfont: {size: size || 10},
+      xaxis: `x${suffix}`, yaxis: `y${suffix}`, xgap: 1, ygap: 1, text: this.#texts(map), texttemplate: size ? "%{text}" : "", textfont: {size: size || 10},
     };
   }
 
@@ -199,7 +227,7 @@ export class RankMap {
   // While the scrubber moves, cells are painted on a canvas above the chart (under a millisecond); the chart itself, whose
   // redraw would cost the frame rate, takes over when the scrubber rests.
   #draft() {
-    const now = this.maps.map((map) => map.run.eventAt(this.board.step));
+    const now = this.maps.map((map) => this.#state(map.run));
     const same = now.every((at, i) => at === (this.painted || this.shown)[i]);
     if (same) return;
     this.painted = now;
@@ -221,6 +249,7 @@ export class RankMap {
 
   #paint(brush, {run, grid, x0, x1, y0, y1}) {
     const ranks = run.ranksAt(this.board.step);
+    const text = this.#text(run);
     const w = (x1 - x0) / grid.modules.length;
     const h = (y1 - y0) / grid.layers.length;
     grid.index.forEach((cells, row) => cells.forEach((index, column) => {
@@ -237,7 +266,7 @@ export class RankMap {
       }
       if (!this.textSize) return;
       brush.fillStyle = brightness(fill) < 150 ? "#ffffff" : "#222222";
-      brush.fillText(String(ranks[index]), left + w / 2, top + h / 2);
+      brush.fillText(text(index), left + w / 2, top + h / 2);
     }));
   }
 
@@ -247,14 +276,15 @@ export class RankMap {
     this.drafted = false;
     this.painted = null;
     this.canvas.hidden = true;
-    this.shown = this.maps.map((map) => map.run.eventAt(this.board.step));
+    this.shown = this.maps.map((map) => this.#state(map.run));
   }
 
   #drawRanks() {
     const changed = [];
-    this.maps.forEach((map, i) => { if (map.run.eventAt(this.board.step) !== this.shown[i]) changed.push(i); });
+    this.maps.forEach((map, i) => { if (this.#state(map.run) !== this.shown[i]) changed.push(i); });
     if (changed.length) this.board.Plotly.restyle(this.box, {
       z: changed.map((i) => this.#values(this.maps[i])), hovertext: changed.map((i) => this.#hover(this.maps[i])),
+      text: changed.map((i) => this.#texts(this.maps[i])),
     }, changed);
     this.#settled();
   }
@@ -282,6 +312,14 @@ export class RankMap {
     this.overlay.replaceChildren(...marks);
   }
 
+  #usedNote() {
+    const found = this.board.runs.filter((run) => run.size).map((run) => usedAt(run, this.board.step)).filter(Boolean);
+    if (!found.length) return "used: nothing measured up to this step";
+    const steps = [...new Set(found.map((one) => one.t))].sort((a, b) => a - b);
+    const when = steps.length > 1 ? `steps ${steps[0]} to ${steps[steps.length - 1]}` : `step ${steps[0]}`;
+    return `rank/used, measured at ${when}${found.some((one) => one.older) ? "; ? = rank changed since" : ""}`;
+  }
+
   #describe() {
     const step = this.board.step;
     const sums = this.board.runs.filter((run) => run.size).map((run) => {
@@ -289,7 +327,7 @@ export class RankMap {
       return `${run.started.label} holds rank ${ranks.reduce((a, b) => a + b, 0)} in ${ranks.length} matrices, at most ${Math.max(...ranks)}`;
     });
     const truth = this.board.runs.some((run) => run.started && run.started.matrices.some((m) => m.planted));
-    this.note.replaceChildren(...(truth ? [element("i", {className: "tri-key"}), "planted rank; "] : []), "click a cell to pin it");
+    this.note.replaceChildren(...(truth ? [element("i", {className: "tri-key"}), "planted rank; "] : []), this.used ? this.#usedNote() : "click a cell to pin it");
     this.describe(`Rank of every matrix at step ${step}: ${sums.join("; ")}.`);
   }
 }
