@@ -2,12 +2,11 @@
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 import {decidingScores} from "./importance_series.js";
 import {mapGrid, rankCeiling} from "./rankmap.js";
-import {sayNothing} from "./parts.js";
+import {isOver, sayNothing} from "./parts.js";
 
 const HISTORY_MARGIN = {l: 58, r: 52, t: 4, b: 34};
 const HISTORY_LABEL = 11; // pixels a row needs for its name
 const HISTORY_MARK = 7; // pixels of a cell that carries a triangle
-const HISTORY_OVER = ["finished", "stopped", "failed", "recorded", "damaged"];
 
 // Matrices in the order of the rows, from the bottom: by layer, in it by place.
 export function historyRows(matrices) {
@@ -38,7 +37,7 @@ export class HistoryPanel {
       this.describe(`History at step ${this.board.step}: ${empty}`);
       return;
     }
-    const key = [run.id, run.generation, run.events.length, HISTORY_OVER.includes(run.status.state), rankCeiling(this.board.runs)].join(" ");
+    const key = [run.id, run.generation, run.events.length, isOver(run), rankCeiling(this.board.runs)].join(" ");
     const whole = key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason));
     this.key = key;
     if (whole) this.#drawAll(run);
@@ -61,7 +60,7 @@ export class HistoryPanel {
     const {matrices} = run.started;
     this.run = run;
     this.rows = historyRows(matrices);
-    const over = HISTORY_OVER.includes(run.status.state);
+    const over = isOver(run);
     this.columns = 1 + (over ? run.events.length : Math.max(run.events.length, run.started.planned.length));
     const layout = chartLayout(theme, this.box, HISTORY_MARGIN);
     this.wide = layout.width - HISTORY_MARGIN.l - HISTORY_MARGIN.r;
@@ -76,7 +75,7 @@ export class HistoryPanel {
       ticktext: shown.map((at) => (at ? String(run.events[at - 1].t) : "start")),
       title: {text: "rank events, by their step", font: {size: 11, color: theme.quiet}, standoff: 2},
     });
-    layout.yaxis = chartAxis(theme, {range: [-0.5, this.rows.length - 0.5], fixedrange: true, showgrid: false, ...this.#names(matrices)});
+    layout.yaxis = chartAxis(theme, {range: [-0.5, this.rows.length - 0.5], fixedrange: true, showgrid: false, ticklabelstandoff: 6, ...this.#names(matrices)});
     layout.coloraxis = {
       colorscale: RANK_SCALE, cmin: 0, cmax: top,
       colorbar: {
@@ -115,16 +114,17 @@ export class HistoryPanel {
   #layers(matrices) {
     const ends = this.rows.map((_, row) => row).filter((row) => row && matrices[this.rows[row]].layer !== matrices[this.rows[row - 1]].layer);
     return {
-      type: "scatter", mode: "lines", hoverinfo: "skip", line: {color: this.board.theme.background, width: this.cell.h >= 6 ? 3 : 1},
+      type: "scatter", mode: "lines", hoverinfo: "skip", line: {color: this.board.theme.background, width: this.cell.h >= 6 ? 3 : this.cell.h >= 3 ? 2 : 0},
       x: ends.flatMap(() => [-0.5, this.columns - 0.5, null]), y: ends.flatMap((row) => [row - 0.5, row - 0.5, null]),
     };
   }
 
   #planted(matrices) {
     const rows = this.rows.map((_, row) => row).filter((row) => matrices[this.rows[row]].planted);
+    const left = -0.5 - 4 / this.cell.w; // just outside the cells
     return {
       type: "scatter", mode: "lines", hoverinfo: "skip", cliponaxis: false, line: {color: PLANTED_COLOUR, width: 4},
-      x: rows.flatMap(() => [-0.5, -0.5, null]), y: rows.flatMap((row) => [row - 0.42, row + 0.42, null]),
+      x: rows.flatMap(() => [left, left, null]), y: rows.flatMap((row) => [row - 0.42, row + 0.42, null]),
     };
   }
 

@@ -1,7 +1,7 @@
 // Importance over time, of the matrices that matter: against the threshold, as places, as a margin, and who is chosen how often.
 import {PLANTED_COLOUR, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, mixColours, tidy} from "./theme.js";
 import {importanceSeries, oftenChosen} from "./importance_series.js";
-import {placeCursor, sayNothing, smallChoice} from "./parts.js";
+import {isOver, placeCursor, sayNothing, smallChoice} from "./parts.js";
 
 const IMPORTANCE_TOP = 5;
 const IMPORTANCE_FAINT_POINTS = 12000;
@@ -55,7 +55,7 @@ export class ImportancePanel {
       this.describe(`Importance over time at step ${board.step}: ${empty}`);
       return;
     }
-    const key = [run.id, run.generation, run.events.length, board.total, board.pinned, this.view, this.set, this.module].join(" ");
+    const key = [run.id, run.generation, run.events.length, isOver(run), board.pinned, this.view, this.set, this.module].join(" ");
     if (key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       this.key = key;
       this.#drawAll(run, series);
@@ -149,7 +149,7 @@ export class ImportancePanel {
       });
     }
     const range = this.#range(series, picked);
-    this.layout.xaxis = chartAxis(theme, {range: [0, this.board.total], nticks: 7, hoverformat: "d"});
+    this.layout.xaxis = chartAxis(theme, {range: this.#stepRange(run, t), nticks: 7, hoverformat: "d"});
     this.layout.yaxis = chartAxis(theme, this.view === "rank"
       ? {range, nticks: 6, tickformat: "d", tickvals: this.#placeTicks(series.n)}
       : {range, nticks: 5, tickformat: "~g", exponentformat: "power"});
@@ -158,6 +158,13 @@ export class ImportancePanel {
     }
     this.layout.annotations = this.#endLabels(ends, range);
     return traces;
+  }
+
+  // From the first event to the last planned one; once the run is over, to the last there was.
+  #stepRange(run, t) {
+    const last = Math.max(t[t.length - 1], ...(isOver(run) ? [] : run.started.planned));
+    const room = 0.03 * Math.max(20, last - t[0]);
+    return [t[0] - room, last + room];
   }
 
   #hoverText(run, series, at, i) {

@@ -65,7 +65,7 @@ export class MatrixPanel {
   #usedWords(found, index) {
     if (!found) return "";
     const used = found.used[index];
-    return used === null ? ", used not measured since it changed" : `, used ${used} (step ${found.t})`;
+    return used === null ? `, used ? (changed since step ${found.t})` : `, used ${used}`;
   }
 
   #importance(run, index) {

@@ -1,6 +1,11 @@
 // Small parts that panels share: a cursor above a chart, a line in place of an empty one, small buttons.
 import {element} from "./theme.js";
 
+// States in which nothing more will come.
+export function isOver(run) {
+  return ["finished", "stopped", "failed", "recorded", "damaged", "interrupted"].includes(run.status.state);
+}
+
 // Moves a cursor to a step on an x axis of a drawn chart; hides it where the step is not on view.
 export function placeCursor(cursor, box, step, [x, y] = ["xaxis", "yaxis"]) {
   const full = box._fullLayout;
