@@ -13,9 +13,9 @@ BOARD = Path(__file__).parent.parent / "ui" / "board"
 # Each file after those it imports; load_plotly.js and first_look.js, which only a server
 # needs, are left out.
 SCRIPTS = (
-    "frames.js", "theme.js", "parts.js", "effective.js", "rankmap.js", "curves.js", "why_words.js", "slow_motion.js", "why.js",
-    "spectrum.js", "matrix.js", "importance_series.js", "importance.js", "history.js", "scrubber.js", "chips.js", "health.js",
-    "board.js",
+    "frames.js", "theme.js", "parts.js", "effective.js", "used_rank.js", "rankmap.js", "curves.js", "why_words.js",
+    "slow_motion.js", "why.js", "spectrum.js", "matrix.js", "importance_series.js", "importance.js", "history.js",
+    "scrubber.js", "chips.js", "health.js", "board.js",
 )  # fmt: skip
 
 _PAGE = """<!doctype html>

@@ -18,8 +18,9 @@ def effective_ranks(singular: NDArray[Any], ranks: NDArray[Any]) -> NDArray[np.u
     """
     values = np.asarray(singular, dtype=np.float64)
     ends = np.cumsum(np.asarray(ranks, dtype=np.int64))
-    if len(values) != (ends[-1] if len(ends) else 0):
-        raise ValueError(f"singular: {len(values)} values, ranks add up to {ends[-1] if len(ends) else 0}; give as many")
+    total = int(ends[-1]) if len(ends) else 0
+    if len(values) != total:
+        raise ValueError(f"singular: {len(values)} values, but ranks add up to {total}; give as many values")
     return np.array([_effective(part) for part in np.split(values, ends[:-1])][: len(ends)], dtype=np.uint16)
 
 

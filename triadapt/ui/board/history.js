@@ -75,7 +75,7 @@ export class HistoryPanel {
       ticktext: shown.map((at) => (at ? String(run.events[at - 1].t) : "start")),
       title: {text: "rank events, by their step", font: {size: 11, color: theme.quiet}, standoff: 2},
     });
-    layout.yaxis = chartAxis(theme, {range: [-0.5, this.rows.length - 0.5], fixedrange: true, showgrid: false, ticklabelstandoff: 6, ...this.#names(matrices)});
+    layout.yaxis = chartAxis(theme, {range: [-0.5, this.rows.length - 0.5], fixedrange: true, showgrid: false, ticklabelstandoff: 7, ...this.#names(matrices)});
     layout.coloraxis = {
       colorscale: RANK_SCALE, cmin: 0, cmax: top,
       colorbar: {
@@ -88,8 +88,9 @@ export class HistoryPanel {
       type: "heatmap", z: this.rows.map((i) => columns.map((ranks) => ranks[i])), coloraxis: "coloraxis", hoverinfo: "none",
       xgap: this.cell.w >= 3 ? 1 : 0, ygap: this.cell.h >= 3 ? 1 : 0,
     };
+    layout.shapes = this.#planted(matrices);
     this.marked = this.cell.w >= HISTORY_MARK && this.cell.h >= HISTORY_MARK;
-    Plotly.react(this.box, [heat, this.#layers(matrices), this.#planted(matrices), this.#changes(run, top)], layout, {
+    Plotly.react(this.box, [heat, this.#layers(matrices), this.#changes(run, top)], layout, {
       ...chartConfig("history"), modeBarButtons: [["toImage"]],
     });
     this.#bind();
@@ -119,13 +120,13 @@ export class HistoryPanel {
     };
   }
 
+  // Bars beside the rows of planted matrices.
   #planted(matrices) {
     const rows = this.rows.map((_, row) => row).filter((row) => matrices[this.rows[row]].planted);
-    const left = -0.5 - 4 / this.cell.w; // just outside the cells
-    return {
-      type: "scatter", mode: "lines", hoverinfo: "skip", cliponaxis: false, line: {color: PLANTED_COLOUR, width: 4},
-      x: rows.flatMap(() => [left, left, null]), y: rows.flatMap((row) => [row - 0.42, row + 0.42, null]),
-    };
+    return rows.map((row) => ({
+      type: "rect", xref: "paper", x0: -6 / this.wide, x1: -2 / this.wide, yref: "y", y0: row - 0.42, y1: row + 0.42,
+      fillcolor: PLANTED_COLOUR, line: {width: 0},
+    }));
   }
 
   // Triangles where a rank changed, as long as cells have room for them.

@@ -27,7 +27,8 @@ export class ImportancePanel {
     this.modules = element("select", {className: "tri-small", title: "Only matrices in this place"});
     this.modules.setAttribute("aria-label", "Only matrices in this place");
     this.modules.addEventListener("change", () => this.#choose({module: this.modules.value}));
-    this.section.insertBefore(element("div", {className: "tri-controls"}, this.views.node, this.sets.node, this.modules), this.holder);
+    this.controls = element("div", {className: "tri-controls"}, this.views.node, this.sets.node, this.modules);
+    this.section.insertBefore(this.controls, this.holder);
     this.cursor = element("div", {className: "tri-cursor"});
     this.light = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.light.setAttribute("class", "tri-light");
@@ -43,12 +44,14 @@ export class ImportancePanel {
   }
 
   draw(reasons) {
-    const {focus: run, board} = {focus: this.board.focus, board: this.board};
+    const {board} = this;
+    const run = board.focus;
     const series = run && run.started ? importanceSeries(run) : null;
     this.views.mark(this.view);
     this.sets.mark(this.set);
     const empty = series ? "" : this.#emptyWords(run);
     sayNothing(this, empty);
+    this.controls.style.visibility = empty ? "hidden" : "";
     if (empty) {
       this.key = null;
       this.note.textContent = "";
@@ -137,7 +140,7 @@ export class ImportancePanel {
       const size = Math.max(3, Math.min(7, (3 * this.layout.width) / (10 * t.length)));
       traces.push({
         type: "scatter", mode: "lines+markers", x: t, y, customdata: t.map(() => i), line: {color: colour, width: i === picked.pinned ? 2.6 : 1.7},
-        marker: {size: chosen.map((yes) => (yes ? size : 0.1)), color: colour, line: {width: 0}},
+        marker: {size: chosen.map((yes) => (yes ? size : 0.1)), color: colour, opacity: 1, line: {width: 0}},
         hovertext: t.map((_, at) => this.#hoverText(run, series, at, i)), hoverinfo: "text",
       });
       ends.push({text: matrixLabel(run.started.matrices[i]), colour, y: y.findLast((value) => value !== null), bold: i === picked.pinned});
@@ -188,7 +191,7 @@ export class ImportancePanel {
       y: others.flatMap((i) => [...kept.map((at) => this.#value(series, at, i)), null]),
       customdata: others.flatMap((i) => [...kept.map(() => i), null]), text: others.flatMap((_, k) => [...kept.map(() => names[k]), ""]),
       hovertemplate: `<b>%{text}</b> step %{x}: ${hover}<extra></extra>`,
-      line: {color: all ? methodColour(run, theme) : theme.grey, width: 1}, opacity: (all ? 0.75 : 0.5) * (others.length > 80 ? 0.6 : 1),
+      line: {color: all ? methodColour(run, theme) : theme.grey, width: 1}, opacity: (all ? 0.55 : 0.5) * (others.length > 80 ? 0.6 : 1),
     };
   }
 
@@ -286,11 +289,11 @@ export class ImportancePanel {
 
   #explain(run, series) {
     const {step} = this.board;
-    const of = series.triplets ? "AdaLoRA compares triplets" : "";
+    const of = series.triplets ? `${run.started.label} compares triplets, not matrices: what a matrix shows is its weakest triplet before the event` : "";
     const what = {
-      value: series.triplets ? "drawn: the weakest triplet each matrix held; dashed: threshold" : "dashed: threshold; dots: chosen",
+      value: series.triplets ? "weakest triplet held; dashed: threshold" : "dashed: threshold; dots: chosen",
       rank: series.triplets ? "places by the weakest triplet held; dots: rank changed" : "place among all matrices; dots: chosen",
-      margin: series.triplets ? "weakest triplet held minus threshold; below 0: lost" : "importance minus threshold; at or above 0: may grow",
+      margin: series.triplets ? "weakest triplet held minus threshold; from 0 down: lost" : "importance minus threshold; from 0 up: may grow",
       chosen: `share of ${series.events.length} events at which ${run.started.allocation === "prunes" ? "its rank changed" : "it was chosen"}`,
     }[this.view];
     this.note.textContent = `${run.started.label}; ${what}`;

@@ -4,7 +4,7 @@ const decidingKept = new WeakMap();
 const seriesKept = new WeakMap();
 
 // Per matrix, the number that decided at an event. Where matrices were compared, its importance. Where triplets were
-// (AdaLoRA), the score of the weakest triplet it held before: below the threshold it lost at least that one. NaN if unknown.
+// (AdaLoRA), the score of the weakest triplet it held before: at the threshold or below it lost at least that one. NaN if unknown.
 export function decidingScores(event) {
   if (!event.units.length) return event.scores;
   const held = decidingKept.get(event);

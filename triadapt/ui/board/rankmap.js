@@ -1,4 +1,5 @@
 // The rank map: one heatmap a run, rows are layers from the bottom, columns the places in a block, one colour scale.
+import {cellText, paintUsed, usedNote} from "./used_rank.js";
 import {usedAt} from "./effective.js";
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 
@@ -52,7 +53,8 @@ export class RankMap {
     this.head.append(this.usedToggle, this.toggle);
     this.overlay = element("div", {className: "tri-overlay"});
     this.canvas = element("canvas", {className: "tri-draft"});
-    this.holder.append(this.canvas, this.overlay);
+    this.useCanvas = element("canvas", {className: "tri-draft", hidden: true});
+    this.holder.append(this.canvas, this.useCanvas, this.overlay);
     this.shown = [];
     this.drafted = false;
     this.settling = 0;
@@ -120,15 +122,8 @@ export class RankMap {
     return `${run.eventAt(this.board.step)} ${found ? found.t : ""}`;
   }
 
-  // What stands in a cell: "4", or "4/2" for rank and used; "?" where the rank has changed since it was measured.
-  #text(run) {
-    const ranks = run.ranksAt(this.board.step);
-    const found = this.used ? usedAt(run, this.board.step) : null;
-    return (i) => (found ? `${ranks[i]}/${found.used[i] ?? "?"}` : String(ranks[i]));
-  }
-
   #texts({run, grid}) {
-    const text = this.#text(run);
+    const text = cellText(run, this.board.step, this.used);
     return grid.index.map((row) => row.map((i) => (i < 0 ? "" : text(i))));
   }
 
@@ -153,7 +148,9 @@ export class RankMap {
     const {theme, Plotly} = this.board;
     this.#arrange();
     const size = Math.max(8, Math.min(13, this.cell.h - 4, this.cell.w / (this.used ? 2.2 : 1.6)));
-    const numbers = this.numbersShown && (this.numbers || this.cell.h >= 11);
+    const fits = this.cell.h >= 11 && this.cell.w >= (this.used ? 24 : 0);
+    const numbers = this.used ? fits : this.numbersShown && (this.numbers || fits);
+    this.useBars = this.used && !fits;
     this.toggle.setAttribute("aria-pressed", String(Boolean(numbers)));
     this.usedToggle.setAttribute("aria-pressed", String(this.used));
     const layout = chartLayout(theme, this.box, MAP_MARGIN);
@@ -234,22 +231,33 @@ export class RankMap {
     this.drafted = true;
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.board.touch("settle"), SETTLE_MS);
-    const scale = window.devicePixelRatio || 1;
-    const {clientWidth: width, clientHeight: height} = this.box;
-    this.canvas.hidden = false;
-    this.canvas.width = width * scale;
-    this.canvas.height = height * scale;
-    const brush = this.canvas.getContext("2d");
-    brush.scale(scale, scale);
+    const brush = this.#brush(this.canvas);
     brush.textAlign = "center";
     brush.textBaseline = "middle";
     brush.font = `${this.textSize}px ${this.board.theme.font}`;
     for (const map of this.maps) this.#paint(brush, map);
+    this.#paintUse();
+  }
+
+  // A canvas over the chart, empty.
+  #brush(canvas) {
+    const scale = window.devicePixelRatio || 1;
+    canvas.hidden = false;
+    canvas.width = this.box.clientWidth * scale;
+    canvas.height = this.box.clientHeight * scale;
+    const brush = canvas.getContext("2d");
+    brush.scale(scale, scale);
+    return brush;
+  }
+
+  #paintUse() {
+    this.useCanvas.hidden = !this.useBars;
+    if (this.useBars) paintUsed(this.#brush(this.useCanvas), this.maps, this.board.step, MAP_MARGIN);
   }
 
   #paint(brush, {run, grid, x0, x1, y0, y1}) {
     const ranks = run.ranksAt(this.board.step);
-    const text = this.#text(run);
+    const text = cellText(run, this.board.step, this.used);
     const w = (x1 - x0) / grid.modules.length;
     const h = (y1 - y0) / grid.layers.length;
     grid.index.forEach((cells, row) => cells.forEach((index, column) => {
@@ -276,6 +284,7 @@ export class RankMap {
     this.drafted = false;
     this.painted = null;
     this.canvas.hidden = true;
+    this.#paintUse();
     this.shown = this.maps.map((map) => this.#state(map.run));
   }
 
@@ -312,14 +321,6 @@ export class RankMap {
     this.overlay.replaceChildren(...marks);
   }
 
-  #usedNote() {
-    const found = this.board.runs.filter((run) => run.size).map((run) => usedAt(run, this.board.step)).filter(Boolean);
-    if (!found.length) return "used: nothing measured up to this step";
-    const steps = [...new Set(found.map((one) => one.t))].sort((a, b) => a - b);
-    const when = steps.length > 1 ? `steps ${steps[0]} to ${steps[steps.length - 1]}` : `step ${steps[0]}`;
-    return `rank/used, measured at ${when}${found.some((one) => one.older) ? "; ? = rank changed since" : ""}`;
-  }
-
   #describe() {
     const step = this.board.step;
     const sums = this.board.runs.filter((run) => run.size).map((run) => {
@@ -327,7 +328,7 @@ export class RankMap {
       return `${run.started.label} holds rank ${ranks.reduce((a, b) => a + b, 0)} in ${ranks.length} matrices, at most ${Math.max(...ranks)}`;
     });
     const truth = this.board.runs.some((run) => run.started && run.started.matrices.some((m) => m.planted));
-    this.note.replaceChildren(...(truth ? [element("i", {className: "tri-key"}), "planted rank; "] : []), this.used ? this.#usedNote() : "click a cell to pin it");
+    this.note.replaceChildren(...(truth ? [element("i", {className: "tri-key"}), "planted rank; "] : []), this.used ? usedNote(this.board.runs, step, this.useBars) : "click a cell to pin it");
     this.describe(`Rank of every matrix at step ${step}: ${sums.join("; ")}.`);
   }
 }

@@ -83,7 +83,7 @@ export class SlowMotion {
     panel.words.setAttribute("aria-live", "polite");
     panel.describe(panel.words.textContent);
     panel.holder.hidden = false;
-    this.#react(scores, own, place, this.beat === 0 || animate ? first : sorted, sorted);
+    this.#react(scores, place, this.beat === 0 ? first : animate ? null : sorted, sorted);
     if (animate) this.#sort(sorted);
   }
 
@@ -102,7 +102,8 @@ export class SlowMotion {
     }).then(settle, settle);
   }
 
-  #react(scores, own, place, order, sorted) {
+  // `order`: the bars from left to right, null while they move.
+  #react(scores, place, order, sorted) {
     const {board, panel, event, run} = this;
     const {theme, Plotly} = board;
     const triplets = event.units.length > 0;
@@ -110,7 +111,7 @@ export class SlowMotion {
     const shown = this.beat === 3;
     const per = (panel.box.clientWidth - 60) / scores.length;
     const every = Math.max(1, Math.ceil(13 / per));
-    const ticks = order.map((_, at) => at).filter((at) => at % every === 0);
+    const ticks = (order || []).map((_, at) => at).filter((at) => at % every === 0);
     const layout = chartLayout(theme, panel.box, {l: 50, r: 10, t: 18, b: triplets ? 34 : per > 46 ? 24 : 62});
     layout.xaxis = chartAxis(theme, {
       showgrid: false, range: [-0.6, scores.length - 0.4], fixedrange: true, tickangle: per > 46 ? 0 : -90,
@@ -150,7 +151,9 @@ export class SlowMotion {
     if (this.beat === 1) return `the same ${scores.length} numbers, largest first; only their order counts from here.`;
     if (this.beat === 2) {
       const from = triplets ? `the budget keeps ${event.allowed} of ${scores.length}` : `${event.allowed} of ${scores.length} may grow`;
-      const at = event.allowed > 0 && event.allowed <= scores.length ? `, so the line lies at the ${ordinalOf(event.allowed)}largest importance, ${tidy(event.threshold)}` : "";
+      const last = triplets ? `, so the line lies below the ${ordinalOf(event.allowed)}largest, at ${tidy(event.threshold)}`
+        : `, so the line lies at the ${ordinalOf(event.allowed)}largest importance, ${tidy(event.threshold)}`;
+      const at = event.allowed > 0 && event.allowed <= scores.length ? last : "";
       return `${from}${at}.${this.#edge(triplets)}`;
     }
     if (!event.chosen.length) return triplets ? "nothing falls: no matrix changes its rank." : "no matrix grew.";
