@@ -113,7 +113,8 @@ def test_a_full_frame_fills_every_panel(open_page: Any, server: Server, race: Ra
     assert state["points"] == str(4 * 431)
     found = page.evaluate("[...where.querySelectorAll('[data-testid]')].map((node) => node.dataset.testid)")
     assert set(found) == {
-        "chips", "rank-map", "total-rank", "loss", "metric", "why", "matrix", "scrubber", "health",
+        "chips", "rank-map", "total-rank", "loss", "metric", "why", "matrix", "history", "importance", "scrubber",
+        "health",
     }  # fmt: skip
     assert page.locator("[data-testid=rank-map] .hm").count() == 4
     assert all(len(text) > 30 for text in alt_texts(page).values()), alt_texts(page)

@@ -10,6 +10,8 @@ import {BoardView} from "./board_view.js";
 import {X_KINDS} from "./time_axis.js";
 import {WhyPanel} from "./why.js";
 import {MatrixPanel} from "./matrix.js";
+import {HistoryPanel} from "./history.js";
+import {ImportancePanel} from "./importance.js";
 import {Scrubber} from "./scrubber.js";
 import {HealthLine} from "./health.js";
 import {Chips} from "./chips.js";
@@ -18,6 +20,7 @@ import {linkStyle, loadPlotly} from "./load_plotly.js";
 
 const FRAME_BUDGET_MS = 24; // of one animation frame; panels that do not fit are drawn in the next
 const ASK_AGAIN_MS = 3000;
+const NEAR_PX = 150; // panels further outside the window wait with what they have to draw
 
 export class Board {
   constructor(root, Plotly, {needFull, autoplay} = {}) {
@@ -214,16 +217,26 @@ export class Board {
       const at = (first + i) % this.panels.length;
       const panel = this.panels[at];
       const waiting = this.pending.get(panel);
-      if (!waiting.size) continue;
+      if (!waiting.size || !this.#isNear(panel)) continue;
       const reasons = new Set(waiting);
       waiting.clear();
       panel.draw(reasons);
       this.turn = (at + 1) % this.panels.length;
       if (performance.now() > until) break;
     }
-    const left = this.panels.some((panel) => this.pending.get(panel).size);
+    const left = this.panels.some((panel) => this.pending.get(panel).size && this.#isNear(panel));
     if ((left || this.scrubber.playing) && !this.frame) this.frame = requestAnimationFrame((time) => this.#drawFrame(time));
     this.#publish();
+  }
+
+  // Whether a panel is on the screen or close to it. Asked once; from then on the observer tells.
+  #isNear(panel) {
+    if (!panel.holder) return true;
+    if (!this.near.has(panel)) {
+      const {top, bottom} = panel.section.getBoundingClientRect();
+      this.near.set(panel, bottom > -NEAR_PX && top < window.innerHeight + NEAR_PX);
+    }
+    return this.near.get(panel);
   }
 
   #drawEmpty(hasData) {
@@ -262,12 +275,17 @@ export class Board {
     this.matrix = new MatrixPanel(this);
     this.scrubber = new Scrubber(this);
     this.health = new HealthLine(this);
-    this.panels = [this.scrubber, this.chips, this.rankMap, this.budget, this.loss, this.metric, this.why, this.matrix, this.health];
+    this.history = new HistoryPanel(this);
+    this.importance = new ImportancePanel(this);
+    this.panels = [
+      this.scrubber, this.chips, this.rankMap, this.budget, this.loss, this.metric, this.why, this.matrix, this.history, this.importance, this.health,
+    ];
     this.pending = new Map(this.panels.map((panel) => [panel, new Set()]));
+    this.near = new Map();
     this.turn = 0;
     this.empty = element("p", {className: "tri-empty", role: "status"}, "");
     const time = element("div", {className: "tri-time"}, this.budget.section, this.loss.section, this.metric.section);
-    this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section);
+    this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section, this.history.section, this.importance.section);
     this.root.replaceChildren(this.chips.section, this.chips.errors, this.empty, this.grid, this.scrubber.section, this.health.section);
     applyTheme(this.root, this.theme);
     this.#drawEmpty(false);
@@ -286,6 +304,12 @@ export class Board {
     this.sizes = new ResizeObserver(() => this.touch("size"));
     for (const panel of this.panels) if (panel.holder) this.sizes.observe(panel.holder);
     this.sizes.observe(this.root);
+    this.places = new IntersectionObserver((entries) => {
+      if (this.grid.hidden) return;
+      for (const {target, isIntersecting} of entries) this.near.set(this.panels.find((panel) => panel.section === target), isIntersecting);
+      this.touch();
+    }, {rootMargin: `${NEAR_PX}px 0px`});
+    for (const panel of this.panels) if (panel.holder) this.places.observe(panel.section);
     this.themes = new MutationObserver(() => this.refreshTheme());
     for (let node = this.root.parentNode; node; node = node.parentNode || node.host) {
       if (node instanceof Element) this.themes.observe(node, {attributes: true, attributeFilter: ["style", "class", "data-theme"]});
@@ -300,6 +324,7 @@ export class Board {
     this.view.close();
     cancelAnimationFrame(this.frame);
     this.sizes.disconnect();
+    this.places.disconnect();
     this.themes.disconnect();
     this.scheme.removeEventListener("change", this.onScheme);
     for (const panel of this.panels) if (panel.box && panel.box.data) this.Plotly.purge(panel.box);

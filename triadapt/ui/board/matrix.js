@@ -1,6 +1,9 @@
 // One matrix over time: its importance against the threshold, what stands between A and B, the spectrum of its change.
-import {chartAxis, chartConfig, chartLayout, chartSection, matrixLabel, methodColour, tidy} from "./theme.js";
+import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, tidy} from "./theme.js";
 import {lastAtOrBefore} from "./frames.js";
+import {placeCursor} from "./parts.js";
+import {spectrumTraces} from "./spectrum.js";
+import {usedAt} from "./effective.js";
 
 // Where matrix `index` lies in a geometry record: [first, count] of its singular values, and of its core.
 export function geometrySlices(record, index, kind) {
@@ -19,9 +22,16 @@ export class MatrixPanel {
   constructor(board) {
     this.board = board;
     Object.assign(this, chartSection("matrix", "One matrix", "tri-split"));
-    this.cursor = document.createElement("div");
-    this.cursor.className = "tri-cursor";
-    this.holder.append(this.cursor);
+    this.cursor = element("div", {className: "tri-cursor"});
+    this.spectrumCursor = element("div", {className: "tri-cursor"});
+    this.holder.append(this.cursor, this.spectrumCursor);
+    this.overTime = true;
+    this.toggle = element("button", {className: "tri-small", type: "button", title: "Singular values over all steps, or at this step"}, "over time");
+    this.toggle.addEventListener("click", () => {
+      this.overTime = !this.overTime;
+      board.touch("spectrum");
+    });
+    this.head.append(this.toggle);
     this.key = null;
   }
 
@@ -36,7 +46,7 @@ export class MatrixPanel {
     }
     this.holder.hidden = false;
     const at = lastAtOrBefore(run.geometry, step);
-    const key = [run.id, run.generation, run.scores.length, run.events.length, run.started.total_step, index, at].join(" ");
+    const key = [run.id, run.generation, run.scores.length, run.events.length, run.started.total_step, index, at, this.overTime, run.geometry.length].join(" ");
     if (key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       this.key = key;
       this.#react(run, index, at < 0 ? null : run.geometry[at]);
@@ -46,8 +56,16 @@ export class MatrixPanel {
     const m = run.started.matrices[index];
     const planted = m.planted === null ? "" : m.planted ? `, planted rank ${m.planted}` : ", nothing planted";
     this.heading.textContent = `Matrix ${label}`;
-    this.note.textContent = `${run.started.label}, rank ${rank}${planted}, ${m.shape.join(" × ")}${label === this.board.pinned ? ", pinned" : ""}`;
-    this.describe(`Matrix ${label} of ${run.started.label} at step ${step}: rank ${rank}${planted}. ${this.spoken}`);
+    const used = this.#usedWords(usedAt(run, step), index);
+    this.note.textContent = `${run.started.label}, rank ${rank}${used}${planted}, ${m.shape.join(" × ")}${label === this.board.pinned ? ", pinned" : ""}`;
+    this.describe(`Matrix ${label} of ${run.started.label} at step ${step}: rank ${rank}${used}${planted}. ${this.spoken}`);
+  }
+
+  // How much of the rank is used, and of when that is known.
+  #usedWords(found, index) {
+    if (!found) return "";
+    const used = found.used[index];
+    return used === null ? `, used ? (changed since step ${found.t})` : `, used ${used}`;
   }
 
   #importance(run, index) {
@@ -132,15 +150,23 @@ export class MatrixPanel {
       ...(kind === "triangular" ? {autorange: "reversed", ...integers} : {nticks: 4, tickformat: "~g"}),
     });
     const spectrum = part ? Array.from(part.singular) : [];
-    if (spectrum.length) {
+    const overTime = this.overTime ? spectrumTraces(run, index, theme, {xaxis: "x3", yaxis: "y3"}) : [];
+    this.hasSpectrum = overTime.length > 0;
+    this.toggle.hidden = run.geometry.length < 2;
+    this.toggle.setAttribute("aria-pressed", String(this.overTime));
+    if (this.hasSpectrum) {
+      traces.push(...overTime);
+      note("singular values of dW over time", 0.56, 0.41);
+    } else if (spectrum.length) {
       traces.push({
         type: "bar", x: spectrum.map((_, i) => i + 1), y: spectrum, xaxis: "x3", yaxis: "y3", marker: {color: methodColour(run, theme)},
         hovertemplate: "singular value %{x}: %{y:.3g}<extra></extra>",
       });
       note("singular values of dW", 0.56, 0.41);
     } else empty("No spectrum yet.", 0.78, 0.2);
-    const seen = spectrum.length > 0;
-    layout.xaxis3 = chartAxis(theme, {domain: [0.56, 1], anchor: "y3", showgrid: false, visible: seen, fixedrange: true, ...integers});
+    const seen = spectrum.length > 0 || this.hasSpectrum;
+    const along = this.hasSpectrum ? {range: [0, this.board.total], nticks: 5} : integers;
+    layout.xaxis3 = chartAxis(theme, {domain: [0.56, 1], anchor: "y3", showgrid: false, visible: seen, fixedrange: true, ...along});
     layout.yaxis3 = chartAxis(theme, {domain: [0, 0.4], anchor: "x3", nticks: 4, rangemode: "tozero", tickformat: "~g", visible: seen, fixedrange: true});
     layout.annotations = notes;
     layout.uirevision = `${run.id} ${index}`;
@@ -154,12 +180,9 @@ export class MatrixPanel {
   }
 
   #moveCursor() {
-    const full = this.box._fullLayout;
-    if (!full || !full.xaxis || !this.hasImportance) { this.cursor.hidden = true; return; }
-    const at = full.xaxis.d2p(Math.max(0, this.board.step));
-    this.cursor.hidden = at < -1 || at > full.xaxis._length + 1;
-    this.cursor.style.transform = `translateX(${(full.xaxis._offset + at).toFixed(1)}px)`;
-    this.cursor.style.top = `${full.yaxis._offset}px`;
-    this.cursor.style.height = `${full.yaxis._length}px`;
+    placeCursor(this.cursor, this.box, this.board.step);
+    placeCursor(this.spectrumCursor, this.box, this.board.step, ["xaxis3", "yaxis3"]);
+    if (!this.hasImportance) this.cursor.hidden = true;
+    if (!this.hasSpectrum) this.spectrumCursor.hidden = true;
   }
 }

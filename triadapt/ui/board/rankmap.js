@@ -1,4 +1,6 @@
 // The rank map: one heatmap a run, rows are layers from the bottom, columns the places in a block, one colour scale.
+import {cellText, paintUsed, usedNote} from "./used_rank.js";
+import {usedAt} from "./effective.js";
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 
 const MODULE_ORDER = ["q", "k", "v", "o", "up", "down"];
@@ -42,10 +44,17 @@ export class RankMap {
       this.numbers = !this.numbersShown;
       board.touch("numbers");
     });
-    this.head.append(this.toggle);
+    this.used = false; // whether the rank that dW uses stands beside the rank it was given
+    this.usedToggle = element("button", {className: "tri-small", type: "button", title: "Rank and how much of it is used: singular values that carry 99 % of the energy of dW"}, "used");
+    this.usedToggle.addEventListener("click", () => {
+      this.used = !this.used;
+      board.touch("numbers");
+    });
+    this.head.append(this.usedToggle, this.toggle);
     this.overlay = element("div", {className: "tri-overlay"});
     this.canvas = element("canvas", {className: "tri-draft"});
-    this.holder.append(this.canvas, this.overlay);
+    this.useCanvas = element("canvas", {className: "tri-draft", hidden: true});
+    this.holder.append(this.canvas, this.useCanvas, this.overlay);
     this.shown = [];
     this.drafted = false;
     this.settling = 0;
@@ -67,7 +76,7 @@ export class RankMap {
   // Whether new data changed anything the map shows: between two rank events it does not.
   #outdated() {
     const {runs, step} = this.board;
-    const key = JSON.stringify([rankCeiling(runs), this.numbersShown, runs.map((run) => [run.id, run.generation, run.size, run.eventAt(step)])]);
+    const key = JSON.stringify([rankCeiling(runs), this.numbersShown, runs.map((run) => [run.id, run.generation, run.size, this.#state(run)])]);
     const outdated = key !== this.key;
     this.key = key;
     return outdated;
@@ -107,17 +116,30 @@ export class RankMap {
     return map.grid.index.map((row) => row.map((i) => (i < 0 ? null : ranks[i])));
   }
 
+  // What the cells of a run depend on: its newest event, and its newest geometry where use is shown.
+  #state(run) {
+    const found = this.used ? usedAt(run, this.board.step) : null;
+    return `${run.eventAt(this.board.step)} ${found ? found.t : ""}`;
+  }
+
+  #texts({run, grid}) {
+    const text = cellText(run, this.board.step, this.used);
+    return grid.index.map((row) => row.map((i) => (i < 0 ? "" : text(i))));
+  }
+
   #hover(map) {
     const {run, grid} = map;
+    const found = usedAt(run, this.board.step);
     const ranks = run.ranksAt(this.board.step);
     const at = run.eventAt(this.board.step);
     const scores = at < 0 ? null : run.events[at].scores;
+    const use = (i) => (found && found.used[i] !== null ? `, ${found.used[i]} used at step ${found.t}` : "");
     return grid.index.map((row) => row.map((i) => {
       if (i < 0) return "";
       const m = run.started.matrices[i];
       const score = scores && scores.length ? `<br>importance ${tidy(scores[i])}` : "";
       const planted = m.planted === null ? "" : `<br>planted rank ${m.planted}`;
-      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>rank ${ranks[i]} (${m.shape.join(" × ")})${score}${planted}`
+      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>rank ${ranks[i]}${use(i)} (${m.shape.join(" × ")})${score}${planted}`
         + `<br><i>${m.name}</i>`;
     }));
   }
@@ -125,9 +147,12 @@ export class RankMap {
   #drawAll() {
     const {theme, Plotly} = this.board;
     this.#arrange();
-    const size = Math.max(8, Math.min(13, this.cell.h - 4, this.cell.w / 1.6));
-    const numbers = this.numbersShown && (this.numbers || this.cell.h >= 11);
+    const size = Math.max(8, Math.min(13, this.cell.h - 4, this.cell.w / (this.used ? 2.2 : 1.6)));
+    const fits = this.cell.h >= 11 && this.cell.w >= (this.used ? 24 : 0);
+    const numbers = this.used ? fits : this.numbersShown && (this.numbers || fits);
+    this.useBars = this.used && !fits;
     this.toggle.setAttribute("aria-pressed", String(Boolean(numbers)));
+    this.usedToggle.setAttribute("aria-pressed", String(this.used));
     const layout = chartLayout(theme, this.box, MAP_MARGIN);
     layout.annotations = [];
     layout.dragmode = false;
@@ -176,7 +201,7 @@ export class RankMap {
     });
     return {
       type: "heatmap", z: this.#values(map), hovertext: this.#hover(map), hoverinfo: "text", coloraxis: "coloraxis",
-      xaxis: `x${suffix}`, yaxis: `y${suffix}`, xgap: 1, ygap: 1, texttemplate: size ? "%{z}" : "", textfont: {size: size || 10},
+      xaxis: `x${suffix}`, yaxis: `y${suffix}`, xgap: 1, ygap: 1, text: this.#texts(map), texttemplate: size ? "%{text}" : "", textfont: {size: size || 10},
     };
   }
 
@@ -199,28 +224,40 @@ export class RankMap {
   // While the scrubber moves, cells are painted on a canvas above the chart (under a millisecond); the chart itself, whose
   // redraw would cost the frame rate, takes over when the scrubber rests.
   #draft() {
-    const now = this.maps.map((map) => map.run.eventAt(this.board.step));
+    const now = this.maps.map((map) => this.#state(map.run));
     const same = now.every((at, i) => at === (this.painted || this.shown)[i]);
     if (same) return;
     this.painted = now;
     this.drafted = true;
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.board.touch("settle"), SETTLE_MS);
-    const scale = window.devicePixelRatio || 1;
-    const {clientWidth: width, clientHeight: height} = this.box;
-    this.canvas.hidden = false;
-    this.canvas.width = width * scale;
-    this.canvas.height = height * scale;
-    const brush = this.canvas.getContext("2d");
-    brush.scale(scale, scale);
+    const brush = this.#brush(this.canvas);
     brush.textAlign = "center";
     brush.textBaseline = "middle";
     brush.font = `${this.textSize}px ${this.board.theme.font}`;
     for (const map of this.maps) this.#paint(brush, map);
+    this.#paintUse();
+  }
+
+  // A canvas over the chart, empty.
+  #brush(canvas) {
+    const scale = window.devicePixelRatio || 1;
+    canvas.hidden = false;
+    canvas.width = this.box.clientWidth * scale;
+    canvas.height = this.box.clientHeight * scale;
+    const brush = canvas.getContext("2d");
+    brush.scale(scale, scale);
+    return brush;
+  }
+
+  #paintUse() {
+    this.useCanvas.hidden = !this.useBars;
+    if (this.useBars) paintUsed(this.#brush(this.useCanvas), this.maps, this.board.step, MAP_MARGIN);
   }
 
   #paint(brush, {run, grid, x0, x1, y0, y1}) {
     const ranks = run.ranksAt(this.board.step);
+    const text = cellText(run, this.board.step, this.used);
     const w = (x1 - x0) / grid.modules.length;
     const h = (y1 - y0) / grid.layers.length;
     grid.index.forEach((cells, row) => cells.forEach((index, column) => {
@@ -237,7 +274,7 @@ export class RankMap {
       }
       if (!this.textSize) return;
       brush.fillStyle = brightness(fill) < 150 ? "#ffffff" : "#222222";
-      brush.fillText(String(ranks[index]), left + w / 2, top + h / 2);
+      brush.fillText(text(index), left + w / 2, top + h / 2);
     }));
   }
 
@@ -247,14 +284,16 @@ export class RankMap {
     this.drafted = false;
     this.painted = null;
     this.canvas.hidden = true;
-    this.shown = this.maps.map((map) => map.run.eventAt(this.board.step));
+    this.#paintUse();
+    this.shown = this.maps.map((map) => this.#state(map.run));
   }
 
   #drawRanks() {
     const changed = [];
-    this.maps.forEach((map, i) => { if (map.run.eventAt(this.board.step) !== this.shown[i]) changed.push(i); });
+    this.maps.forEach((map, i) => { if (this.#state(map.run) !== this.shown[i]) changed.push(i); });
     if (changed.length) this.board.Plotly.restyle(this.box, {
       z: changed.map((i) => this.#values(this.maps[i])), hovertext: changed.map((i) => this.#hover(this.maps[i])),
+      text: changed.map((i) => this.#texts(this.maps[i])),
     }, changed);
     this.#settled();
   }
@@ -289,7 +328,7 @@ export class RankMap {
       return `${run.started.label} holds rank ${ranks.reduce((a, b) => a + b, 0)} in ${ranks.length} matrices, at most ${Math.max(...ranks)}`;
     });
     const truth = this.board.runs.some((run) => run.started && run.started.matrices.some((m) => m.planted));
-    this.note.replaceChildren(...(truth ? [element("i", {className: "tri-key"}), "planted rank; "] : []), "click a cell to pin it");
+    this.note.replaceChildren(...(truth ? [element("i", {className: "tri-key"}), "planted rank; "] : []), this.used ? usedNote(this.board.runs, step, this.useBars) : "click a cell to pin it");
     this.describe(`Rank of every matrix at step ${step}: ${sums.join("; ")}.`);
   }
 }
