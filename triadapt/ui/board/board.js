@@ -6,8 +6,7 @@ import {unpackFrame} from "./frames.js";
 import {RankMap} from "./rankmap.js";
 import {BudgetCurve} from "./budget_curve.js";
 import {LossCurve, MetricCurve} from "./curves.js";
-import {BoardView} from "./board_view.js";
-import {X_KINDS} from "./time_axis.js";
+import {BoardView, keepBoardView} from "./board_view.js";
 import {WhyPanel} from "./why.js";
 import {MatrixPanel} from "./matrix.js";
 import {HistoryPanel} from "./history.js";
@@ -38,7 +37,7 @@ export class Board {
     this.zoom = null;
     this.pinChosen = false;
     this.view = new BoardView();
-    this.#keepView();
+    keepBoardView(this);
     this.counts = {refreshes: 0, fulls: 0};
     this.asked = -Infinity;
     this.theme = readTheme(root);
@@ -86,32 +85,6 @@ export class Board {
     this.zoom = null;
     this.scrubber.playing = null;
     this.awaitingPlay = this.autoplay;
-  }
-
-  // What of the board is in the address. Values come from anywhere: what is not possible is passed over.
-  #keepView() {
-    const {view} = this;
-    const number = (text) => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : null);
-    view.keep("at", {
-      get: () => (this.following || this.scrubber.playing ? null : this.step),
-      set: (text) => {
-        const step = number(text);
-        if (step !== null && step >= 0) { this.step = Math.round(step); this.following = false; }
-      },
-    });
-    view.keep("pin", {
-      get: () => (this.pinChosen ? this.pinned : null),
-      set: (text) => { if (/^L\d+\.[\w.]+$/.test(text)) { this.pinned = text; this.pinChosen = true; } },
-    });
-    view.keep("focus", {get: () => this.focusId, set: (text) => { this.focusId = text; }});
-    view.keep("x", {get: () => (this.xKind === "step" ? null : this.xKind), set: (text) => { if (text in X_KINDS) this.xKind = text; }});
-    view.keep("zoom", {
-      get: () => (this.zoom ? this.zoom.map((value) => Number(value.toPrecision(5))).join("_") : null),
-      set: (text) => {
-        const range = text.split("_").map(number);
-        if (range.length === 2 && range.every((value) => value !== null) && range[0] < range[1]) this.zoom = range;
-      },
-    });
   }
 
   #maybePlay() {

@@ -1,6 +1,8 @@
 // What a visitor chose to look at: step, pin, focus, zoom, axes. It stands in the address, so that a link reopens it, and in
 // the tab's memory, so that leaving the page and coming back loses nothing. No message to the server.
 
+import {X_KINDS} from "./time_axis.js";
+
 const WRITE_MS = 250;
 const STORE = "triadapt board ";
 const PREFIX = "v."; // of the board's names in the address; the pages leave these alone
@@ -70,6 +72,32 @@ export class BoardView {
   close() {
     clearTimeout(this.timer);
   }
+}
+
+// What of the board is in the address. Values come from anywhere: what is not possible is passed over.
+export function keepBoardView(board) {
+  const {view} = board;
+  const number = (text) => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : null);
+  view.keep("at", {
+    get: () => (board.following || board.scrubber.playing ? null : board.step),
+    set: (text) => {
+      const step = number(text);
+      if (step !== null && step >= 0) { board.step = Math.round(step); board.following = false; }
+    },
+  });
+  view.keep("pin", {
+    get: () => (board.pinChosen ? board.pinned : null),
+    set: (text) => { if (/^L\d+\.[\w.]+$/.test(text)) { board.pinned = text; board.pinChosen = true; } },
+  });
+  view.keep("focus", {get: () => board.focusId, set: (text) => { board.focusId = text; }});
+  view.keep("x", {get: () => (board.xKind === "step" ? null : board.xKind), set: (text) => { if (text in X_KINDS) board.xKind = text; }});
+  view.keep("zoom", {
+    get: () => (board.zoom ? board.zoom.map((value) => Number(value.toPrecision(5))).join("_") : null),
+    set: (text) => {
+      const range = text.split("_").map(number);
+      if (range.length === 2 && range.every((value) => value !== null) && range[0] < range[1]) board.zoom = range;
+    },
+  });
 }
 
 // The tab's memory may be forbidden; then only the address remembers.

@@ -48,6 +48,7 @@ export class HeldRun {
     this.id = id;
     this.generation = null;
     this.to = 0;
+    this.fills = 0; // times that what came late was put in
     this.started = null;
     this.status = {state: "queued"};
     this.step = {t: [], loss: []};
@@ -63,6 +64,11 @@ export class HeldRun {
 
   get size() {
     return this.started ? this.started.matrices.length : 0;
+  }
+
+  // Changes when what is already held changes.
+  get version() {
+    return `${this.generation}.${this.fills}`;
   }
 
   // Last step this run has told anything about; -1 before the first.
@@ -103,6 +109,7 @@ export class HeldRun {
       loss.forEach((value, i) => { this.step.t.push(t ? t[i] : first + i); this.step.loss.push(value); });
       for (const key of ["t", "time", "lr"]) for (const value of part.step.clock[key]) this.clock[key].push(value);
     }
+    if (part.late) this.fills += 1;
     if (part.events) this.#appendEvents(part.events, n);
     for (const one of [part, part.late || {}]) {
       if (one.events && one.events.scores_t) this.#fillScores(one.events, n);

@@ -37,7 +37,7 @@ export class HistoryPanel {
       this.describe(`History at step ${this.board.step}: ${empty}`);
       return;
     }
-    const key = [run.id, run.generation, run.events.length, isOver(run), rankCeiling(this.board.runs)].join(" ");
+    const key = [run.id, run.version, run.events.length, isOver(run), rankCeiling(this.board.runs)].join(" ");
     const whole = key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason));
     this.key = key;
     if (whole) this.#drawAll(run);

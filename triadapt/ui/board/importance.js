@@ -58,7 +58,7 @@ export class ImportancePanel {
       this.describe(`Importance over time at step ${board.step}: ${empty}`);
       return;
     }
-    const key = [run.id, run.generation, run.events.length, isOver(run), board.pinned, this.view, this.set, this.module].join(" ");
+    const key = [run.id, run.version, run.events.length, isOver(run), board.pinned, this.view, this.set, this.module].join(" ");
     if (key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       this.key = key;
       this.#drawAll(run, series);

@@ -24,7 +24,7 @@ export function decidingScores(event) {
 // scores are left out. Null where there is none.
 export function importanceSeries(run) {
   const held = seriesKept.get(run);
-  if (held && held.generation === run.generation && held.seen === run.events.length) return held.series;
+  if (held && held.generation === run.version && held.seen === run.events.length) return held.series;
   const events = run.events.filter((event) => event.scores.length);
   const n = run.size;
   const values = events.map(decidingScores);
@@ -37,7 +37,7 @@ export function importanceSeries(run) {
     return place;
   });
   const series = events.length ? {events, n, triplets: events.some((event) => event.units.length), values, places, counts} : null;
-  seriesKept.set(run, {generation: run.generation, seen: run.events.length, series});
+  seriesKept.set(run, {generation: run.version, seen: run.events.length, series});
   return series;
 }
 

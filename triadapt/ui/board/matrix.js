@@ -46,7 +46,7 @@ export class MatrixPanel {
     }
     this.holder.hidden = false;
     const at = lastAtOrBefore(run.geometry, step);
-    const key = [run.id, run.generation, run.scores.length, run.events.length, run.started.total_step, index, at, this.overTime, run.geometry.length].join(" ");
+    const key = [run.id, run.version, run.scores.length, run.events.length, run.started.total_step, index, at, this.overTime, run.geometry.length].join(" ");
     if (key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       this.key = key;
       this.#react(run, index, at < 0 ? null : run.geometry[at]);

@@ -34,7 +34,7 @@ export class WhyPanel {
     const at = run.eventAt(step);
     const event = at < 0 ? null : run.events[at];
     const before = event ? -1 : lastAtOrBefore(run.scores, step);
-    const key = `${run.id} ${run.generation} ${at} ${before} ${this.board.pinned} ${this.board.hovered}`;
+    const key = `${run.id} ${run.version} ${at} ${before} ${this.board.pinned} ${this.board.hovered}`;
     if (key === this.key && !["size", "theme"].some((reason) => reasons.has(reason))) return;
     this.key = key;
     this.slow.offer(run, event);

@@ -32,6 +32,7 @@ export function whyWords(run, event) {
     const next = planned.length ? `the first is planned at step ${planned[0]}` : "and none is planned: the schedule never fires";
     return `${label} has not decided anything yet; ${next}.`;
   }
+  if (event.late) return `Step ${event.t}, ${event.rule} rule: the importances of this event are on their way.`;
   return event.units.length ? unitWords(run, event) : growthWords(run, event, n);
 }
 
