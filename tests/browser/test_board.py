@@ -402,7 +402,7 @@ def test_every_panel_is_saved_as_svg_and_png_with_title_legend_and_background(
         saved[panel] = tmp_path / f"{panel}.{form}"
         download.value.save_as(saved[panel])
     svg = saved["total-rank"].read_text(encoding="utf-8")
-    assert "Total rank and its target" in svg and "step 599" in svg and "rgb(255, 255, 255)" in svg
+    assert "Total rank<" in svg and "step 599" in svg and "rgb(255, 255, 255)" in svg
     assert all(svg.count(f">{spec.label}<") == 1 for spec in METHODS.values())
     maps = saved["rank-map"].read_text(encoding="utf-8")
     assert "Rank of every matrix" in maps and "planted rank" in maps and "AdaLoRA" in maps

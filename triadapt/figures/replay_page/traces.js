@@ -114,6 +114,7 @@ function heatmapSvg(trace, x, y, layout) {
   const axis = trace.coloraxis ? layout[trace.coloraxis] : null;
   const [scale, low, high] = axis ? [axis.colorscale, axis.cmin, axis.cmax] : [trace.colorscale, trace.zmin, trace.zmax];
   const format = /^%\{z(?::([^}]+))?\}$/.exec(trace.texttemplate || "");
+  const given = trace.texttemplate === "%{text}" ? trace.text : null;
   const size = (trace.textfont && trace.textfont.size) || 10;
   const parts = [];
   trace.z.forEach((cells, row) => Array.from(cells).forEach((value, column) => {
@@ -124,9 +125,10 @@ function heatmapSvg(trace, x, y, layout) {
     const gap = (trace.xgap || 0) / 2;
     const fill = scaled(scale, value, low, high);
     parts.push(`<rect x="${(left + gap).toFixed(1)}" y="${(top + gap).toFixed(1)}" width="${Math.max(0, right - left - 2 * gap).toFixed(1)}" height="${Math.max(0, bottom - top - 2 * gap).toFixed(1)}" fill="${fill}"/>`);
-    if (format) {
+    if (format || given) {
+      const words = given ? given[row][column] : formatted(value, format[1]);
       const ink = brightness(fill) < 150 ? "#ffffff" : "#222222";
-      parts.push(`<text x="${((left + right) / 2).toFixed(1)}" y="${((top + bottom) / 2).toFixed(1)}" dy="0.35em" text-anchor="middle" font-size="${size}" fill="${ink}">${escaped(formatted(value, format[1]))}</text>`);
+      parts.push(`<text x="${((left + right) / 2).toFixed(1)}" y="${((top + bottom) / 2).toFixed(1)}" dy="0.35em" text-anchor="middle" font-size="${size}" fill="${ink}">${escaped(String(words))}</text>`);
     }
   }));
   return `<g class="hm">${parts.join("")}</g>`;

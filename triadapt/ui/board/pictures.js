@@ -29,7 +29,11 @@ export function panelPicture(box, name, format) {
   const board = box.closest(".tri-board");
   const panel = box.closest(".tri-panel");
   const theme = readTheme(board);
-  const words = (selector) => (panel && panel.querySelector(selector) ? panel.querySelector(selector).textContent.trim() : "");
+  const words = (selector) => {
+    const found = panel && panel.querySelector(selector);
+    const chosen = found && found.querySelector("select"); // a heading that is a choice
+    return chosen ? chosen.selectedOptions[0].text : found ? found.textContent.trim() : "";
+  };
   const plain = (text) => text.replace(/[^A-Za-z0-9.]+/g, "-").replace(/^-+|-+$/g, "");
   const {view = "", step = "0"} = board.dataset;
   const named = new Set();

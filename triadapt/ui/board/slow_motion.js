@@ -97,6 +97,7 @@ export class SlowMotion {
     sorted.forEach((i, at) => { x[i] = at; });
     const {board, panel, event} = this;
     const settle = () => { if (this.beat === 1 && this.event === event) this.#draw(false); };
+    if (!board.Plotly.animate) { settle(); return; } // the replay draws without Plotly
     board.Plotly.animate(panel.box, {data: [{x}], traces: [0]}, {
       transition: {duration: SLOW_SORT_MS, easing: "cubic-in-out"}, frame: {duration: SLOW_SORT_MS, redraw: false}, mode: "immediate",
     }).then(settle, settle);
