@@ -212,7 +212,7 @@ export class HistoryPanel {
         left: `${HISTORY_MARGIN.l}px`, width: `${this.wide}px`, top: `${middle - high / 2}px`, height: `${high}px`,
       });
       const name = element("div", {className: `tri-mark tri-lane-name tri-lane-${kind}-name`}, label);
-      Object.assign(name.style, {width: `${HISTORY_MARGIN.l - 5}px`, top: `${Math.max(0, Math.min(this.box.clientHeight - 16, middle - 8))}px`});
+      Object.assign(name.style, {width: `${HISTORY_MARGIN.l - 9}px`, top: `${Math.max(0, Math.min(this.box.clientHeight - 16, middle - 8))}px`});
       marks.push(mark, name);
     }
     this.overlay.replaceChildren(...marks);
