@@ -86,7 +86,7 @@ export class HistoryPanel {
     const columns = [run.startRanks, ...run.events.map((event) => event.ranks)];
     const heat = {
       type: "heatmap", z: this.rows.map((i) => columns.map((ranks) => ranks[i])), coloraxis: "coloraxis", hoverinfo: "none",
-      xgap: this.cell.w >= 3 ? 1 : 0, ygap: this.cell.h >= 3 ? 1 : 0,
+      xgap: this.cell.w >= 5 ? 1 : 0, ygap: this.cell.h >= 4 ? 1 : 0, // in smaller cells gaps would hide the colours
     };
     layout.shapes = this.#planted(matrices);
     this.marked = this.cell.w >= HISTORY_MARK && this.cell.h >= HISTORY_MARK;
