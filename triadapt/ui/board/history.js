@@ -86,7 +86,7 @@ export class HistoryPanel {
     const columns = [run.startRanks, ...run.events.map((event) => event.ranks)];
     const heat = {
       type: "heatmap", z: this.rows.map((i) => columns.map((ranks) => ranks[i])), coloraxis: "coloraxis", hoverinfo: "none",
-      xgap: this.cell.w >= 3 ? 1 : 0, ygap: this.cell.h >= 3 ? 1 : 0,
+      xgap: this.cell.w >= 5 ? 1 : 0, ygap: this.cell.h >= 4 ? 1 : 0, // in smaller cells gaps would hide the colours
     };
     layout.shapes = this.#planted(matrices);
     this.marked = this.cell.w >= HISTORY_MARK && this.cell.h >= HISTORY_MARK;
@@ -212,7 +212,7 @@ export class HistoryPanel {
         left: `${HISTORY_MARGIN.l}px`, width: `${this.wide}px`, top: `${middle - high / 2}px`, height: `${high}px`,
       });
       const name = element("div", {className: `tri-mark tri-lane-name tri-lane-${kind}-name`}, label);
-      Object.assign(name.style, {width: `${HISTORY_MARGIN.l - 5}px`, top: `${Math.max(0, Math.min(this.box.clientHeight - 16, middle - 8))}px`});
+      Object.assign(name.style, {width: `${HISTORY_MARGIN.l - 9}px`, top: `${Math.max(0, Math.min(this.box.clientHeight - 16, middle - 8))}px`});
       marks.push(mark, name);
     }
     this.overlay.replaceChildren(...marks);
