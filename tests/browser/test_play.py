@@ -272,6 +272,7 @@ def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Brows
     def same(other: Page) -> None:
         other.wait_for_function(HAS_CELLS)
         expect(other.get_by_label("Step looked at")).to_have_value("200")
+        other.locator("[data-testid=matrix]").scroll_into_view_if_needed()  # off the screen nothing is drawn
         expect(other.locator("[data-testid=matrix] h3")).to_have_text(pinned)
         other.wait_for_function(f"() => {METRIC_RANGE}[0] > 50")
 
@@ -326,7 +327,9 @@ def test_dark_and_narrow_pages_draw_every_panel(app: App, browser: Browser, widt
     page = context.new_page()
     page.goto(app.url)
     page.wait_for_function(HAS_CELLS)
-    page.wait_for_function("() => document.querySelectorAll('.tri-board [role=img] svg.main-svg').length >= 6")
+    for panel in ("total-rank", "loss", "metric", "why", "matrix", "history", "importance"):
+        page.locator(f"[data-testid={panel}]").scroll_into_view_if_needed()  # off the screen nothing is drawn
+        expect(page.locator(f"[data-testid={panel}] svg.main-svg").first).to_be_attached()
     assert page.evaluate(f"{BOARD}.scrollWidth - {BOARD}.clientWidth") <= 1
     context.close()
 

@@ -19,12 +19,16 @@ from triadapt.views.late_rows import FULL_ROOM, LATE_ROOM, NEWER_ROOM, in_order,
 from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
-OWES = "board_owes"
+OWES, TIMED = "board_owes", "board_timed"
 
 
 def refresh_every(race: Shown) -> float | None:
-    """Seconds between two frames; None when there is nothing to come."""
-    return REFRESH_SECONDS if race.live or st.session_state.get(OWES) else None
+    """Seconds between two frames; None when there is nothing to come. Of a race that was not on view before nobody knows
+    yet: a frame that followed its first at once could overtake it on the way to the browser."""
+    fresh = st.session_state.get("board_sent", {}).get("view") != race.view
+    timed = race.live or fresh or st.session_state.get(OWES, False)
+    st.session_state[TIMED] = timed
+    return REFRESH_SECONDS if timed else None
 
 
 def reset_board() -> None:
@@ -84,9 +88,9 @@ def feed(manager: RunManager, view: str) -> None:
     if board(sent["frame"], key="board"):
         reset_board()
         st.rerun()
-    timed = st.session_state.get(OWES, False)
     st.session_state[OWES] = owes
-    if elsewhere or states != st.session_state.get("drawn_states") or (owes != timed and not race.live):
+    done = st.session_state.get(TIMED, False) and not (full or owes or race.live)
+    if elsewhere or done or states != st.session_state.get("drawn_states"):
         st.rerun()
 
 
