@@ -23,8 +23,11 @@ OWES, TIMED = "board_owes", "board_timed"
 
 
 def refresh_every(race: Shown) -> float | None:
-    """Seconds between two frames; None when there is nothing to come. Of a race that was not on view before nobody knows
-    yet: a frame that followed its first at once could overtake it on the way to the browser."""
+    """Seconds between two frames; None when there is nothing to come.
+
+    Of a race that was not on view before nobody knows yet: a frame that followed its first at once could overtake it on
+    the way to the browser.
+    """
     fresh = st.session_state.get("board_sent", {}).get("view") != race.view
     timed = race.live or fresh or st.session_state.get(OWES, False)
     st.session_state[TIMED] = timed
