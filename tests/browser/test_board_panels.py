@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from board_harness import Race, Server
 from playwright.sync_api import Page
 from test_board import RESTED, alt_texts, board, cached, deliver, open_page, race, scrub, server
 
 from triadapt.events import Geometry, RankEvent
 from triadapt.views.effective_rank import effective_ranks
+
+pytestmark = pytest.mark.browser
 
 __all__ = ["cached", "open_page", "race", "server"]
 WINDOW = {"viewport": {"width": 1400, "height": 1500}}
