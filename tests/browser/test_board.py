@@ -431,7 +431,7 @@ def test_a_replay_opens_from_a_file_without_a_network_plays_and_scrubs(
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda line: errors.append(line.text))
     page.goto(file.as_uri())
-    step = "Number(document.querySelector('.tri-board').dataset.step)"
+    step = "Number(document.querySelector('.tri-board')?.dataset.step)"
     wait_for(lambda: page.evaluate(f"{step} > 5"))  # the page forbids the eval of wait_for_function
     page.keyboard.press("Space")
     assert page.evaluate("board.scrubber.playing") is None
