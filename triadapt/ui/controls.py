@@ -209,18 +209,23 @@ def race_controls() -> tuple[list[RunConfig], list[str]]:
     with st.expander("More settings"):
         for field in (*MORE, *(field for field in of_task if not field.text)):
             set_value(values, f"{field.key}={_text(_widget(field, task))}")
-    configs, lines = [], []
-    if not methods:
-        lines.append("method: choose at least one")
+    configs, wrong = [], {}
     for method in METHODS:
         if method in methods:
             try:
                 configs.append(parse_config({**values, "method": method}))
             except ConfigError as error:
-                lines += [f"{METHODS[method].label}: {line}" for line in error.lines]
+                wrong[method] = error.lines
     with sketch:
         draw_sketch(configs)
-    return configs, list(dict.fromkeys(lines))
+    return configs, _told_once(wrong, methods) if methods else ["method: choose at least one"]
+
+
+def _told_once(wrong: dict[str, list[str]], methods: list[str]) -> list[str]:
+    """Each line once: by itself where it holds for all methods, under the method's name otherwise."""
+    shared = [line for line in next(iter(wrong.values()), []) if all(line in wrong.get(name, []) for name in methods)]
+    own = [f"{METHODS[name].label}: {line}" for name, lines in wrong.items() for line in lines if line not in shared]
+    return [*shared, *own]
 
 
 def _text(value: Any) -> str:
@@ -230,6 +235,8 @@ def _text(value: Any) -> str:
 def draw_sketch(configs: list[RunConfig]) -> None:
     """The planned total rank of each method, before a second is spent on training."""
     plans = [plan(config) for config in configs]
+    if not plans:
+        return
     st.caption("Planned total rank")
     svg(schedule_svg(plans), key="sketch_svg")
     notes = dict.fromkeys(f"{item['label']}: {line}" for item in plans for line in item["warnings"])
