@@ -99,7 +99,7 @@ def test_used_rank_agrees_with_python_and_is_not_told_where_the_rank_changed_sin
     page.locator("[data-testid=rank-map] button:text-is('used')").click()
     note = page.locator("[data-testid=rank-map] .tri-note")
     # At 160 an event was measured as it happened, which is after 161 steps; at 220 one was not.
-    for step, measured, words in ((160, 161, "after 161 steps"), (220, 200, "after 200 steps; ?: changed since")):
+    for step, measured, words in ((160, 161, "to 161 steps"), (220, 200, "after 200 steps; ?: changed since")):
         scrub(page, step)
         rows = race.until("triadaptlora", step + 1)
         event = next(r.event for r in rows[::-1] if isinstance(r.event, RankEvent))

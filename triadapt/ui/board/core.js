@@ -8,7 +8,7 @@ const CORE_AXES = {xaxis: "x2", yaxis: "y2"};
 const CORE_NEGATIVE = "#B2182B";
 const CORE_POSITIVE = "#2166AC";
 const CORE_ROW = 11; // pixels a row needs for the step it grew at
-const CORE_NUMBERS = 4; // highest rank at which values stand in the cells
+const CORE_CELL = 34; // pixels of a cell that has room for its value
 const RESERVE_VALUE = 1e-5; // of a triplet that waits (methods/increlora/layer.py)
 
 // Blocks of matrix `index` in a geometry record, in the order in which they grew: {from, to, step}; step null: at the start.
@@ -46,9 +46,10 @@ function withPruned(event, index, values) {
 // Everything about the core for one chart on the axes x2 and y2: {traces, title, foot, xaxis, yaxis}; null if there is none.
 // `high` is its height in pixels.
 export function corePicture(run, index, record, part, theme, high) {
-  if (!part || !part.core.length) return null;
-  const picture = run.started.core_kind === "triangular" ? trianglePicture : diagonalPicture;
-  return picture(run, index, record, part, theme, high);
+  if (!part) return null;
+  if (run.started.core_kind === "triangular") return part.core.length ? trianglePicture(run, index, record, part, theme, high) : null;
+  const triplets = tripletsOf(run, index, record, part.core);
+  return triplets.length ? diagonalPicture(run, triplets, theme) : null;
 }
 
 function trianglePicture(run, index, record, {rank, core}, theme, high) {
@@ -65,7 +66,7 @@ function trianglePicture(run, index, record, {rank, core}, theme, high) {
     x: rows.map((i) => i + 1), y: rows.map((i) => i + 1), hoverinfo: "text",
     hovertext: rows.map((row) => rows.map((column) => `row ${row + 1}, column ${column + 1}: ${tidy(values[row * rank + column])}<br>`
       + `${side(row, column)}, ${born(blocks[Math.max(blockAt(row), blockAt(column))])}`)),
-    texttemplate: rank <= CORE_NUMBERS ? "%{z:.2g}" : "", textfont: {size: 10}, ...CORE_AXES,
+    texttemplate: rank && high / rank >= CORE_CELL ? "%{z:.2g}" : "", textfont: {size: 10}, ...CORE_AXES,
   };
   const newest = blocks.length > 1 ? blocks.slice(-1) : [];
   const every = Math.max(1, Math.ceil((CORE_ROW * blocks.length) / high));
@@ -94,12 +95,11 @@ function outline(blocks, color, width) {
   };
 }
 
-function diagonalPicture(run, index, record, {core}, theme) {
-  const triplets = tripletsOf(run, index, record, core);
+function diagonalPicture(run, triplets, theme) {
   const at = (state) => triplets.map((one, i) => ({...one, place: i + 1})).filter((one) => (state === "in use") === (one.state === "in use"));
   const used = at("in use");
   const idle = at("");
-  const ends = [Math.min(0, ...core), Math.max(0, ...core)];
+  const ends = [Math.min(0, ...used.map((one) => one.value)), Math.max(0, ...used.map((one) => one.value))];
   const [low, high] = ends;
   const room = 0.12 * (high - low || 1);
   const states = [...new Set(idle.map((one) => one.state))];
@@ -117,7 +117,7 @@ function diagonalPicture(run, index, record, {core}, theme) {
       hovertext: idle.map((one) => `triplet ${one.place}: ${waits(one)}${score(one)}`), hoverinfo: "text",
     }],
     square: false, title: `triplets, diagonal E${states.length ? `; □ ${states.join(", ")}` : ""}`, foot: "",
-    xaxis: {range: [0.4, triplets.length + 0.6], ...(triplets.length <= 12 ? {dtick: 1} : {nticks: 6}), tickangle: 0},
+    xaxis: {range: [0.4, triplets.length + 0.6], ...(triplets.length <= 8 ? {dtick: 1} : {nticks: 6}), tickangle: 0},
     yaxis: {nticks: 5, tickformat: numberFormat(ends), exponentformat: "e", range: [low < 0 ? low - room : -room / 2, high > 0 ? high + room : room / 2]},
   };
 }

@@ -188,7 +188,7 @@ export class MatrixPanel {
     const room = (1 - left) * inner.w;
     const picture = corePicture(run, index, record, part, theme, Math.min(room, inner.h));
     if (!picture) {
-      this.#instead("No geometry recorded<br>up to this step.", (left + 1) / 2, 0.5);
+      this.#instead(part ? "Rank 0: nothing stands<br>between A and B." : "No geometry recorded<br>up to this step.", (left + 1) / 2, 0.5);
       for (const axis of ["xaxis2", "yaxis2"]) layout[axis] = {visible: false, domain: axis[0] === "x" ? [left, 1] : [0, 1], fixedrange: true};
       return [];
     }

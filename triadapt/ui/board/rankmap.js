@@ -61,6 +61,8 @@ export class RankMap {
     this.canvas = element("canvas", {className: "tri-draft"});
     this.useCanvas = element("canvas", {className: "tri-draft", hidden: true});
     this.holder.append(this.canvas, this.useCanvas, this.overlay);
+    // Plotly tells of no end of hovering when the mouse leaves right after a click.
+    this.holder.addEventListener("mouseleave", () => board.hover(null));
     this.shown = [];
     this.drafted = false;
     this.settling = 0;
