@@ -36,6 +36,7 @@ from triadapt.views.board import board_frame, run_frame
 BOARD = Path(__file__).parents[2] / "triadapt" / "ui" / "board"
 MODULES = ("q", "k", "v", "o", "up", "down")
 CORES = {"triadaptlora": "triangular", "increlora": "diagonal", "adalora": "diagonal", "lora": "none"}
+START = {"grows": 1, "prunes": 3, "fixed": 2}
 
 
 def matrices(layers: int) -> list[Matrix]:
@@ -55,7 +56,7 @@ def made_up_run(method: str, *, layers: int = 4, steps: int = 600, seed: int = 0
     n = len(where)
     planted = np.array([m.planted_rank for m in where])
     core = CORES[method]
-    ranks = np.full(n, {"grows": 1, "prunes": 3, "fixed": 2}[spec.allocation], dtype=np.uint16)
+    ranks = np.full(n, START[spec.allocation], dtype=np.uint16)
     target = 2 * n
     planned = list(range(80, steps - 60, 20)) if spec.allocation != "fixed" else []
     pull = {"triadaptlora": 1.0, "increlora": 0.6, "adalora": 0.5, "lora": 0.0}[method]
@@ -69,7 +70,8 @@ def made_up_run(method: str, *, layers: int = 4, steps: int = 600, seed: int = 0
         level = 0.9 * np.exp(-t / (170 + 60 * (1 - pull))) + 0.12 + 0.04 * (1 - pull)
         events.append(Step(t, float(level * np.exp(rng.normal(0, 0.12))), 5e-3 * (1 - t / steps)))
         scores = (weight * np.exp(rng.normal(0, 0.2, n)) * (0.3 + level) / np.maximum(ranks, 1)).astype(np.float32)
-        if t in planned and int(ranks.sum()) != target:
+        allocated = t in planned and int(ranks.sum()) != target
+        if allocated:
             event = _allocate(t, spec.allocation, scores, ranks, target, rng, 1 + planned.index(t) // 5)
             ranks = event.ranks.copy()
             events.append(event)
@@ -77,8 +79,8 @@ def made_up_run(method: str, *, layers: int = 4, steps: int = 600, seed: int = 0
             events.append(Scores(t, scores))
         if t % 25 == 24:
             events.append(Evaluation(t, {"error": float(level * 0.97), "loss": float(level)}))
-        if t % 50 == 49:
-            events.append(_shape(t, ranks, core, rng))
+        if t % 50 == 49 or (allocated and t < 200):
+            events.append(_shape(t + 1, ranks, core, rng))
     if method == "adalora":
         events.append(Warned(steps - 1, "late", "The budget was reached late.", "Lower `warmup` or `interval`."))
     return [Stamped(seq, seq / 90, event) for seq, event in enumerate(events, start=1)]
@@ -99,14 +101,17 @@ def _allocate(
         after[chosen] += 1
         rule = "linear"
     else:
-        owner = np.repeat(np.arange(len(ranks)), ranks).astype(np.uint16)
-        units = (scores[owner] * np.exp(rng.normal(0, 0.6, len(owner)))).astype(np.float32)
-        allowed = max(target, len(owner) - 3)
+        # All triplets are compared at every event; those that were pruned have next to no importance.
+        owner = np.repeat(np.arange(len(ranks)), START["prunes"]).astype(np.uint16)
+        held = np.tile(np.arange(START["prunes"]), len(ranks)) < ranks[owner]
+        noise = np.exp(rng.normal(0, 0.6, len(owner))) * np.where(held, 1, 1e-3)
+        units = (scores[owner] * noise).astype(np.float32)
+        allowed = max(target, int(ranks.sum()) - 3)
         order = np.argsort(-units)
-        threshold = float(units[order[allowed - 1]])
-        np.subtract.at(after, owner[order[allowed:]], 1)
+        threshold = float(units[order[allowed]])  # what is above it is kept
+        after = np.bincount(owner[order[:allowed]], minlength=len(ranks)).astype(np.uint16)
         chosen = [int(i) for i in np.flatnonzero(after != before)]
-        rule = "cubic budget"
+        rule = "budget"
     total = int(after.sum())
     return RankEvent(t, rule, threshold, allowed, chosen, total, total * 128, total * 1024, scores, after, before,
                      units, owner)  # fmt: skip

@@ -451,6 +451,11 @@ def test_a_replay_opens_from_a_file_without_a_network_plays_and_scrubs(
     drawn = page.locator("[data-testid=rank-map] .hm").first.locator("text").all_text_contents()
     ranks = [row.event for row in race.until("triadaptlora", 300) if isinstance(row.event, RankEvent)][-1].ranks
     assert [int(text) for text in drawn] == ranks.tolist()
+    page.locator("[data-testid=why] button[data-value=all]").click()
+    wait_for(lambda: page.evaluate("!board.frame"))
+    rules = page.locator("[data-testid=why] svg").text_content() or ""
+    assert all(f"{method} step" in rules for method in ("TriAdaptLoRA", "IncreLoRA", "AdaLoRA"))
+    assert "the budget keeps" in rules and "in the app only" not in rules
     page.locator("[data-testid=rank-map] .hm rect").first.hover()
     assert "planted rank" in page.locator("[data-testid=rank-map] .tri-tip").inner_text()
     page.keyboard.press("End")

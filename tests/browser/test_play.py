@@ -76,6 +76,9 @@ def test_a_first_visit_shows_a_recorded_race_that_moves(app: App, page: Page) ->
     page.wait_for_function(HAS_CELLS)
     page.wait_for_function(f"() => +{BOARD}.dataset.step > 30")
     expect(page.get_by_text("Press Run to start your own")).to_be_visible()
+    place = "(id) => document.querySelector(`[data-testid=${id}]`).getBoundingClientRect()"
+    ends, begins = (page.evaluate(place, panel) for panel in ("why", "scrubber"))
+    assert ends["bottom"] <= begins["top"], "the scrubber covers the foot of what explains the step"
 
 
 def test_the_first_chart_of_a_warm_server_comes_within_three_seconds(app: App, browser: Browser, page: Page) -> None:
@@ -248,9 +251,10 @@ def test_controls_are_in_the_address_and_a_link_brings_them_back(app: App, page:
 
 
 def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Browser) -> None:
-    """Step, pin, axes and zoom stand in the address and survive a change of page; nonsense is passed over."""
+    """Step, pin, axes, zoom and the choices of panels stand in the address and survive a change of page; nonsense is
+    passed over."""
     step, axes = page.get_by_label("Step looked at"), page.locator("[data-testid=total-rank] select")
-    page.goto(f"{app.url}/?v.at=many&v.zoom=9_3&v.x=moon&v.pin=%3Cb%3E&v.y=threshold")
+    page.goto(f"{app.url}/?v.at=many&v.zoom=9_3&v.x=moon&v.pin=%3Cb%3E&v.y=threshold&v.why=some&v.used=2")
     page.wait_for_function(HAS_CELLS)
     expect(page.get_by_text("in the address")).to_have_count(0)
     expect(axes.first).to_have_value("threshold")
@@ -268,12 +272,28 @@ def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Brows
     page.wait_for_url("**v.pin=L*")
     pinned = page.locator("[data-testid=matrix] h3").text_content()
     assert pinned is not None
+    pressed = {"why": ["all"], "rank-map": ["used"], "matrix": [], "importance": ["margin", "all"]}
+    expect(page.locator("[data-testid=why] button[data-value=one]")).to_have_attribute("aria-pressed", "true")
+    page.locator("[data-testid=why] button:text-is('all')").click()
+    for button in ("used", "123"):
+        page.locator(f"[data-testid=rank-map] button:text-is('{button}')").click()
+    page.locator("[data-testid=matrix] button:text-is('over time')").click()
+    for button in ("margin", "all"):
+        page.locator(f"[data-testid=importance] button:text-is('{button}')").click()
+    page.locator("[data-testid=importance] select").select_option("o")
+    page.wait_for_url("**v.place=o*")
 
     def same(other: Page) -> None:
         other.wait_for_function(HAS_CELLS)
         expect(other.get_by_label("Step looked at")).to_have_value("200")
         other.locator("[data-testid=matrix]").scroll_into_view_if_needed()  # off the screen nothing is drawn
         expect(other.locator("[data-testid=matrix] h3")).to_have_text(pinned)
+        for panel, names in pressed.items():
+            chosen = other.locator(f"[data-testid={panel}] header button[aria-pressed=true]:visible")
+            chosen = chosen if panel != "importance" else other.locator("[data-testid=importance] [aria-pressed=true]")
+            other.locator(f"[data-testid={panel}]").scroll_into_view_if_needed()
+            expect(chosen).to_have_text(names)
+        expect(other.locator("[data-testid=importance] select")).to_have_value("o")
         other.wait_for_function(f"() => {METRIC_RANGE}[0] > 50")
 
     again = browser.new_context().new_page()

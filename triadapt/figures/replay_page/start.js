@@ -11,7 +11,8 @@ async function unpacked(text) {
 // Space plays and stops; arrows go one step, with shift and page keys an event; home and end to the ends.
 function onKey(board, event) {
   const where = event.target;
-  if (event.ctrlKey || event.metaKey || event.altKey || where.closest?.("button, summary, a")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || where.closest?.("select")) return;
+  if ([" ", "Enter"].includes(event.key) && where.closest?.("button, summary, a")) return;
   const {scrubber} = board;
   if (event.key === " ") {
     if (scrubber.playing) scrubber.stop();

@@ -74,6 +74,18 @@ export class BoardView {
   }
 }
 
+// A choice of a panel: `panel[key]` is one of `values`. What it is to begin with needs no words.
+export function keepChoice(board, name, panel, key, values) {
+  const usual = panel[key];
+  board.view.keep(name, {
+    get: () => (panel[key] === usual ? null : String(panel[key])),
+    set: (text) => {
+      const found = values.find((value) => String(value) === text);
+      if (found !== undefined) panel[key] = found;
+    },
+  });
+}
+
 // What of the board is in the address. Values come from anywhere: what is not possible is passed over.
 export function keepBoardView(board) {
   const {view} = board;

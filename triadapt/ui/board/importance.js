@@ -1,5 +1,6 @@
 // Importance over time, of the matrices that matter: against the threshold, as places, as a margin, and who is chosen how often.
-import {PLANTED_COLOUR, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, mixColours, tidy} from "./theme.js";
+import {PLANTED_COLOUR, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, mixColours, numberFormat, tidy} from "./theme.js";
+import {keepChoice} from "./board_view.js";
 import {importanceSeries, oftenChosen} from "./importance_series.js";
 import {isOver, placeCursor, sayNothing, smallChoice} from "./parts.js";
 
@@ -34,6 +35,9 @@ export class ImportancePanel {
     this.light.setAttribute("class", "tri-light");
     this.light.setAttribute("aria-hidden", "true");
     this.holder.append(this.cursor, this.light);
+    keepChoice(board, "importance", this, "view", Object.keys(IMPORTANCE_VIEWS));
+    keepChoice(board, "which", this, "set", Object.keys(IMPORTANCE_SETS));
+    board.view.keep("place", {get: () => this.module || null, set: (text) => { this.module = text; }});
     this.key = null;
     this.describe("Importance of the matrices at every rank event.");
   }
@@ -41,6 +45,7 @@ export class ImportancePanel {
   #choose(change) {
     Object.assign(this, change);
     this.board.touch("importance");
+    this.board.view.changed();
   }
 
   draw(reasons) {
@@ -155,7 +160,7 @@ export class ImportancePanel {
     this.layout.xaxis = chartAxis(theme, {range: this.#stepRange(run, t), nticks: 7, hoverformat: "d"});
     this.layout.yaxis = chartAxis(theme, this.view === "rank"
       ? {range, nticks: 6, tickformat: "d", tickvals: this.#placeTicks(series.n)}
-      : {range, nticks: 5, tickformat: "~g", exponentformat: "power"});
+      : {range, nticks: 5, tickformat: numberFormat(range), exponentformat: "e"});
     if (this.view === "margin") {
       this.layout.shapes = [{type: "line", xref: "paper", x0: 0, x1: 1, y0: 0, y1: 0, layer: "below", line: {color: theme.text, width: 1.3, dash: "dash"}}];
     }

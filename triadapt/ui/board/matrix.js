@@ -1,9 +1,17 @@
-// One matrix over time: its importance against the threshold, what stands between A and B, the spectrum of its change.
-import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, tidy} from "./theme.js";
-import {lastAtOrBefore} from "./frames.js";
+// One matrix: its importance against the threshold and the spectrum of its change over time, beside what stands between A and B.
+import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
+import {keepChoice} from "./board_view.js";
+import {corePicture} from "./core.js";
+import {geometryAt, usedAt} from "./effective.js";
 import {placeCursor} from "./parts.js";
 import {spectrumTraces} from "./spectrum.js";
-import {usedAt} from "./effective.js";
+
+const MATRIX_MARGIN = {l: 46, r: 6, t: 18, b: 22};
+const MATRIX_SPLIT = [0.5, 0.64]; // where the charts over time end, and the core begins, as shares of the width
+const MATRIX_UPPER = 0.6; // share of the height below the importance
+const MATRIX_LOWER = 0.4; // up to which the spectrum stands
+const MATRIX_ALONE = 0.88; // up to which it stands where nothing else is drawn
+const MATRIX_WORDS = 205; // pixels that all the words above the importance take
 
 // Where matrix `index` lies in a geometry record: [first, count] of its singular values, and of its core.
 export function geometrySlices(record, index, kind) {
@@ -30,8 +38,10 @@ export class MatrixPanel {
     this.toggle.addEventListener("click", () => {
       this.overTime = !this.overTime;
       board.touch("spectrum");
+      board.view.changed();
     });
     this.head.append(this.toggle);
+    keepChoice(board, "spectrum", this, "overTime", [true, false]);
     this.key = null;
   }
 
@@ -45,7 +55,7 @@ export class MatrixPanel {
       return;
     }
     this.holder.hidden = false;
-    const at = lastAtOrBefore(run.geometry, step);
+    const at = geometryAt(run, step);
     const key = [run.id, run.version, run.scores.length, run.events.length, run.started.total_step, index, at, this.overTime, run.geometry.length].join(" ");
     if (key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       this.key = key;
@@ -54,18 +64,19 @@ export class MatrixPanel {
     this.#moveCursor();
     const rank = run.ranksAt(step)[index];
     const m = run.started.matrices[index];
-    const planted = m.planted === null ? "" : m.planted ? `, planted rank ${m.planted}` : ", nothing planted";
+    const planted = m.planted === null ? "" : m.planted ? `, planted ${m.planted}` : ", nothing planted";
     this.heading.textContent = `Matrix ${label}`;
     const used = this.#usedWords(usedAt(run, step), index);
-    this.note.textContent = `${run.started.label}, rank ${rank}${used}${planted}, ${m.shape.join(" × ")}${label === this.board.pinned ? ", pinned" : ""}`;
-    this.describe(`Matrix ${label} of ${run.started.label} at step ${step}: rank ${rank}${used}${planted}. ${this.spoken}`);
+    this.note.textContent = `${run.started.label}, rank ${rank}${planted}${used}, ${m.shape.join(" × ")}${label === this.board.pinned ? ", pinned" : ""}`;
+    this.note.title = this.note.textContent;
+    this.describe(`Matrix ${label} of ${run.started.label} at step ${step}: rank ${rank}${planted}${used}. ${this.spoken}`);
   }
 
   // How much of the rank is used, and of when that is known.
   #usedWords(found, index) {
     if (!found) return "";
     const used = found.used[index];
-    return used === null ? `, used ? (changed since step ${found.t})` : `, used ${used}`;
+    return used === null ? `, used ? (changed since ${found.t})` : `, used ${used}`;
   }
 
   #importance(run, index) {
@@ -90,93 +101,105 @@ export class MatrixPanel {
     return points.length ? traces : [];
   }
 
-  #core(run, part) {
-    const {theme} = this.board;
-    const kind = run.started.core_kind;
-    if (!part || !part.core.length) return null;
-    const values = Array.from(part.core);
-    const most = Math.max(1e-12, ...values.map(Math.abs));
-    const axes = {xaxis: "x2", yaxis: "y2"};
-    if (kind === "diagonal") {
-      return {
-        type: "bar", x: values.map((_, i) => i + 1), y: values, marker: {color: values.map((v) => (v < 0 ? "#B2182B" : "#2166AC"))},
-        hovertemplate: "E[%{x}] = %{y:.3g}<extra></extra>", ...axes,
-      };
-    }
-    const z = [];
-    for (let row = 0; row < part.rank; row += 1) z.push(values.slice(row * part.rank, (row + 1) * part.rank));
-    return {
-      type: "heatmap", z, zmin: -most, zmax: most, zmid: 0, xgap: 1, ygap: 1, showscale: false,
-      colorscale: [[0, "#B2182B"], [0.5, theme.dark ? "#30333b" : "#f7f7f7"], [1, "#2166AC"]],
-      x: z.map((_, i) => i + 1), y: z.map((_, i) => i + 1), hovertemplate: "row %{y}, column %{x}: %{z:.3g}<extra></extra>",
-      texttemplate: part.rank <= 4 ? "%{z:.2g}" : "", textfont: {size: 10}, ...axes,
-    };
-  }
-
   #react(run, index, record) {
     const {theme, Plotly} = this.board;
-    const kind = run.started.core_kind;
-    const part = record ? geometrySlices(record, index, kind) : null;
-    const layout = chartLayout(theme, this.box, {l: 46, r: 12, t: 18, b: 22});
-    const traces = this.#importance(run, index);
-    const notes = [];
-    const note = (text, x, y, anchor) => notes.push({
-      text, x, y, xref: "paper", yref: "paper", xanchor: anchor || "left", yanchor: "bottom", showarrow: false,
-      font: {size: 11, color: theme.quiet}, borderpad: 1,
-    });
-    const empty = (text, x, y) => notes.push({
-      text, x, y, xref: "paper", yref: "paper", xanchor: "center", yanchor: "middle", showarrow: false, font: {size: 12, color: theme.quiet},
-    });
-    const hasImportance = traces.length > 0;
-    note(hasImportance ? "importance; dotted: the threshold" : "", 0, 1);
-    if (!hasImportance) empty(run.started.allocation === "fixed" ? `${run.started.label} scores no matrix.` : "No importance yet.", 0.5, 0.8);
-    layout.xaxis = chartAxis(theme, {range: [0, this.board.total], nticks: 7, domain: [0, 1], anchor: "y", visible: hasImportance});
-    layout.yaxis = chartAxis(theme, {
-      domain: [0.6, 1], nticks: 4, rangemode: "tozero", tickformat: "~g", exponentformat: "power", visible: hasImportance,
-    });
-    const core = this.#core(run, part);
-    const title = kind === "triangular" ? "L + U, between A and B" : kind === "diagonal" ? "diagonal E, between A and B" : "";
-    if (core) traces.push(core);
-    note(core ? title : "", 0, 0.41);
-    if (!core) {
-      const none = kind === "none" ? `${run.started.label} has nothing<br>between A and B.` : "No geometry recorded<br>up to this step.";
-      empty(none, 0.21, 0.2);
-    }
-    const few = part && part.rank <= 12;
-    const integers = few ? {dtick: 1} : {nticks: 6};
-    layout.xaxis2 = chartAxis(theme, {domain: [0, 0.42], anchor: "y2", showgrid: false, visible: Boolean(core), fixedrange: true, ...integers});
-    layout.yaxis2 = chartAxis(theme, {
-      domain: [0, 0.4], anchor: "x2", visible: Boolean(core), fixedrange: true, showgrid: kind === "diagonal",
-      ...(kind === "triangular" ? {autorange: "reversed", ...integers} : {nticks: 4, tickformat: "~g"}),
-    });
-    const spectrum = part ? Array.from(part.singular) : [];
-    const overTime = this.overTime ? spectrumTraces(run, index, theme, {xaxis: "x3", yaxis: "y3"}) : [];
-    this.hasSpectrum = overTime.length > 0;
-    this.toggle.hidden = run.geometry.length < 2;
-    this.toggle.setAttribute("aria-pressed", String(this.overTime));
-    if (this.hasSpectrum) {
-      traces.push(...overTime);
-      note("singular values of dW over time", 0.56, 0.41);
-    } else if (spectrum.length) {
-      traces.push({
-        type: "bar", x: spectrum.map((_, i) => i + 1), y: spectrum, xaxis: "x3", yaxis: "y3", marker: {color: methodColour(run, theme)},
-        hovertemplate: "singular value %{x}: %{y:.3g}<extra></extra>",
-      });
-      note("singular values of dW", 0.56, 0.41);
-    } else empty("No spectrum yet.", 0.78, 0.2);
-    const seen = spectrum.length > 0 || this.hasSpectrum;
-    const along = this.hasSpectrum ? {range: [0, this.board.total], nticks: 5} : integers;
-    layout.xaxis3 = chartAxis(theme, {domain: [0.56, 1], anchor: "y3", showgrid: false, visible: seen, fixedrange: true, ...along});
-    layout.yaxis3 = chartAxis(theme, {domain: [0, 0.4], anchor: "x3", nticks: 4, rangemode: "tozero", tickformat: "~g", visible: seen, fixedrange: true});
-    layout.annotations = notes;
+    const part = record ? geometrySlices(record, index, run.started.core_kind) : null;
+    const layout = chartLayout(theme, this.box, MATRIX_MARGIN);
+    const inner = {w: layout.width - MATRIX_MARGIN.l - MATRIX_MARGIN.r, h: layout.height - MATRIX_MARGIN.t - MATRIX_MARGIN.b};
+    const bare = run.started.core_kind === "none"; // nothing between A and B, and nothing decided: the spectrum alone
+    this.split = bare ? [1, 1] : MATRIX_SPLIT;
+    this.notes = [];
+    const traces = [...this.#drawImportance(run, index, layout), ...this.#drawSpectrum(run, index, part, layout)];
+    if (!bare) traces.push(...this.#drawCore(run, index, record, part, layout, inner));
+    layout.annotations = this.notes;
     layout.uirevision = `${run.id} ${index}`;
     layout.bargap = 0.25;
-    this.spoken = part ? `Singular values of its change at step ${record.t}: ${spectrum.slice(0, 8).map(tidy).join(", ") || "none"}.` : "";
-    this.hasImportance = hasImportance;
+    this.spoken = part ? `Singular values of its change after ${record.t} steps: ${Array.from(part.singular.subarray(0, 8), tidy).join(", ") || "none"}.` : "";
     Plotly.react(this.box, traces, layout, chartConfig("matrix"));
     if (this.bound) return;
     this.bound = true;
     this.box.on("plotly_relayout", () => this.#moveCursor());
+  }
+
+  // A title above a chart, its lower left corner in shares of the inner area.
+  #title(text, x, y) {
+    if (!text) return;
+    this.notes.push({
+      text, x, y, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false, font: {size: 11, color: this.board.theme.quiet}, borderpad: 1,
+    });
+  }
+
+  // Words in place of a chart, around its middle.
+  #instead(text, x, y) {
+    this.notes.push({
+      text, x, y, xref: "paper", yref: "paper", xanchor: "center", yanchor: "middle", showarrow: false, font: {size: 12, color: this.board.theme.quiet},
+    });
+  }
+
+  #drawImportance(run, index, layout) {
+    const {theme, total} = this.board;
+    const traces = this.#importance(run, index);
+    const [wide] = this.split;
+    this.hasImportance = traces.length > 0;
+    const dotted = traces.length > 2 && wide * layout.width > MATRIX_WORDS ? "; dotted: the threshold" : "";
+    if (this.hasImportance) this.#title(`importance${dotted}`, 0, 1);
+    else if (run.started.allocation === "fixed") this.#title(`${run.started.label} scores no matrix and has nothing between A and B.`, 0, 1);
+    else this.#instead("No importance yet.", wide / 2, 0.8);
+    const values = traces.flatMap((trace) => trace.y.filter(Number.isFinite));
+    layout.xaxis = chartAxis(theme, {
+      range: [0, total], nticks: 5, domain: [0, wide], anchor: "y", visible: this.hasImportance, showticklabels: !this.#spectral(run), fixedrange: true,
+    });
+    layout.yaxis = chartAxis(theme, {
+      domain: [MATRIX_UPPER, 1], nticks: 4, rangemode: "tozero", tickformat: numberFormat(values), exponentformat: "e", visible: this.hasImportance, fixedrange: true,
+    });
+    return traces;
+  }
+
+  // Whether the spectrum below shares the steps along x.
+  #spectral(run) {
+    return this.overTime && run.geometry.length > 1;
+  }
+
+  #drawSpectrum(run, index, part, layout) {
+    const {theme, total} = this.board;
+    const [wide] = this.split;
+    const high = this.hasImportance || wide < 1 ? MATRIX_LOWER : MATRIX_ALONE;
+    const spectrum = part ? Array.from(part.singular) : [];
+    const lines = this.#spectral(run) ? spectrumTraces(run, index, theme, {xaxis: "x3", yaxis: "y3"}) : [];
+    this.hasSpectrum = lines.length > 0;
+    this.toggle.hidden = run.geometry.length < 2;
+    this.toggle.setAttribute("aria-pressed", String(this.overTime));
+    const bars = {
+      type: "bar", x: spectrum.map((_, i) => i + 1), y: spectrum, xaxis: "x3", yaxis: "y3", marker: {color: methodColour(run, theme)},
+      hovertemplate: "singular value %{x}: %{y:.3g}<extra></extra>",
+    };
+    const seen = this.hasSpectrum || spectrum.length > 0;
+    if (seen) this.#title(`singular values of dW${this.hasSpectrum ? " over time" : ""}`, 0, high + 0.01);
+    else this.#instead("No spectrum yet.", wide / 2, high / 2);
+    const along = this.hasSpectrum ? {range: [0, total], nticks: 5} : spectrum.length <= 12 ? {dtick: 1} : {nticks: 6};
+    layout.xaxis3 = chartAxis(theme, {domain: [0, wide], anchor: "y3", showgrid: false, visible: seen, fixedrange: true, ...along});
+    layout.yaxis3 = chartAxis(theme, {domain: [0, high], anchor: "x3", nticks: 4, rangemode: "tozero", tickformat: "~g", visible: seen, fixedrange: true});
+    return this.hasSpectrum ? lines : spectrum.length ? [bars] : [];
+  }
+
+  #drawCore(run, index, record, part, layout, inner) {
+    const {theme} = this.board;
+    const left = this.split[1];
+    const room = (1 - left) * inner.w;
+    const picture = corePicture(run, index, record, part, theme, Math.min(room, inner.h));
+    if (!picture) {
+      this.#instead(part ? "Rank 0: nothing stands<br>between A and B." : "No geometry recorded<br>up to this step.", (left + 1) / 2, 0.5);
+      for (const axis of ["xaxis2", "yaxis2"]) layout[axis] = {visible: false, domain: axis[0] === "x" ? [left, 1] : [0, 1], fixedrange: true};
+      return [];
+    }
+    const [w, h] = picture.square ? [Math.min(1 - left, inner.h / inner.w), Math.min(1, room / inner.h)] : [1 - left, 1];
+    this.#title(picture.title, left - 0.1, 1);
+    if (picture.foot) this.notes.push({
+      text: picture.foot, x: left, y: 1 - h, xref: "paper", yref: "paper", xanchor: "left", yanchor: "top", showarrow: false, font: {size: 11, color: theme.quiet}, borderpad: 1,
+    });
+    layout.xaxis2 = chartAxis(theme, {domain: [left, left + w], anchor: "y2", showgrid: false, fixedrange: true, ...picture.xaxis});
+    layout.yaxis2 = chartAxis(theme, {domain: [1 - h, 1], anchor: "x2", fixedrange: true, ...picture.yaxis});
+    return picture.traces;
   }
 
   #moveCursor() {

@@ -1,5 +1,6 @@
 // The rank map: one heatmap a run, rows are layers from the bottom, columns the places in a block, one colour scale.
 import {cellText, paintUsed, usedNote} from "./used_rank.js";
+import {keepChoice} from "./board_view.js";
 import {usedAt} from "./effective.js";
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 
@@ -10,6 +11,7 @@ const MAP_TOP = 20;
 const MAP_BOTTOM = 18;
 const MAP_MARGIN = {l: 4, r: 52, t: 4, b: 4};
 const FEW_CELLS = 60;
+const MAP_SMALL = 18; // pixels of a cell in which broad marks would hide the colour
 const SETTLE_MS = 250;
 
 // Rows and columns of a run's matrices: {layers, modules, index: 2-D array of matrix indices or -1}.
@@ -41,20 +43,26 @@ export class RankMap {
     this.numbers = null; // null: numbers where they fit; true or false once the visitor chose
     this.toggle = element("button", {className: "tri-small", type: "button", title: "Show or hide the numbers"}, "123");
     this.toggle.addEventListener("click", () => {
-      this.numbers = !this.numbersShown;
+      this.numbers = !this.textSize;
       board.touch("numbers");
+      board.view.changed();
     });
     this.used = false; // whether the rank that dW uses stands beside the rank it was given
     this.usedToggle = element("button", {className: "tri-small", type: "button", title: "Rank and how much of it is used: singular values that carry 99 % of the energy of dW"}, "used");
     this.usedToggle.addEventListener("click", () => {
       this.used = !this.used;
       board.touch("numbers");
+      board.view.changed();
     });
     this.head.append(this.usedToggle, this.toggle);
+    keepChoice(board, "numbers", this, "numbers", [true, false]);
+    keepChoice(board, "used", this, "used", [true, false]);
     this.overlay = element("div", {className: "tri-overlay"});
     this.canvas = element("canvas", {className: "tri-draft"});
     this.useCanvas = element("canvas", {className: "tri-draft", hidden: true});
     this.holder.append(this.canvas, this.useCanvas, this.overlay);
+    // Plotly tells of no end of hovering when the mouse leaves right after a click.
+    this.holder.addEventListener("mouseleave", () => board.hover(null));
     this.shown = [];
     this.drafted = false;
     this.settling = 0;
@@ -133,7 +141,7 @@ export class RankMap {
     const ranks = run.ranksAt(this.board.step);
     const at = run.eventAt(this.board.step);
     const scores = at < 0 ? null : run.events[at].scores;
-    const use = (i) => (found && found.used[i] !== null ? `, ${found.used[i]} used at step ${found.t}` : "");
+    const use = (i) => (found && found.used[i] !== null ? `, ${found.used[i]} used after ${found.t} steps` : "");
     return grid.index.map((row) => row.map((i) => {
       if (i < 0) return "";
       const m = run.started.matrices[i];
@@ -149,8 +157,8 @@ export class RankMap {
     this.#arrange();
     const size = Math.max(8, Math.min(13, this.cell.h - 4, this.cell.w / (this.used ? 2.2 : 1.6)));
     const fits = this.cell.h >= 11 && this.cell.w >= (this.used ? 24 : 0);
-    const numbers = this.used ? fits : this.numbersShown && (this.numbers || fits);
-    this.useBars = this.used && !fits;
+    const numbers = this.used ? fits && this.numbers !== false : this.numbersShown && (this.numbers || fits);
+    this.useBars = this.used && !numbers;
     this.toggle.setAttribute("aria-pressed", String(Boolean(numbers)));
     this.usedToggle.setAttribute("aria-pressed", String(this.used));
     const layout = chartLayout(theme, this.box, MAP_MARGIN);
@@ -310,7 +318,9 @@ export class RankMap {
         const column = map.grid.index[row].indexOf(at);
         const w = (map.x1 - map.x0) / map.grid.modules.length;
         const h = (map.y1 - map.y0) / map.grid.layers.length;
-        const mark = element("div", {className: `tri-mark tri-${kind}`});
+        const small = Math.min(w, h) < MAP_SMALL ? " tri-thin" : "";
+        const planted = map.run.started.matrices[at].planted ? " tri-planted" : "";
+        const mark = element("div", {className: `tri-mark tri-${kind}${small}${planted}`});
         mark.style.left = `${MAP_MARGIN.l + map.x0 + column * w}px`;
         mark.style.top = `${MAP_MARGIN.t + map.y1 - (row + 1) * h}px`;
         mark.style.width = `${w}px`;

@@ -1,8 +1,8 @@
 // One rank event in four beats: score, sort, threshold, grow. Plays in the panel that explains the event.
-import {chartAxis, chartConfig, chartLayout, element, lineLabel, matrixLabel, methodColour, tidy} from "./theme.js";
-import {marginWords, named, ordinalOf} from "./why_words.js";
+import {chartAxis, chartConfig, chartLayout, element, lineLabel, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
+import {SLOW_BEATS, beatWords} from "./slow_words.js";
+import {keptTriplets} from "./why_words.js";
 
-const SLOW_BEATS = ["score", "sort", "threshold", "grow"];
 const SLOW_BEAT_MS = 3200;
 const SLOW_SORT_MS = 900;
 
@@ -78,17 +78,12 @@ export class SlowMotion {
     const place = new Array(scores.length);
     (this.beat === 0 || animate ? first : sorted).forEach((i, at) => { place[i] = at; });
     panel.labels = own.map((i) => matrixLabel(this.run.started.matrices[i]));
-    const words = this.#words(scores, own, sorted);
-    panel.words.textContent = `${this.beat + 1} of ${SLOW_BEATS.length}, ${this.#name()}: ${words}`;
+    panel.words.textContent = beatWords(this.run, event, this.beat);
     panel.words.setAttribute("aria-live", "polite");
     panel.describe(panel.words.textContent);
     panel.holder.hidden = false;
     this.#react(scores, place, this.beat === 0 ? first : animate ? null : sorted, sorted);
     if (animate) this.#sort(sorted);
-  }
-
-  #name() {
-    return this.beat === 3 && this.event.units.length ? "cut" : SLOW_BEATS[this.beat];
   }
 
   // Bars slide to their sorted places; names come back when they stand.
@@ -108,7 +103,7 @@ export class SlowMotion {
     const {board, panel, event, run} = this;
     const {theme, Plotly} = board;
     const triplets = event.units.length > 0;
-    const passed = new Set(triplets ? sorted.slice(0, event.allowed) : event.chosen);
+    const passed = new Set(triplets ? sorted.slice(0, keptTriplets(event)) : event.chosen);
     const shown = this.beat === 3;
     const per = (panel.box.clientWidth - 60) / scores.length;
     const every = Math.max(1, Math.ceil(13 / per));
@@ -122,7 +117,8 @@ export class SlowMotion {
     });
     const [low, high] = [Math.min(0, ...scores), Math.max(0, ...scores)];
     const room = 0.08 * (high - low || 1);
-    layout.yaxis = chartAxis(theme, {range: [low < 0 ? low - room : 0, high + room], nticks: 5, tickformat: "~g", exponentformat: "power", fixedrange: true});
+    const range = [low < 0 ? low - room : 0, high + room];
+    layout.yaxis = chartAxis(theme, {range, nticks: 5, tickformat: numberFormat(range), exponentformat: "e", fixedrange: true});
     layout.bargap = 0;
     layout.uirevision = `${run.id} slow`;
     if (this.beat >= 2 && Number.isFinite(event.threshold)) {
@@ -138,33 +134,5 @@ export class SlowMotion {
       hovertext: scores.map((score, i) => `${triplets ? "triplet of " : ""}<b>${panel.labels[i]}</b> importance ${tidy(score)}`),
     }], layout, chartConfig("why"));
     panel.bind();
-  }
-
-  #words(scores, own, sorted) {
-    const {event, run} = this;
-    const triplets = event.units.length > 0;
-    const label = (i) => matrixLabel(run.started.matrices[own[i]]);
-    const best = sorted[0];
-    const what = triplets ? "triplets" : "matrices";
-    if (this.beat === 0) {
-      return `at step ${event.t} each of ${scores.length} ${what} has an importance, from ${tidy(scores[sorted[sorted.length - 1]])} to ${tidy(scores[best])} (${label(best)}).`;
-    }
-    if (this.beat === 1) return `the same ${scores.length} numbers, largest first; only their order counts from here.`;
-    if (this.beat === 2) {
-      const from = triplets ? `the budget keeps ${event.allowed} of ${scores.length}` : `${event.allowed} of ${scores.length} may grow`;
-      const last = triplets ? `, so the line lies below the ${ordinalOf(event.allowed)}largest, at ${tidy(event.threshold)}`
-        : `, so the line lies at the ${ordinalOf(event.allowed)}largest importance, ${tidy(event.threshold)}`;
-      const at = event.allowed > 0 && event.allowed <= scores.length ? last : "";
-      return `${from}${at}.${this.#edge(triplets)}`;
-    }
-    if (!event.chosen.length) return triplets ? "nothing falls: no matrix changes its rank." : "no matrix grew.";
-    const changes = event.chosen.slice(0, 6).map((i) => `${named(run, [i], 1)} ${event.before[i]} → ${event.ranks[i]}`);
-    const more = event.chosen.length > 6 ? ` and ${event.chosen.length - 6} more` : "";
-    return `${changes.join(", ")}${more}; total rank ${event.total} of ${run.started.target_total}.`;
-  }
-
-  #edge(triplets) {
-    const words = marginWords(this.run, this.event, triplets);
-    return words ? ` ${words}` : "";
   }
 }

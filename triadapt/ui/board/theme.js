@@ -114,8 +114,14 @@ export function lineLabel(theme, text, at, below) {
   const [r, g, b] = colourParts(theme.background);
   return {
     text, x: 1, xref: "paper", y: at, yref: "y", xanchor: "right", yanchor: below ? "top" : "bottom", showarrow: false, borderpad: 1,
-    font: {size: 11, color: theme.text}, bgcolor: `rgba(${r},${g},${b},0.7)`, yshift: below ? -1 : 1,
+    font: {size: 11, color: theme.text}, bgcolor: `rgba(${r},${g},${b},0.85)`, yshift: below ? -1 : 1,
   };
+}
+
+// Format of the ticks of an axis over such values, which may be tiny: only with an exponent do they fit. Goes with
+// `exponentformat: "e"`.
+export function numberFormat(values) {
+  return values.every((value) => Math.abs(value) < 1e-3) ? "" : "~g";
 }
 
 // A number as people write it: 3 significant digits, no trailing noise.

@@ -29,13 +29,13 @@ export function paintUsed(brush, maps, step, margin) {
   }
 }
 
-// What the numbers or bars say, and of which step.
+// What the numbers or bars say, and of when.
 export function usedNote(runs, step, bars) {
   const found = runs.filter((run) => run.size).map((run) => usedAt(run, step)).filter(Boolean);
   if (!found.length) return "used: nothing measured up to this step";
   const steps = found.map((one) => one.t);
   const [first, last] = [Math.min(...steps), Math.max(...steps)];
   const changed = bars ? "; no bar: changed since" : "; ?: changed since";
-  return `${bars ? "white: share of the rank used" : "rank/used"} at step ${first === last ? first : `${first} to ${last}`}`
+  return `${bars ? "white: share of the rank used" : "rank/used"} after ${first === last ? first : `${first} to ${last}`} steps`
     + (found.some((one) => one.older) ? changed : "");
 }

@@ -1,12 +1,17 @@
 // Why did it grow? One allocation explained: every importance, the threshold, who was chosen, in a picture and in words.
-import {chartAxis, chartConfig, chartLayout, chartSection, element, lineLabel, matrixLabel, methodColour, tidy} from "./theme.js";
+import {chartAxis, chartConfig, chartLayout, chartSection, element, lineLabel, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
+import {keepChoice} from "./board_view.js";
 import {lastAtOrBefore} from "./frames.js";
+import {smallChoice} from "./parts.js";
 import {SlowMotion} from "./slow_motion.js";
-import {whyWords} from "./why_words.js";
+import {AllRules, decidingRuns} from "./why_all.js";
+import {keptTriplets, whyWords} from "./why_words.js";
 
 const WHY_LABELLED = 72;
 const WHY_TOP = 60;
 const WHY_THIN = 0.25;
+const WHY_LABEL = 16; // pixels a label needs above its line
+const WHY_MODES = {one: "The rule of the run in focus", all: "The newest decision of every rule, on one picture"};
 
 // Importance before the first event, in the form of an event that chose nobody.
 function undecided(run, record) {
@@ -21,11 +26,36 @@ export class WhyPanel {
     this.words = element("p", {className: "tri-words"});
     this.section.insertBefore(this.words, this.holder);
     this.key = null;
+    this.mode = "one";
+    keepChoice(board, "why", this, "mode", Object.keys(WHY_MODES));
+    this.modes = smallChoice("Whose rule", WHY_MODES, (value) => this.#choose(value));
+    this.head.append(this.modes.node);
     this.slow = new SlowMotion(this);
+    this.all = new AllRules(this);
+  }
+
+  #choose(mode) {
+    this.mode = mode;
+    this.key = null;
+    this.board.touch("why");
+    this.board.view.changed();
   }
 
   draw(reasons) {
     const {focus: run, step} = this.board;
+    const deciding = decidingRuns(this.board.runs);
+    const together = this.mode === "all" && deciding.length > 1;
+    this.modes.node.hidden = deciding.length < 2;
+    this.modes.mark(this.mode);
+    this.section.classList.toggle("tri-all", together);
+    this.words.hidden = together;
+    if (together) {
+      this.slow.offer(null, null);
+      this.holder.hidden = false;
+      this.all.draw(reasons, deciding);
+      return;
+    }
+    this.all.stop();
     if (!run || !run.started) {
       this.slow.offer(null, null);
       this.#blank("Nothing to explain yet.");
@@ -34,7 +64,7 @@ export class WhyPanel {
     const at = run.eventAt(step);
     const event = at < 0 ? null : run.events[at];
     const before = event ? -1 : lastAtOrBefore(run.scores, step);
-    const key = `${run.id} ${run.version} ${at} ${before} ${this.board.pinned} ${this.board.hovered}`;
+    const key = `${run.id} ${run.version} ${at} ${before} ${run.geometry.length} ${this.board.pinned} ${this.board.hovered}`;
     if (key === this.key && !["size", "theme"].some((reason) => reasons.has(reason))) return;
     this.key = key;
     this.slow.offer(run, event);
@@ -43,7 +73,7 @@ export class WhyPanel {
     const words = whyWords(run, event);
     const ordinal = event ? `, event ${at + 1} of ${Math.max(run.started.planned.length, run.events.length)}` : "";
     const falls = event && event.scores.some((score) => score < 0) ? "; below zero: fell since the last event" : "";
-    this.note.textContent = `${run.started.label}${ordinal}${falls}`;
+    this.note.textContent = this.note.title = `${run.started.label}${ordinal}${falls}`;
     const shown = event || (before < 0 ? null : undecided(run, run.scores[before]));
     if (!shown || (!shown.scores.length && !shown.units.length)) { this.#blank(words); return; }
     this.words.textContent = words;
@@ -96,7 +126,7 @@ export class WhyPanel {
     const order = Array.from(event.units, (_, i) => i).sort((a, b) => event.units[b] - event.units[a]);
     const name = (i) => matrixLabel(run.started.matrices[event.unitMatrix[i]]);
     this.labels = order.map(name);
-    const kept = order.map((_, place) => place < event.allowed);
+    const kept = order.map((_, place) => place < keptTriplets(event));
     const bars = {
       x: order.map((_, place) => place), y: order.map((i) => event.units[i]), width: order.map(() => (order.length > 120 ? 1 : 0.82)),
       marker: {
@@ -118,17 +148,41 @@ export class WhyPanel {
   #react(run, event, bars, axis) {
     const {theme, Plotly} = this.board;
     const layout = chartLayout(theme, this.box, {l: 50, r: 10, t: 6, b: event.units.length ? 34 : axis.tickangle ? 62 : 24});
+    const known = Number.isFinite(event.threshold);
+    const values = [...bars.y, known ? event.threshold : 0];
+    const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
+    const room = 0.06 * (high - low || 1);
+    const range = [low < 0 ? low - room : 0, high > 0 || low === 0 ? high + room : 0];
     layout.bargap = 0;
     layout.uirevision = run.id;
     layout.xaxis = chartAxis(theme, {showgrid: false, ...axis});
-    layout.yaxis = chartAxis(theme, {rangemode: "tozero", nticks: 5, tickformat: "~g", exponentformat: "power", fixedrange: true});
-    layout.shapes = [{
-      type: "line", xref: "paper", x0: 0, x1: 1, y0: event.threshold, y1: event.threshold, line: {color: theme.text, width: 1.3, dash: "dash"},
-    }];
-    layout.annotations = [lineLabel(theme, `threshold ${tidy(event.threshold)}`, event.threshold)];
-    if (!Number.isFinite(event.threshold)) layout.shapes = layout.annotations = [];
+    layout.yaxis = chartAxis(theme, {range, nticks: 5, tickformat: numberFormat(range), exponentformat: "e", fixedrange: true});
+    layout.shapes = [];
+    layout.annotations = [];
+    if (known) {
+      layout.shapes.push({
+        type: "line", xref: "paper", x0: 0, x1: 1, y0: event.threshold, y1: event.threshold, line: {color: theme.text, width: 1.3, dash: "dash"},
+      });
+      const inner = layout.height - layout.margin.t - layout.margin.b;
+      const above = ((range[1] - event.threshold) / (range[1] - range[0])) * inner;
+      layout.annotations.push(lineLabel(theme, `threshold ${tidy(event.threshold)}`, event.threshold, above < WHY_LABEL));
+    }
+    if (event.units.length) this.#cut(layout, event);
     Plotly.react(this.box, [{type: "bar", hoverinfo: "text", textposition: "none", ...bars}], layout, chartConfig("why"));
     this.bind();
+  }
+
+  // Where the kept triplets end: the threshold alone cannot be told from the axis where importances span decades.
+  #cut(layout, event) {
+    const {theme} = this.board;
+    const kept = keptTriplets(event);
+    const cut = event.units.length - kept;
+    if (!kept || !cut) return;
+    const x = kept - 0.5;
+    layout.shapes.push({type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: {color: theme.text, width: 1.3, dash: "dot"}});
+    layout.annotations.push({
+      ...lineLabel(theme, `${kept} kept, ${cut} cut`, 1), x, xref: "x", xanchor: kept > event.units.length / 2 ? "right" : "left", yref: "paper", yanchor: "top", yshift: 0,
+    });
   }
 
   bind() {

@@ -1,9 +1,11 @@
 // One allocation in words, with its actual numbers.
 import {matrixLabel, tidy} from "./theme.js";
+import {neededWords} from "./need_words.js";
 
 const WHY_ORDINALS = ["", "", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ", "ninth ", "tenth "];
+const WHY_SMALLEST_SHARE = 0.01; // percent
 
-function listed(words) {
+export function listed(words) {
   if (words.length < 2) return words.join("");
   return `${words.slice(0, -1).join(", ")} and ${words[words.length - 1]}`;
 }
@@ -22,7 +24,6 @@ export function named(run, indices, most) {
 // One event in words, with its actual numbers. `event` null: nothing was decided yet.
 export function whyWords(run, event) {
   const {label, allocation, planned, start_total: total} = run.started;
-  const n = run.size;
   if (allocation === "fixed") {
     const ranks = Array.from(run.startRanks);
     const even = ranks.every((rank) => rank === ranks[0]);
@@ -33,10 +34,32 @@ export function whyWords(run, event) {
     return `${label} has not decided anything yet; ${next}.`;
   }
   if (event.late) return `Step ${event.t}, ${event.rule} rule: the importances of this event are on their way.`;
-  return event.units.length ? unitWords(run, event) : growthWords(run, event, n);
+  const words = event.units.length ? unitWords(run, event) : growthWords(run, event);
+  return `Step ${event.t}, ${event.rule} rule: ${words}${neededWords(run, event)}`;
+}
+
+// Triplets that are kept. Those tied at the threshold all go, so they may be fewer than the budget allows.
+export function keptTriplets(event) {
+  return Math.min(event.total, event.units.length);
+}
+
+// The matrices that were compared: our rules pass over those at full size, the published ones do not.
+export function comparedMatrices(run, event) {
+  const {matrices, config, method} = run.started;
+  const all = Array.from(event.scores, (_, i) => i);
+  if (((config || {})[method] || {}).behaviour === "reference") return all;
+  return all.filter((i) => !matrices[i].shape || event.before[i] < Math.min(...matrices[i].shape));
+}
+
+// "the third largest importance", and among which where not all matrices were compared.
+export function thresholdPlace(run, event) {
+  const compared = comparedMatrices(run, event).length;
+  const among = compared < event.scores.length ? ` among the ${compared} not yet at full size` : "";
+  return `the ${ordinalOf(event.allowed)}largest importance${among}`;
 }
 
 function unitWords(run, event) {
+  const kept = keptTriplets(event);
   const lost = event.chosen.filter((i) => event.ranks[i] < event.before[i]);
   const gone = lost.reduce((sum, i) => sum + event.before[i] - event.ranks[i], 0);
   const regained = event.chosen.filter((i) => event.ranks[i] > event.before[i]);
@@ -44,71 +67,76 @@ function unitWords(run, event) {
     .slice(0, 4).map((i) => `${matrixLabel(run.started.matrices[i])} lost ${event.before[i] - event.ranks[i]}`);
   const more = lost.length > 4 ? ` and ${lost.length - 4} more lost some` : "";
   const back = regained.length ? ` ${named(run, regained, 3)} got rank back.` : "";
-  const what = gone ? `${gone} ${gone === 1 ? "was" : "were"} pruned: ${names.join(", ")}${more}.` : "none was pruned.";
-  const edge = marginWords(run, event, true);
-  return `Step ${event.t}, ${event.rule} rule: the budget keeps ${event.allowed} of ${event.units.length} triplets, those with `
-    + `an importance of at least ${tidy(event.threshold)}; ${what}${edge ? ` ${edge}` : ""}${back}`;
+  const what = gone ? `${gone} ${gone === 1 ? "rank was" : "ranks were"} pruned: ${names.join(", ")}${more}.` : "no matrix lost rank.";
+  const line = kept < event.units.length ? `, those with an importance above ${tidy(event.threshold)}` : "";
+  const tied = kept < event.allowed ? ` A tie at the threshold cuts ${event.allowed - kept} more than the budget of ${event.allowed} asks.` : "";
+  return `the budget keeps ${kept} of ${event.units.length} triplets${line}; ${what}${spaced(marginWords(run, event))}${tied}${back}`
+    + capital(totalWords(run, event));
 }
 
-function growthWords(run, event, n) {
-  const sorted = Array.from(event.scores, (_, i) => i).sort((a, b) => event.scores[b] - event.scores[a]);
-  const chosen = event.chosen;
+function growthWords(run, event) {
+  const {chosen} = event;
   const plain = (i) => matrixLabel(run.started.matrices[i]);
-  let text = `Step ${event.t}, ${event.rule} rule: ${event.allowed} of ${n} matrices may grow; the ${ordinalOf(event.allowed)}`
-    + `largest importance is ${tidy(event.threshold)}; `;
-  if (!chosen.length) return `${text}no matrix grew${event.total >= run.started.target_total ? ": the budget is used up" : ""}.`;
+  const total = capital(totalWords(run, event));
+  const used = event.total >= run.started.target_total;
+  if (!event.allowed) return `no matrix may grow${used ? ": the budget is used up" : ""}.${total}`;
+  let text = `${event.allowed} of ${event.scores.length} matrices may grow; ${thresholdPlace(run, event)} is ${tidy(event.threshold)}; `;
+  if (!chosen.length) return `${text}no matrix grew${used ? ": the budget is used up" : ""}.${total}`;
   const names = chosen.slice(0, 5).map((i, at) => plain(i) + (at === 0 ? ` (${tidy(event.scores[i])})` : ""));
   text += `${chosen.length > 5 ? `${names.join(", ")} and ${chosen.length - 5} more` : listed(names)} reached it`;
-  const missed = sorted.find((i) => !chosen.includes(i));
-  const end = plantedWords(run, chosen);
   const tied = chosen.length > event.allowed ? ` A tie at the threshold let ${chosen.length} grow where ${event.allowed} may.` : "";
-  if (missed === undefined) return `${text}.${tied}${end}`;
-  const last = lowestOf(event, chosen);
-  const gap = event.scores[last] - event.scores[missed];
-  if (gap > 0 && event.scores[missed] < event.threshold) return `${text}. ${marginWords(run, event, false)}${tied}${end}`;
-  const why = gap === 0 ? `ties with ${plain(last)}` : "reached it too";
-  return `${text}; ${plain(missed)} ${why}, but the budget allowed no more.${end}`;
+  const call = closestCall(run, event);
+  if (!call) return `${text}.${tied}${total}`;
+  if (event.scores[call.first] < event.threshold) return `${text}.${spaced(marginWords(run, event))}${tied}${total}`;
+  if (chosen.length < event.allowed) return `${text}; ${plain(call.first)} reached it too, but the budget allowed no more.${total}`;
+  return `${text}; ${plain(call.first)} ties with ${plain(call.last)}, but only ${event.allowed} may grow.${total}`;
 }
 
-function lowestOf(event, chosen) {
-  return chosen.reduce((low, i) => (event.scores[i] < event.scores[low] ? i : low), chosen[0]);
+const spaced = (text) => (text ? ` ${text}` : "");
+const capital = (text) => ` ${text[0].toUpperCase()}${text.slice(1)}`;
+
+// Where the event leaves the total rank, and where it should be in the end.
+export function totalWords(run, event) {
+  const {allocation, target_total: target} = run.started;
+  return allocation === "prunes" && event.total > target ? `total rank ${event.total}, in the end ${target}.` : `total rank ${event.total} of ${target}.`;
 }
 
-// How close it was: the last that made it and the first that did not, {last, first, gap, of}; null if nothing was left out.
-// For triplets `last` and `first` are the matrices they belong to.
-export function closestCall(event) {
+// How close it was: the last that made it and the first that did not, {last, first, gap, of, range}; null if nothing was left
+// out. `range` is from the largest to the smallest score. For triplets `last` and `first` are the matrices they belong to.
+export function closestCall(run, event) {
   if (event.units.length) {
     const order = Array.from(event.units, (_, i) => i).sort((a, b) => event.units[b] - event.units[a]);
-    if (!event.allowed || event.allowed >= order.length) return null;
-    const [last, first] = [order[event.allowed - 1], order[event.allowed]];
-    return {last: event.unitMatrix[last], first: event.unitMatrix[first], gap: event.units[last] - event.units[first], of: event.units[last]};
+    const kept = keptTriplets(event);
+    if (!kept || kept >= order.length) return null;
+    return callBetween(event.units, order, order[kept - 1], order[kept], event.unitMatrix);
   }
-  const left = Array.from(event.scores, (_, i) => i).filter((i) => !event.chosen.includes(i));
-  if (!event.chosen.length || !left.length) return null;
-  const last = lowestOf(event, event.chosen);
-  const first = left.reduce((best, i) => (event.scores[i] > event.scores[best] ? i : best), left[0]);
-  return {last, first, gap: event.scores[last] - event.scores[first], of: event.scores[last]};
+  const order = comparedMatrices(run, event).sort((a, b) => event.scores[b] - event.scores[a]);
+  const first = order.find((i) => !event.chosen.includes(i));
+  if (!event.chosen.length || first === undefined) return null;
+  const last = event.chosen.reduce((low, i) => (event.scores[i] < event.scores[low] ? i : low), event.chosen[0]);
+  return callBetween(event.scores, order, last, first, null);
 }
 
-// The margin of the last chosen, or the tie it stands in, as a sentence.
-export function marginWords(run, event, triplets) {
-  const call = closestCall(event);
+function callBetween(scores, order, last, first, owner) {
+  return {
+    last: owner ? owner[last] : last, first: owner ? owner[first] : first, gap: scores[last] - scores[first], of: scores[last],
+    range: scores[order[0]] - scores[order[order.length - 1]],
+  };
+}
+
+// The margin of the last chosen, or the tie it stands in, as a sentence. A share of the score itself would say nothing where
+// scores lie around zero; one of the range of all scores says how much of the picture's height it is.
+export function marginWords(run, event) {
+  const call = closestCall(run, event);
   if (!call) return "";
+  const triplets = event.units.length > 0;
   const [last, first] = [call.last, call.first].map((i) => matrixLabel(run.started.matrices[i]));
   if (call.gap === 0) {
     return triplets ? `The weakest kept (${last}) and the strongest cut (${first}) tie at ${tidy(call.of)}.`
       : `${last} and ${first} tie at ${tidy(call.of)}, and only the first may grow.`;
   }
-  const share = call.of > 0 ? ` (${tidy((100 * call.gap) / call.of)} %)` : "";
-  return triplets ? `The weakest kept, of ${last}, is ${tidy(call.gap)}${share} ahead of the strongest cut, of ${first}.`
-    : `The last in, ${last}, has a margin of ${tidy(call.gap)}${share}; ${first} missed it.`;
-}
-
-// Was it needed? Known on the planted task only.
-function plantedWords(run, chosen) {
-  const {matrices} = run.started;
-  if (!matrices.some((matrix) => matrix.planted)) return "";
-  const needed = chosen.filter((i) => matrices[i].planted).length;
-  if (chosen.length === 1) return needed ? " Rank is planted there: it was needed." : " Nothing is planted there.";
-  return ` Rank is planted in ${needed || "none"} of these ${chosen.length}.`;
+  const percent = (100 * call.gap) / call.range;
+  const share = `${percent < WHY_SMALLEST_SHARE ? `below ${WHY_SMALLEST_SHARE}` : tidy(percent)} % of the range of scores`;
+  return triplets ? `The weakest kept, of ${last}, is ${tidy(call.gap)} (${share}) ahead of the strongest cut, of ${first}.`
+    : `The last in, ${last}, has a margin of ${tidy(call.gap)} (${share}); ${first} missed it.`;
 }
