@@ -9,11 +9,12 @@ from triadapt.ui.address import enter_view, named_view, on_view
 from triadapt.ui.chooser import choices, race_chooser
 from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
 from triadapt.ui.feed import feed, refresh_every, reset_board
+from triadapt.ui.fields import in_page_words
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.lineage import lineage
 from triadapt.ui.manager import manager
 from triadapt.ui.messages import keep_message
-from triadapt.ui.notes import about, state_notes
+from triadapt.ui.notes import state_notes
 from triadapt.ui.showing import beside_its_parent, first_view, shown
 from triadapt.ui.visits import page_entered
 
@@ -27,7 +28,7 @@ if page_entered("play"):
     forget_actions()
 
 with st.sidebar:
-    configs, problems = race_controls()
+    configs, problems = race_controls(in_page_words)
 if keep_controls():
     # The visitor has moved a control since: what the address said wrongly is history.
     st.session_state["address_problems"] = []
@@ -52,15 +53,14 @@ except RunError as error:
 infos = list_runs(runs.runs)
 with bar:
     race_buttons(runs, race, configs, blocked=bool(problems))
-with notes, st.container(horizontal=True, vertical_alignment="center", key="on-view"):
+with notes:
     race_chooser(race, choices(infos))
-    about(race)
-if race is None:
-    notes.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
-else:
-    with notes:
+    if race is None:
+        st.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
+    else:
         state_notes(runs, race)
         parent = lineage(runs, race, infos)
+if race is not None:
     race = beside_its_parent(runs, race) if parent else race
     st.session_state["drawn_states"] = [info.state for info, _ in race.on_board]
     st.fragment(feed, run_every=refresh_every(race))(runs, view, parent)

@@ -9,7 +9,8 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from triadapt.config import RunConfig
-from triadapt.ui.fields import ALL, label
+from triadapt.ui.controls import ALL
+from triadapt.ui.fields import label
 
 FIRST = ("reference_rank", "warmup", "interval", "growth", "top_h", "steps", "learning_rate")
 """What is asked first, in order; the rest is a click away."""

@@ -24,7 +24,7 @@ from triadapt.workers.manager import RunManager
 
 MOST_STEPS_NAMED = 4
 # In pixels: what can be chosen, and beside it, or below on a narrow window, what would come of it.
-FORM_WIDTH, PLAN_WIDTH, GAP = 400, 290, 24
+FORM_WIDTH, PLAN_WIDTH, GAP = 360, 260, 24
 # The board's own words in the address (ui/board/board_view.js), which come along with every request.
 STEP_ON_VIEW, RUN_ON_VIEW = "v.at", "v.focus"
 

@@ -13,28 +13,19 @@ from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.titles import method_label, progress
 from triadapt.workers.manager import RunManager
 
-ABOUT_WIDTH = 440
 SETTINGS = {
     "steps": "steps", "reference_rank": "budget", "warmup": "warm-up", "interval": "interval", "growth": "growth",
     "learning_rate": "learning rate", "batch_size": "batch", "seed": "seed",
 }  # fmt: skip
 
 
-def about(race: Shown | None) -> None:
-    """Beside the name of the race: its settings, or what a recorded race shows."""
-    if race is None:
-        return
-    if race.recorded:
-        st.caption(f"{race.description} Press **Run** to start your own.", width=ABOUT_WIDTH)
-    else:
-        st.caption(settings_line(race.runs[0][0].config), width=ABOUT_WIDTH)
-
-
 def state_notes(manager: RunManager, race: Shown) -> None:
-    """What the race waits for, and how runs failed, were stopped or interrupted."""
+    """Settings, queue, and how runs failed, were stopped or interrupted; of a recorded race, what it shows."""
     if race.recorded:
+        st.caption(f":material/movie: {race.description} Press **Run** to start your own.")
         return
     infos = [info for info, _ in race.runs]
+    st.caption(f":material/info: {settings_line(infos[0].config)}")
     if race_id(race) not in manager.active():
         if any(info.live for info in infos):
             st.caption(

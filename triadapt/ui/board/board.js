@@ -219,8 +219,8 @@ export class Board {
     this.empty.hidden = hasData;
     if (hasData) return;
     const waiting = this.runs.filter((run) => run.status.state === "queued").length;
-    const failed = this.runs.some((run) => ["failed", "damaged"].includes(run.status.state));
-    const text = failed ? "There is nothing to draw: the run ended before its first event."
+    const ended = this.runs.length && this.runs.every((run) => ["failed", "damaged", "stopped", "interrupted"].includes(run.status.state));
+    const text = ended ? "There is nothing to draw: the run ended before its first event."
       : waiting ? "The run waits for its turn. Ranks appear here as soon as it starts."
         : this.runs.length ? "The run is starting: model and data are being made."
           : "Nothing runs yet. Choose methods and a task, then press Run: ranks grow here as you watch.";
