@@ -400,4 +400,4 @@ def test_a_branch_of_the_race_on_view_is_checked_started_and_shown(
     assert made in app.query_params["run"]
     app.switch_page("pages/runs.py").run()
     origins = list(app.dataframe[0].value["From"])
-    assert len(origins) == 2 and origins[0].endswith(", step 10") and not origins[1]
+    assert len(origins) == 2 and ", step 10: Steps 40 -> 60" in origins[0] and not origins[1]

@@ -67,7 +67,10 @@ def _early_ends(manager: RunManager, infos: list[RunInfo]) -> None:
     tracebacks: dict[str, None] = {}
     for info in infos:
         if info.state == "damaged":
-            st.error(f"{info.id} is damaged: {info.error}", icon=":material/broken_image:")
+            st.error(
+                f"{info.id} is damaged: {info.error}. Nothing else is; the Runs page can delete it.",
+                icon=":material/broken_image:",
+            )
         elif info.state == "failed":
             ends.setdefault(f"failed after {{}}: {told_error(info)}", []).append(info)
             failures = [row.event for row in RunReader(manager.runs / info.id).events_of(Failed.kind)]

@@ -13,12 +13,13 @@ import streamlit as st
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import import_bundle
-from triadapt.runs.info import RunError, RunInfo
+from triadapt.runs.info import RunError, RunInfo, told_changes
 from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.runs.lineage import parent_of
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
+from triadapt.ui.fields import label
 from triadapt.ui.notes import told_error
 from triadapt.ui.titles import branch_line, given_name, made, method_label
 from triadapt.workers.manager import RunManager
@@ -26,8 +27,8 @@ from triadapt.workers.manager import RunManager
 LARGEST_UPLOAD = 64
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
-    "Race": 170, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 90, "Made": 135, "From": 190,
-    "Error": 260,
+    "Race": 130, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
+    "From": 290, "Error": 260,
 }  # fmt: skip
 COLUMNS = {name: st.column_config.Column(width=width) for name, width in WIDTHS.items()}
 
@@ -36,7 +37,7 @@ def _row(info: RunInfo, parents: dict[str, RunInfo]) -> dict[str, object]:
     method, task = METHODS.get(info.method), TASKS.get(info.task)
     budget = "" if info.total_rank is None else f"{info.total_rank} / {info.target_total_rank}"
     return {
-        "Race": info.name or info.id,
+        "Race": given_name(info) or made(info),
         "Method": method.label if method else info.method,
         "State": info.state,
         "Metric": "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}",
@@ -56,7 +57,9 @@ def _from(info: RunInfo, known: dict[str, RunInfo]) -> str:
     origin = info.branched_from
     if origin is None or origin.run not in known:
         return info.parent
-    return f"{given_name(known[origin.run]) or made(known[origin.run])}, step {origin.step}"
+    parent = known[origin.run]
+    what = told_changes(origin.changes, label) or "nothing changed"
+    return f"{given_name(parent) or made(parent)}, step {origin.step}: {what}"
 
 
 def run_table(manager: RunManager) -> RunInfo | None:

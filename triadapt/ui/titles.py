@@ -40,7 +40,7 @@ def run_title(info: RunInfo) -> str:
 def race_title(infos: Sequence[RunInfo]) -> str:
     """A race in a list: when it was made, what it is called, on which task, how it stands."""
     first = infos[0]
-    parts = [made(first), first.name or first.race or first.id]
+    parts = [made(first), first.name] if first.name else [first.race or first.id]
     if (task := TASKS.get(first.task)) and task.label not in parts[-1]:
         parts.append(task.label)
     return " · ".join([*parts, race_state(infos)])
