@@ -3,14 +3,19 @@
 import streamlit as st
 
 from triadapt.runs.info import RunError
-from triadapt.ui.actions import forget_actions, race_buttons, state_notes
+from triadapt.runs.library import list_runs
+from triadapt.ui.actions import forget_actions, race_buttons
 from triadapt.ui.address import enter_view, named_view, on_view
+from triadapt.ui.chooser import choices, race_chooser
 from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
 from triadapt.ui.feed import feed, refresh_every, reset_board
+from triadapt.ui.fields import in_page_words
 from triadapt.ui.front_door import through_front_door
+from triadapt.ui.lineage import lineage
 from triadapt.ui.manager import manager
 from triadapt.ui.messages import keep_message
-from triadapt.ui.showing import choices, first_view, shown
+from triadapt.ui.notes import state_notes
+from triadapt.ui.showing import beside_its_parent, first_view, shown
 from triadapt.ui.visits import page_entered
 
 through_front_door("pages/play.py")
@@ -23,13 +28,13 @@ if page_entered("play"):
     forget_actions()
 
 with st.sidebar:
-    configs, problems = race_controls()
+    configs, problems = race_controls(in_page_words)
 if keep_controls():
     # The visitor has moved a control since: what the address said wrongly is history.
     st.session_state["address_problems"] = []
 
 # Places that are always there: a message that comes and goes must not move the board, which would mount it anew.
-errors, bar, notes = st.container(), st.container(), st.container()
+errors, bar, notes = st.container(), st.container(), st.container(gap="xsmall")
 for line in (*st.session_state["address_problems"], *problems):
     errors.error(line, icon=":material/error:")
 
@@ -45,12 +50,17 @@ except RunError as error:
     errors.error(str(error), icon=":material/error:")
     race = None
 
+infos = list_runs(runs.runs)
 with bar:
-    race_buttons(runs, race, configs, blocked=bool(problems), choices=choices(runs))
-if race is None:
-    notes.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
-else:
-    with notes:
+    race_buttons(runs, race, configs, blocked=bool(problems))
+with notes:
+    race_chooser(race, choices(infos))
+    if race is None:
+        st.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
+    else:
         state_notes(runs, race)
-    st.session_state["drawn_states"] = [info.state for info, _ in race.runs]
-    st.fragment(feed, run_every=refresh_every(race))(runs, view)
+        parent = lineage(runs, race, infos)
+if race is not None:
+    race = beside_its_parent(runs, race) if parent else race
+    st.session_state["drawn_states"] = [info.state for info, _ in race.on_board]
+    st.fragment(feed, run_every=refresh_every(race))(runs, view, parent)

@@ -23,6 +23,7 @@ from triadapt.runs.info import RunError
 from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore
 from triadapt.ui import downloads
+from triadapt.ui.titles import plain, run_title
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -153,7 +154,7 @@ def test_a_wrong_value_in_the_address_gets_one_line_and_the_page_works(
 
 def test_an_impossible_combination_names_field_value_and_fix_and_disables_run(visit: Callable[..., AppTest]) -> None:
     app = visit(warmup="580")
-    assert "AdaLoRA: warmup = 580: AdaLoRA's budget is final from step 450 on" in errors(app)
+    assert "AdaLoRA: Warm-up (warmup) = 580: AdaLoRA's budget is final from step 450 on" in errors(app)
     assert app.button(key="run_button").disabled
 
 
@@ -197,7 +198,7 @@ def test_races_of_one_second_have_names_of_their_own_and_each_can_be_chosen(
     visit: Callable[..., AppTest], manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(strftime=lambda *_: "22 Nov 10:00:00", localtime=time.localtime)
-    monkeypatch.setattr("triadapt.ui.showing.time", clock)
+    monkeypatch.setattr("triadapt.ui.titles.time", clock)
     races = [failed_run(manager.runs) for _ in range(3)]
     app = visit(run=races[0])
     for race in (races[1], races[2], races[0]):
@@ -348,27 +349,35 @@ def grown(runs: Path, name: str | None = None) -> str:
     return race.id
 
 
+def open_branch(app: AppTest, **on_view: str) -> AppTest:
+    """Open the popover, with what a browser's address would say of the board."""
+    app.session_state["branch_at"] = (on_view.get("step"), on_view.get("run", ""))
+    app.session_state[f"branch-{app.session_state['on_view'].turn}"] = True
+    return app.run()
+
+
+def captions(app: AppTest) -> str:
+    return "\n".join(caption.value for caption in app.caption)
+
+
 def test_a_branch_of_the_race_on_view_is_checked_started_and_shown(
     visit: Callable[..., AppTest], manager: Manager
 ) -> None:
-    app = visit()
-    assert app.button("branch_button").disabled  # a recorded race
     race = grown(manager.runs)
     run = f"{race}-triadaptlora"
-    app = visit(run=race)
-    assert app.selectbox(f"branch-{run}-from").options == [
+    app = open_branch(visit(run=race))
+    assert app.selectbox(f"branch-{run}-from-None").options == [
         "step 20, event 2, total rank 6",
         "step 10, event 1, total rank 5",
     ]
-    said = "\n".join(caption.value for caption in app.caption)
-    assert "Nothing changed: it will repeat the run.  \n1 rank event to come, at step 30." in said
+    assert "Nothing changed: it will repeat the run.  \n1 rank event to come, at step 30; total rank 6" in captions(app)
     app.number_input(f"branch-{run}-steps").set_value(15).run()
-    assert "steps = 15: 21 are done at the checkpoint of step 20; raise steps" in errors(app)
+    assert "Steps = 15: 21 are done at the checkpoint of step 20; raise steps" in errors(app)
     assert app.button("branch_button").disabled
     app.number_input(f"branch-{run}-steps").set_value(60)
     app.number_input(f"branch-{run}-interval").set_value(7)
-    app.selectbox(f"branch-{run}-from").set_value(10).run()
-    assert not app.error and any("steps 40 -> 60" in caption.value for caption in app.caption)
+    app.selectbox(f"branch-{run}-from-None").set_value(10).run()
+    assert not app.error and "Interval 10 -> 7" in captions(app) and "Steps 40 -> 60" in captions(app)
     manager.error = "the app is closing"
     app.button("branch_button").click().run()
     assert errors(app) == "The branch could not be started: the app is closing"
@@ -379,7 +388,16 @@ def test_a_branch_of_the_race_on_view_is_checked_started_and_shown(
     assert made != race
     info = find(manager.runs, made)[0]
     assert info.branched_from is not None and info.branched_from.changes == {"steps": (40, 60), "interval": (10, 7)}
-    assert any(f"Branched from {run} at step 10: steps 40 -> 60, interval 10 -> 7" in c.value for c in app.caption)
+    assert f"Branched from {plain(run_title(find(manager.runs, race)[0]))} at step 10: " in captions(app)
+    assert app.toggle("parent").value and app.session_state["drawn_states"] == ["queued", "finished"]
+    app.toggle("parent").set_value(False).run()
+    assert app.session_state["drawn_states"] == ["queued"]
     assert (manager.runs / info.id / "checkpoints" / "step-0000010.safetensors").read_bytes() == b"weights"
+    app.button(f"open-parent-{info.id}").click().run()
+    assert race in app.query_params["run"]
+    assert app.button(f"open-branch-{info.id}").label.startswith("TriAdaptLoRA from step 10: Steps 40 -> 60")
+    app.button(f"open-branch-{info.id}").click().run()
+    assert made in app.query_params["run"]
     app.switch_page("pages/runs.py").run()
-    assert sorted(app.dataframe[0].value["From"]) == ["", f"{run} at 10"]
+    origins = list(app.dataframe[0].value["From"])
+    assert len(origins) == 2 and ", step 10: Steps 40 -> 60" in origins[0] and not origins[1]

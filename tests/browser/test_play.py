@@ -8,6 +8,7 @@ import pytest
 from conftest import App, wait_for
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from triadapt.events import RankEvent, encode
 from triadapt.runs.library import list_runs
 from triadapt.runs.reader import RunReader
 
@@ -165,7 +166,8 @@ def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, p
 
 
 def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -> None:
-    page.goto(small(app, "steps=20000&warmup=1000&interval=50"))
+    # The budget is far: wherever the race is held, the next rank event is soon.
+    page.goto(small(app, "steps=20000&warmup=200&interval=50&reference_rank=8"))
     race = run(page)
     expect(page.locator(".st-key-pause_button button:visible").first).to_be_enabled()
     page.keyboard.press("p")
@@ -173,8 +175,7 @@ def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
     held = stored_points(app, race)
     page.keyboard.press("s")
-    wait_for(lambda: stored_points(app, race) == held + 2)
-    assert states(app, race) == {"paused"}
+    wait_for(lambda: stored_points(app, race) == held + 2 and states(app, race) == {"paused"})
     page.locator(".st-key-event_button button:visible").first.click()
     wait_for(lambda: stored_points(app, race) > held + 2 and states(app, race) == {"paused"})
     growing = next(info for info in list_runs(app.runs) if info.race == race and info.method == "triadaptlora")
@@ -183,7 +184,43 @@ def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -
     stop(page)
     finish(app, race)
     assert states(app, race) == {"stopped"}
-    expect(page.locator(".st-key-resume_button button:visible").first).to_be_visible()
+    expect(page.locator(".st-key-resume_button button:visible").first).to_be_enabled()
+
+
+def test_a_branch_from_the_step_on_view_shares_its_parents_past_and_differs_after(app: App, page: Page) -> None:
+    page.goto(small(app, "steps=60&warmup=4&interval=8&reference_rank=4"))
+    race = run(page)
+    finish(app, race)
+    page.wait_for_function(f"() => +{BOARD}.dataset.points === 120")
+    page.get_by_label("Step looked at").fill("30")
+    page.wait_for_url("**v.at=30**")
+    page.get_by_role("button", name="Branch from here").click()
+    expect(page.get_by_text("Step 30 is on view; this is the newest checkpoint up to it.")).to_be_visible()
+    expect(page.locator(".st-key-branch_sketch svg")).to_be_visible()
+    page.get_by_role("spinbutton", name="Interval").fill("4")
+    page.get_by_role("spinbutton", name="Interval").press("Enter")
+    expect(page.get_by_text("Interval 8 → 4")).to_be_visible()
+    page.get_by_role("button", name="Start the branch").click()
+    page.wait_for_function(f"() => !location.search.includes('{race}')")
+    made = page.url.split("run=")[1].split("&")[0]
+    expect(page.get_by_text("Branched from TriAdaptLoRA")).to_be_visible()
+    finish(app, made)
+    page.wait_for_function(f"() => +{BOARD}.dataset.points === 120")  # its own and its parent's
+    expect(page.locator("[data-testid=chips]")).to_contain_text("TriAdaptLoRA, parent")
+    names = "[...new Set(document.querySelector('[data-testid=loss] .js-plotly-plot').data.map((line) => line.name))]"
+    page.wait_for_function(f"() => {names}.length === 2")
+    assert page.evaluate(names) == ["TriAdaptLoRA", "TriAdaptLoRA, parent"]
+    (child,) = [info for info in list_runs(app.runs) if info.race == made]
+    assert child.branched_from is not None and child.branched_from.step == 24
+    told, kept = (
+        [encode(row.event) for row in RunReader(app.runs / run_id).events() if isinstance(row.event, RankEvent)]
+        for run_id in (child.id, child.branched_from.run)
+    )
+    steps = [row.event.step for row in RunReader(app.runs / child.id).events() if isinstance(row.event, RankEvent)]
+    assert steps[:5] == [8, 16, 24, 28, 32] and told[:3] == kept[:3] and told[3:] != kept[3:]
+    page.get_by_text("Parent on the board").click()
+    page.wait_for_function(f"() => +{BOARD}.dataset.points === 60")
+    assert "parent=false" in page.url
 
 
 def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page: Page, browser: Browser) -> None:
@@ -231,7 +268,7 @@ def test_wrong_values_in_the_address_are_named_and_nothing_starts(app: App, page
 
 def test_an_impossible_choice_disables_run_and_says_why(app: App, page: Page) -> None:
     page.goto(f"{app.url}/?planted.width=48&reference_rank=2&batch_size=500&planted.blocks=1&warmup=590&method=adalora")
-    expect(page.get_by_text("AdaLoRA: warmup = 590")).to_be_visible()
+    expect(page.get_by_text("AdaLoRA: Warm-up (warmup) = 590")).to_be_visible()
     expect(run_button(page)).to_be_disabled()
 
 
@@ -333,9 +370,9 @@ def test_the_runs_page_lists_renames_and_opens(app: App, page: Page) -> None:
     box = table.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 16, box["y"] + 52)
-    page.get_by_label("Name").fill("my first race")
+    page.get_by_role("textbox", name="Name of the race").fill("my first race")
     page.get_by_role("button", name="Save").click()
-    wait_for(lambda: any(info.name == "my first race" for info in list_runs(app.runs)))
+    wait_for(lambda: {info.name for info in list_runs(app.runs) if info.race == race} == {"my first race"})
     page.get_by_role("button", name="Open the whole race").click()
     page.wait_for_url(f"**run={race}**")
     page.wait_for_function(f"() => +{BOARD}?.dataset.points === 120")

@@ -13,7 +13,7 @@ from triadapt.figures.rank_map import rank_grid, rank_map
 from triadapt.figures.schedule import schedule_svg
 from triadapt.figures.total_rank import total_rank
 from triadapt.methods.registry import METHODS
-from triadapt.views.plan import plan
+from triadapt.views.plan import branch_plans, plan
 
 MATRICES = [Matrix("a", 0, "v", (4, 4), 8), Matrix("b", 1, "q", (4, 4), 0), Matrix("c", 1, "v", (4, 4), 0)]
 STYLE = {"label": "TriAdaptLoRA", "colour": "#0072B2", "dash": "solid"}
@@ -54,3 +54,19 @@ def test_the_sketch_of_a_schedule_is_a_picture_with_words_for_those_who_cannot_s
         assert spec.label in root.attrib["aria-label"]
         assert any(path.attrib.get("stroke") == spec.colour for path in root.iter("{http://www.w3.org/2000/svg}path"))
     assert schedule_svg([]) == ""
+
+
+def test_the_sketch_of_a_branch_goes_on_where_it_leaves_its_parent() -> None:
+    config = parse_config({"steps": 300, "warmup": 40, "interval": 10})
+    plans = branch_plans(
+        config, [(0, 12), (60, 13), (100, 16)], 299, at=(100, 16), to_come=[(110, 18), (120, 24)], target=24
+    )
+    past, ahead = plans
+    assert past["steps"] == [0, 60, 100, 299] and past["totals"] == [12, 13, 16, 16]
+    assert ahead["steps"] == [100, 110, 120, 300] and ahead["totals"] == [16, 18, 24, 24]
+    root = ElementTree.fromstring(schedule_svg(plans))
+    paths = [path.attrib["d"] for path in root.iter("{http://www.w3.org/2000/svg}path")]
+    mark, branch = (d for d in sorted(paths) if d.startswith("M115.3 "))  # a third of the way
+    assert mark == "M115.3 12V132" and branch.count("H") == 4
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["24", "16", "12", "100", "step 300"]

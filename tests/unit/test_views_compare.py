@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from compare_runs import config, record
@@ -160,6 +162,18 @@ def test_other_settings_of_a_task_make_another_kind() -> None:
     compared = side_by_side([(info("a"), record(GROWING)), (info("b", planted=small), record([[1, 2]]))])
     assert list(kinds(compared)) == ["planted: recovered, blocks=4", "planted: recovered, blocks=1"]
     assert any("different matrices" in line for line in cautions(compared))
+
+
+def test_the_common_past_of_a_branch_and_its_parent_is_told() -> None:
+    lineage = {"branched_from": {"run": "a", "step": 20, "changes": {"interval": [10, 5]}}}
+    child = replace(info("b", interval=5), lineage=lineage)
+    parent = (info("a"), record(GROWING))
+    notes = cautions(side_by_side([parent, (child, record(GROWING, config(interval=5)))]))
+    said = "TriAdaptLoRA interval=5 was branched from TriAdaptLoRA interval=10 after step 20: interval 10 -> 5; "
+    assert [line for line in notes if line.startswith(said)] == [f"{said}up to there both are one run."]
+    other = (info("c", method="lora"), record([[2, 2, 2, 2]]))
+    alone = cautions(side_by_side([(child, record(GROWING, config(interval=5))), other]))
+    assert any(line.endswith("was branched from a after step 20: interval 10 -> 5.") for line in alone)
 
 
 def test_pairs_are_told_by_seeds_of_a_group_and_groups_of_a_seed() -> None:

@@ -59,6 +59,8 @@ def test_events_that_change_nothing_and_a_missed_target_are_told_apart() -> None
     assert codes([START, *steps(0, 40), still]) == ["never_changed"]
     missed = findings([START, *steps(0, 40), grown(40, [1, 1, 1], [2, 1, 1]), Finished(100, {})])
     assert [finding.code for finding in missed] == ["target_missed"] and "rank 4" in missed[0].message
+    told = Warned(99, "budget", "the budget was not reached", "")
+    assert codes([START, *steps(0, 40), grown(40, [1, 1, 1], [2, 1, 1]), told, Finished(100, {})]) == []
     pruned = replace(START, allocation="prunes", start_total_rank=9, target_total_rank=4)
     assert codes([pruned, grown(40, [3, 3, 3], [2, 2, 1]), Finished(100, {})]) == ["target_missed"]
 
@@ -81,6 +83,10 @@ def test_a_jump_of_the_loss_after_an_event_is_found() -> None:
     events = [START, *steps(0, 40), grown(40, [1, 1, 1], [2, 2, 1]), *steps(41, 60, loss=1.5)]
     (finding,) = findings(events)
     assert (finding.code, finding.step) == ("spikes", 40) and "50%" in finding.message
+    assert finding.advice == "Lower `learning_rate`."
+    config = {"add_r": 2, "triadaptlora": {"init": "eye", "scale": "constant"}}
+    (finding,) = findings([replace(START, config=config), *events[1:]])
+    assert finding.advice == "Lower `add_r` or `learning_rate`; choose identity for `triadaptlora.init`."
 
 
 @given(st.lists(st.integers(1, 10), min_size=0, max_size=6), st.sampled_from([0, 1, 2]))

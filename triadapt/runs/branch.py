@@ -52,13 +52,16 @@ class BranchPoint:
 
 @dataclass(frozen=True)
 class BranchPlan:
-    """A branch that was checked and is not made yet. planned: steps of the rank events to come, if no scores tie."""
+    """A branch that was checked and is not made yet. planned: steps of the rank events to come, if no scores tie, and
+    totals: total rank after each; target: the total rank they aim at."""
 
     parent: RunInfo
     point: BranchPoint
     config: RunConfig
     changes: dict[str, tuple[Scalar, Scalar]]
     planned: list[int]
+    totals: list[int]
+    target: int
     warnings: list[str]
 
     @property
@@ -82,6 +85,19 @@ def branch_points(folder: Path) -> list[BranchPoint]:
             case _:
                 pass
     return points
+
+
+def recorded_totals(folder: Path) -> list[tuple[int, int]]:
+    """Total rank of the run in `folder` as it was recorded: (0, that of its start), then (step, after it) of each rank
+    event. Raises DamagedRunError."""
+    totals: list[tuple[int, int]] = []
+    for stamped in RunReader(folder).events_of(Started.kind, RankEvent.kind):
+        event = stamped.event
+        if isinstance(event, Started):
+            totals.append((0, event.start_total_rank))
+        elif isinstance(event, RankEvent):
+            totals.append((event.step, event.total_rank))
+    return totals
 
 
 def may_change(config: RunConfig) -> list[str]:
@@ -125,7 +141,8 @@ def plan_branch(folder: Path, run_id: str, values: Mapping[str, Any], at: int | 
             f"{_named(changes, schedule)}: the budget of {plan.target} is reached at step {point.step} already, so no "
             f"rank event follows; raise reference_rank, or branch at an earlier step"
         )
-    return BranchPlan(parent, point, config, changes, planned, warnings)
+    totals = [row["total_rank"] for row in plan.rows]
+    return BranchPlan(parent, point, config, changes, planned, totals, plan.target, warnings)
 
 
 def _the_run(folder: Path, run_id: str) -> RunInfo:

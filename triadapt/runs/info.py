@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,9 @@ class BranchedFrom:
         return f"branched from {self.run} at step {self.step}: {what}"
 
 
-def told_changes(changes: Mapping[str, tuple[Scalar, Scalar]]) -> str:
-    """Changes in words: `interval 20 -> 10, warmup 60 -> 40`."""
-    return ", ".join(f"{name} {_told(old)} -> {_told(new)}" for name, (old, new) in changes.items())
+def told_changes(changes: Mapping[str, tuple[Scalar, Scalar]], called: Callable[[str], str] = str) -> str:
+    """Changes in words: `interval 20 -> 10, warmup 60 -> 40`. called: what a field is called there."""
+    return ", ".join(f"{called(name)} {_told(old)} -> {_told(new)}" for name, (old, new) in changes.items())
 
 
 def _told(value: Scalar) -> str:

@@ -132,7 +132,8 @@ def make_runs(folder: Path, methods: list[str], make: Callable[[Path, str, str, 
 
 
 def _title(configs: Sequence[RunConfig]) -> str:
-    methods = ", ".join(dict.fromkeys(METHODS[config.method].label for config in configs))
+    labels = dict.fromkeys(METHODS[config.method].label for config in configs)
+    methods = f"All {len(METHODS)} methods" if len(labels) == len(METHODS) else ", ".join(labels)
     return f"{methods} on {TASKS[configs[0].task].label}"
 
 
@@ -184,7 +185,9 @@ def rename(folder: Path, run_or_race_id: str, name: str) -> None:
     tidy = tidy_name(name)
     if not tidy:
         raise RunError("name is empty; give at least one visible character")
-    for info in find(folder, run_or_race_id):
+    infos = find(folder, run_or_race_id)
+    # A damaged run cannot be written to and must not keep the others of its race from their name.
+    for info in [info for info in infos if info.state != "damaged"] or infos:
         _write_meta(folder / info.id, {"name": tidy})
 
 

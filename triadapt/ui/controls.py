@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +97,7 @@ def address_problems() -> list[str]:
     task = params.get("task", "planted")
     if task not in TASKS:
         lines.append(f"task = {task!r} in the address: known are {', '.join(TASKS)}; using planted")
-    known = {"method", "task", "run", *(field.key for field in ALL)}
+    known = {"method", "task", "run", "parent", *(field.key for field in ALL)}
     foreign = [name for name in params if name not in known and not name.startswith(BOARD_PREFIX)]
     lines += [f"{name} in the address: unknown, left out" for name in foreign]
     for field in ALL:
@@ -182,8 +183,11 @@ def _widget(field: Field, task: str) -> Any:
     return st.number_input(field.label, low, high, kind(default), step, format=form, **shared)
 
 
-def race_controls() -> tuple[list[RunConfig], list[str]]:
-    """Draw the controls. Returns one configuration a chosen method, and one line for each thing that is wrong."""
+def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], list[str]]:
+    """Draw the controls. Returns one configuration a chosen method, and one line for each thing that is wrong.
+
+    worded: puts a line about fields in the words of the page.
+    """
     methods = st.pills(
         "Methods", list(METHODS), selection_mode="multi", key="method", format_func=lambda name: METHODS[name].label,
         help="They race in lockstep: same data, same seed, same budget.",
@@ -215,9 +219,9 @@ def race_controls() -> tuple[list[RunConfig], list[str]]:
             try:
                 configs.append(parse_config({**values, "method": method}))
             except ConfigError as error:
-                wrong[method] = error.lines
+                wrong[method] = [worded(line) for line in error.lines]
     with sketch:
-        draw_sketch(configs)
+        draw_sketch(configs, worded)
     return configs, _told_once(wrong, methods) if methods else ["method: choose at least one"]
 
 
@@ -232,13 +236,13 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
-def draw_sketch(configs: list[RunConfig]) -> None:
+def draw_sketch(configs: list[RunConfig], worded: Callable[[str], str] = str) -> None:
     """The planned total rank of each method, before a second is spent on training."""
     plans = [plan(config) for config in configs]
     if not plans:
         return
     st.caption("Planned total rank")
     svg(schedule_svg(plans), key="sketch_svg")
-    notes = dict.fromkeys(f"{item['label']}: {line}" for item in plans for line in item["warnings"])
+    notes = dict.fromkeys(f"{item['label']}: {worded(line)}" for item in plans for line in item["warnings"])
     for note in notes:
         st.caption(f":material/warning: {note}")

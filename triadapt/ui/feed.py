@@ -12,7 +12,8 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.address import named_view
 from triadapt.ui.board_component import board
-from triadapt.ui.showing import Shown, shown
+from triadapt.ui.fields import in_page_words
+from triadapt.ui.showing import Shown, beside_its_parent, shown
 from triadapt.views.board import MAX_STEPS, board_frame, run_frame
 from triadapt.views.health import Health
 from triadapt.views.late_rows import FULL_ROOM, LATE_ROOM, NEWER_ROOM, in_order, take, weight
@@ -20,6 +21,7 @@ from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
 OWES, TIMED = "board_owes", "board_timed"
+PARENT_LOOK = {"colour": "#8a8a8a", "dash": "dot"}
 
 
 def refresh_every(race: Shown) -> float | None:
@@ -28,7 +30,7 @@ def refresh_every(race: Shown) -> float | None:
     Of a race that was not on view before nobody knows yet: a frame that followed its first at once could overtake it on
     the way to the browser.
     """
-    fresh = st.session_state.get("board_sent", {}).get("view") != race.view
+    fresh = st.session_state.get("board_sent", {}).get("shown") != _names(race)
     timed = race.live or fresh or st.session_state.get(OWES, False)
     st.session_state[TIMED] = timed
     return REFRESH_SECONDS if timed else None
@@ -39,23 +41,28 @@ def reset_board() -> None:
     st.session_state.pop("board_sent", None)
 
 
-def feed(manager: RunManager, view: str) -> None:
-    """Draw the board once. Meant to run in a fragment; asks for a whole rerun as long as the runs' states differ from
-    those the rest of the page was drawn with."""
+def _names(race: Shown) -> tuple[str, ...]:
+    return (race.view, *(info.id for info, _ in race.beside))
+
+
+def feed(manager: RunManager, view: str, parent: bool = False) -> None:
+    """Draw the board once, a branch beside its parent if `parent`. Meant to run in a fragment; asks for a whole rerun
+    as long as the runs' states differ from those the rest of the page was drawn with."""
     try:
         race = shown(manager, view)
+        race = beside_its_parent(manager, race) if parent else race
     except RunError as error:
         st.error(f"{view}: {error}", icon=":material/error:")
         return
-    states = [info.state for info, _ in race.runs]
+    states = [info.state for info, _ in race.on_board]
     elsewhere = named_view() not in (None, view)
     sent: dict[str, Any] = st.session_state.get("board_sent", {})
-    if sent.get("view") != view:
-        sent = {"view": view, "runs": {}, "frame": b""}
+    if sent.get("shown") != _names(race):
+        sent = {"shown": _names(race), "runs": {}, "frame": b""}
     full = not sent["runs"]
     frames, moved = [], full
     room = FULL_ROOM if full else LATE_ROOM if sent.get("catching_up") else NEWER_ROOM
-    for info, reader in race.runs:
+    for info, reader in race.on_board:
         after, generation = sent["runs"].get(info.id, (0, info.generation))
         rows: list[Stamped] = []
         if info.state != "damaged":
@@ -68,7 +75,7 @@ def feed(manager: RunManager, view: str) -> None:
         if after == 0:
             queue.clear()
         queue[:0] = in_order(rows)
-        now = take(queue, room // len(race.runs), least=0 if full else 1)
+        now = take(queue, room // len(race.on_board), least=0 if full else 1)
         frame = run_frame(
             info.id,
             rows,
@@ -77,8 +84,10 @@ def feed(manager: RunManager, view: str) -> None:
             status=status,
             owed={row.seq for row in rows if weight(row)} - {row.seq for row in now},
             late=[row for row in now if row.seq <= after],
-            most_steps=max(600, MAX_STEPS // len(race.runs) ** 2),
+            most_steps=max(600, MAX_STEPS // len(race.on_board) ** 2),
         )
+        for warning in frame.get("warnings", []):
+            warning |= {key: in_page_words(warning[key]) for key in ("message", "advice")}
         moved |= bool(rows or now) or status != sent.get("statuses", {}).get(info.id)
         sent.setdefault("statuses", {})[info.id] = status
         sent["runs"][info.id] = (frame["to"], info.generation)
@@ -103,7 +112,8 @@ def _health(sent: dict[str, Any], info: RunInfo, rows: list[Stamped], *, fresh: 
     if fresh or info.id not in kept:
         kept[info.id] = Health()
     kept[info.id].add(row.event for row in rows)
-    return [asdict(finding) for finding in kept[info.id].findings()]
+    told = [asdict(finding) for finding in kept[info.id].findings()]
+    return [finding | {"advice": in_page_words(finding["advice"])} for finding in told]
 
 
 def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]:
@@ -113,7 +123,9 @@ def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]
     status = manager.status(info.id)
     if spec := METHODS.get(info.method):  # known before the run has said anything
         status |= {"label": spec.label, "colour": spec.colour, "dash": spec.dash}
-    if info.branched_from is not None:
+    if info.id in (parent.id for parent, _ in race.beside):
+        status |= {"label": f"{status.get('label', info.id)}, parent", **PARENT_LOOK}
+    elif info.branched_from is not None:
         status["branched_at"] = info.branched_from.step
     # The clock's jitter is not news: whole numbers keep an unchanged frame unchanged.
     for name in ("speed", "eta"):

@@ -13,37 +13,53 @@ import streamlit as st
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import import_bundle
-from triadapt.runs.info import RunError, RunInfo
+from triadapt.runs.info import RunError, RunInfo, told_changes
 from triadapt.runs.library import delete, list_runs, rename, set_note
+from triadapt.runs.lineage import parent_of
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
+from triadapt.ui.fields import label
+from triadapt.ui.notes import told_error
+from triadapt.ui.titles import branch_line, given_name, made, method_label
 from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
-    name: st.column_config.Column(width=width)
-    for name, width in {"Name": 150, "Method": 110, "State": 110, "Metric": 140, "Total rank": 80, "Steps": 90}.items()
-}
+    "Race": 130, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
+    "From": 290, "Error": 260,
+}  # fmt: skip
+COLUMNS = {name: st.column_config.Column(width=width) for name, width in WIDTHS.items()}
 
 
-def _row(info: RunInfo) -> dict[str, object]:
+def _row(info: RunInfo, parents: dict[str, RunInfo]) -> dict[str, object]:
     method, task = METHODS.get(info.method), TASKS.get(info.task)
     budget = "" if info.total_rank is None else f"{info.total_rank} / {info.target_total_rank}"
     return {
-        "Name": info.name or info.id,
+        "Race": given_name(info) or made(info),
         "Method": method.label if method else info.method,
-        "State": info.state if not info.error else f"{info.state}: {info.error}",
+        "State": info.state,
         "Metric": "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}",
         "Total rank": budget,
         "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps else "",
         "Task": task.label if task else info.task,
         "Made": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created)) if info.created else "",
-        "From": info.parent,
+        "From": _from(info, parents),
         "Note": info.note,
+        "Error": told_error(info),
         "Id": info.id,
     }
+
+
+def _from(info: RunInfo, known: dict[str, RunInfo]) -> str:
+    """The run it comes from, by what it is called in this list; by its id where it is not here."""
+    origin = info.branched_from
+    if origin is None or origin.run not in known:
+        return info.parent
+    parent = known[origin.run]
+    what = told_changes(origin.changes, label) or "nothing changed"
+    return f"{given_name(parent) or made(parent)}, step {origin.step}: {what}"
 
 
 def run_table(manager: RunManager) -> RunInfo | None:
@@ -60,9 +76,10 @@ def run_table(manager: RunManager) -> RunInfo | None:
         st.session_state["chosen_runs"] = [drawn[row] for row in rows]
         st.session_state["chosen_run"] = drawn[rows[0]] if len(rows) == 1 else None
 
+    known = {info.id: info for info in infos}
     st.dataframe(
-        pd.DataFrame([_row(info) for info in infos]), hide_index=True, width="stretch", key="run_table",
-        on_select=choose, selection_mode="multi-row", column_config=WIDTHS,
+        pd.DataFrame([_row(info, known) for info in infos]), hide_index=True, width="stretch", key="run_table",
+        on_select=choose, selection_mode="multi-row", column_config=COLUMNS,
     )  # fmt: skip
     chosen = next((info for info in infos if info.id == st.session_state.get("chosen_run")), None)
     several = [name for name in st.session_state.get("chosen_runs", []) if name in drawn]
@@ -83,11 +100,18 @@ def _compare_button(run_ids: list[str]) -> None:
 def race_panel(manager: RunManager, info: RunInfo) -> None:
     """What can be done with the chosen run."""
     st.text(f"{info.name or info.id} · {info.id}")
+    if info.error:
+        st.error(f"{method_label(info)} {info.state}: {told_error(info)}", icon=":material/error:")
+    parent = parent_of(manager.runs, info)
+    if info.branched_from is not None:
+        st.caption(f":material/call_split: Branched from {branch_line(info.branched_from, parent)}")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if st.button("Open", type="primary", icon=":material/open_in_new:", key="open_run"):
             st.switch_page("pages/play.py", query_params={"run": info.id})
         if info.race and st.button("Open the whole race", icon=":material/grid_view:", key="open_race"):
             st.switch_page("pages/play.py", query_params={"run": info.race})
+        if parent is not None and st.button("Compare with its parent", icon=":material/compare:", key="compare_parent"):
+            st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
         if info.resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
             _do(lambda: manager.resume(info.id))
         if st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",
@@ -96,15 +120,16 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
     if info.state == "damaged":
         return
     with st.form("describe", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", info.name, key=f"name-{info.id}")
-        note = st.text_input("Note", info.note, key=f"note-{info.id}")
+        name = st.text_input("Name of the race", info.name, key=f"name-{info.id}", help="All its runs are called so.")
+        note = st.text_input("Note on this run", info.note, key=f"note-{info.id}")
         if st.form_submit_button("Save", icon=":material/save:"):
             _do(lambda: _describe(manager, info, name, note))
     export_panel(manager, info)
 
 
 def _describe(manager: RunManager, info: RunInfo, name: str, note: str) -> None:
-    rename(manager.runs, info.id, name)
+    if name != info.name:
+        rename(manager.runs, info.race or info.id, name)
     set_note(manager.runs, info.id, note)
 
 

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
 from triadapt.runs.bundle import BundleRun, Readable, read_bundle, recorded_races
 from triadapt.runs.info import RunError, RunInfo
-from triadapt.runs.library import find, list_runs
+from triadapt.runs.library import find
+from triadapt.runs.lineage import parent_of
 from triadapt.runs.reader import RunReader
 from triadapt.workers.manager import RunManager
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A race on view. `view` names it in the address; `recorded` when it plays from a file of the package."""
+    """A race on view. `view` names it in the address; `recorded` when it plays from a file of the package. `beside`:
+    what the board shows along with it, the parent of a branch."""
 
     view: str
     title: str
     description: str
     runs: list[tuple[RunInfo, Readable]]
     recorded: bool
+    beside: list[tuple[RunInfo, Readable]] = field(default_factory=list)
 
     @property
     def live(self) -> bool:
         """Whether anything may still change by itself."""
-        return any(info.live for info, _ in self.runs)
+        return any(info.live for info, _ in self.on_board)
+
+    @property
+    def on_board(self) -> list[tuple[RunInfo, Readable]]:
+        """All runs that the board shows, those of the race first."""
+        return self.runs + self.beside
 
 
 @st.cache_data(show_spinner=False)
@@ -40,19 +47,6 @@ def recorded_titles() -> dict[str, tuple[str, str]]:
 def recorded_runs(slug: str) -> list[BundleRun]:
     """The runs of a recorded race."""
     return read_bundle(next(race.path for race in recorded_races() if race.slug == slug))
-
-
-def choices(manager: RunManager, most: int = 30) -> dict[str, str]:
-    """What can be shown, by its name in the address: the newest races first, then the recorded ones. No two are called
-    the same, for the browser tells Streamlit the name that was chosen."""
-    found: dict[str, str] = {}
-    for info in list_runs(manager.runs):
-        view = info.race or info.id
-        if view not in found and len(found) < most:
-            made = time.strftime("%d %b %H:%M:%S", time.localtime(info.created)) if info.created else view[:15]
-            title = f"{made} · {info.name or view}"
-            found[view] = f"{title} · {view}" if title in found.values() else title
-    return found | {slug: f"Recorded: {title}" for slug, (title, _) in recorded_titles().items()}
 
 
 def first_view(manager: RunManager) -> str:
@@ -74,3 +68,17 @@ def shown(manager: RunManager, view: str) -> Shown:
     if not infos:
         raise RunError(f"run = {view!r}: no such run")
     return Shown(view, infos[0].name or view, "", [(info, RunReader(manager.runs / info.id)) for info in infos], False)
+
+
+def beside_its_parent(manager: RunManager, race: Shown) -> Shown:
+    """The same with the run it was branched from, if it is one branch and that run can be read."""
+    info = race.runs[0][0]
+    parent = parent_of(manager.runs, info) if len(race.runs) == 1 and not race.recorded else None
+    if parent is None or parent.state == "damaged" or parent.id == info.id:
+        return race
+    return replace(race, beside=[(parent, RunReader(manager.runs / parent.id))])
+
+
+def race_id(race: Shown) -> str:
+    """The id of the race on view, also where a single run of it is shown."""
+    return race.runs[0][0].race or race.view

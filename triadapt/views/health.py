@@ -43,7 +43,7 @@ class Health:
         self._moved: NDArray[np.bool_] | None = None
         self._geometry: Geometry | None = None
         self._finished: int | None = None
-        self._foreseen = False
+        self._told: set[str] = set()
 
     def add(self, events: Iterable[Event]) -> None:
         """Take in what is new."""
@@ -63,7 +63,7 @@ class Health:
             elif isinstance(event, Finished):
                 self._finished = event.step
             elif isinstance(event, Warned):
-                self._foreseen |= event.code == "schedule"  # said before the first step; not again
+                self._told.add(event.code)  # of the schedule or the budget: not again
 
     def findings(self) -> list[Finding]:
         """What speaks against the run, at most one of a kind."""
@@ -84,7 +84,7 @@ class Health:
 
     def _never_fired(self) -> Finding | None:
         assert self._started is not None
-        if self._started.allocation == "fixed" or self._events or self._finished is None or self._foreseen:
+        if self._started.allocation == "fixed" or self._events or self._finished is None or "schedule" in self._told:
             return None
         return Finding("never_fired", self._finished, "No rank event fired: the ranks are those of the start.",
                        "Lower `warmup` and `interval` until events lie between warm-up and end.")  # fmt: skip
@@ -92,15 +92,17 @@ class Health:
     def _never_changed(self) -> Finding | None:
         if not self._events or self._moved is None or self._moved.any():
             return None
+        assert self._started is not None
+        grows = self._started.allocation == "grows"
         last = self._events[-1]
         count = len(self._events)
         what = "A rank event fired and changed" if count == 1 else f"{count} rank events fired and changed"
         return Finding("never_changed", last.step, f"{what} no rank.",
-                       "Raise `reference_rank` for a method that grows, lower it for one that prunes.")  # fmt: skip
+                       f"{'Raise' if grows else 'Lower'} `reference_rank`.")  # fmt: skip
 
     def _target_missed(self) -> Finding | None:
         assert self._started is not None
-        if self._finished is None or not self._events or self._foreseen:
+        if self._finished is None or not self._events or self._told & {"schedule", "budget"}:
             return None
         total, target = self._events[-1].total_rank, self._started.target_total_rank
         grows = self._started.allocation == "grows"
@@ -147,8 +149,19 @@ class Health:
         step, rise = max(rises, key=lambda one: one[1])
         times = "one rank event" if len(rises) == 1 else f"{len(rises)} of {len(self._events)} rank events"
         return Finding("spikes", step, f"The loss jumped after {times}, most at step {step} (by {rise:.0%}).",
-                       "Lower `add_r` or `learning_rate`; with TriAdaptLoRA, choose `init` identity and `scale` "
-                       "constant.")  # fmt: skip
+                       self._against_jumps())  # fmt: skip
+
+    def _against_jumps(self) -> str:
+        """What can be changed, leaving out what stands at its gentlest already."""
+        assert self._started is not None
+        config = self._started.config
+        own = config.get("triadaptlora") or {}
+        gentle = {"init": "identity", "scale": "constant"}
+        ways = [
+            f"choose {best} for `triadaptlora.{name}`" for name, best in gentle.items() if own.get(name, best) != best
+        ]
+        lower = ["`add_r`"] if self._started.allocation == "grows" and config.get("add_r", 1) > 1 else []
+        return "; ".join([f"Lower {' or '.join([*lower, '`learning_rate`'])}", *ways]) + "."
 
 
 def _some(names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from triadapt.config import RunConfig
@@ -26,3 +27,31 @@ def plan(config: RunConfig, num_matrices: int | None = None) -> dict[str, Any]:
         "warmup": config.warmup,
         "warnings": seen.warnings,
     }
+
+
+def branch_plans(
+    config: RunConfig,
+    recorded: Sequence[tuple[int, int]],
+    end: int,
+    *,
+    at: tuple[int, int],
+    to_come: Sequence[tuple[int, int]],
+    target: int,
+) -> list[dict[str, Any]]:
+    """Stairs of a run and of a branch that is to leave it, all of them as (step, total rank).
+
+    config: of the branch; recorded: what its parent did, up to step `end`; at: where the branch leaves; to_come: its
+    planned events. The branch has `since`, the step it leaves at.
+    """
+    spec = METHODS[config.method]
+    past = [*recorded, (end, recorded[-1][1])]
+    ahead = [at, *to_come, (config.steps, (to_come or [at])[-1][1])]
+    looks: tuple[dict[str, Any], ...] = (
+        {"label": "the run it leaves", "colour": "#8a8a8a", "dash": "dash"},
+        {"label": spec.label, "colour": spec.colour, "dash": "solid", "since": at[0]},
+    )
+    shared = {"target": target, "warmup": 0, "total_step": max(config.steps, end), "warnings": []}
+    return [
+        {**shared, **look, "steps": [step for step, _ in stairs], "totals": [total for _, total in stairs]}
+        for look, stairs in zip(looks, (past, ahead), strict=True)
+    ]

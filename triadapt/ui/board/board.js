@@ -218,12 +218,13 @@ export class Board {
     this.health.section.hidden = !hasData;
     this.empty.hidden = hasData;
     if (hasData) return;
-    const waiting = this.runs.filter((run) => run.status.state === "queued").length;
-    const failed = this.runs.some((run) => ["failed", "damaged"].includes(run.status.state));
-    const text = failed ? "There is nothing to draw: the run ended before its first event."
-      : waiting ? "The run waits for its turn. Ranks appear here as soon as it starts."
-        : this.runs.length ? "The run is starting: model and data are being made."
-          : "Nothing runs yet. Choose methods and a task, then press Run: ranks grow here as you watch.";
+    const states = this.runs.map((run) => run.status.state);
+    const all = (...names) => states.length > 0 && states.every((state) => names.includes(state));
+    const text = all("damaged") ? "There is nothing to draw: the file cannot be read."
+      : all("failed", "damaged", "stopped", "interrupted") ? "There is nothing to draw: the run ended before its first event."
+        : states.includes("queued") ? "The run waits for its turn. Ranks appear here as soon as it starts."
+          : states.length ? "The run is starting: model and data are being made."
+            : "Nothing runs yet. Choose methods and a task, then press Run: ranks grow here as you watch.";
     if (this.empty.textContent !== text) this.empty.textContent = text;
   }
 

@@ -2,7 +2,7 @@
 import {DASH_ARRAYS, element, methodColour, tidy} from "./theme.js";
 
 const STATE_WORDS = {
-  queued: "waiting", running: "running", paused: "paused", finished: "finished", stopped: "stopped", failed: "failed",
+  queued: "queued", running: "running", paused: "paused", finished: "finished", stopped: "stopped", failed: "failed",
   interrupted: "interrupted", recorded: "recorded", damaged: "damaged",
 };
 

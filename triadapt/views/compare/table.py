@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from triadapt.methods.registry import METHODS
-from triadapt.runs.info import RunInfo
+from triadapt.runs.info import RunInfo, told_changes
 from triadapt.views.compare.agreement import ENOUGH, WINDOW, churn, entropy, loss_change
 from triadapt.views.compare.configuration import SEED, Config, differing, flat, group_labels, labels, toml_value
 from triadapt.views.compare.record import RunRecord, same_matrices
@@ -146,9 +146,24 @@ def cautions(runs: Sequence[Compared]) -> list[str]:
             "The seed also chooses what is planted, so these runs have different right answers: maps of different "
             "seeds may well disagree."
         )
+    lines += _branches(runs)
     unfinished = [run.label for run in runs if run.record.last_step + 1 < run.record.total_step]
     if unfinished:
         lines.append(f"Not at their last step, compared as far as they are recorded: {', '.join(unfinished)}.")
+    return lines
+
+
+def _branches(runs: Sequence[Compared]) -> list[str]:
+    """Which run was branched from which, so that nobody takes their common past for agreement."""
+    labels = {run.info.id: run.label for run in runs}
+    lines = []
+    for run in runs:
+        if origin := run.info.branched_from:
+            what, same = told_changes(origin.changes) or "nothing changed", origin.run in labels
+            lines.append(
+                f"{run.label} was branched from {labels.get(origin.run, origin.run)} after step {origin.step}: {what}"
+                + ("; up to there both are one run." if same else ".")
+            )
     return lines
 
 
