@@ -17,6 +17,7 @@ from triadapt.growth.preview import preview
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import Range, SweepConfig, Values
+from triadapt.sweeps.fields import uses, wrong_fields, wrong_values
 
 Point = dict[str, Scalar]
 
