@@ -158,10 +158,10 @@ class Coordinator:
         """A trial to begin or to go on with."""
         for number in list(self._held):
             # A worker of a coordinator that was killed may still be writing its checkpoint.
-            record = self._trials.records[number]
-            if not (record.run and runs_elsewhere(runs_of(self.folder) / record.run)):
+            held = self._trials.records[number]
+            if not (held.run and runs_elsewhere(runs_of(self.folder) / held.run)):
                 self._held.remove(number)
-                return record
+                return held
         record = self._trials.begin()
         if record is None and self._points_to_come():
             (point,) = self._new_points(1)

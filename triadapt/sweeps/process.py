@@ -1,8 +1,8 @@
 """The coordinator as a process of its own: `python -m triadapt.sweeps.process STUDY_FOLDER`.
 
-Started by whoever shows the study, with a pipe as its standard input. When that closes, whoever started it is gone: the
-trials that run are stopped with checkpoints, the workers end, and the study can be resumed. The same happens on SIGTERM.
-What it has to say stands in the study's folder; `coordinator.log` has what libraries print.
+Started by whoever shows the study, with a pipe as its standard input. When that closes, whoever started it is gone:
+the trials that run are stopped with checkpoints, the workers end, and the study can be resumed. The same happens on
+SIGTERM. What it has to say stands in the study's folder; `coordinator.log` has what libraries print.
 """
 
 from __future__ import annotations
@@ -49,8 +49,11 @@ class StudyProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs. Asking also lets the system forget one that has ended."""
-        return self._process.poll() is None
+        """Whether the process runs. What one that has ended still held is given back."""
+        if self._process.poll() is None:
+            return True
+        self._close_stdin()
+        return False
 
     def stop(self) -> None:
         """Ask for the end, with checkpoints."""
@@ -58,14 +61,17 @@ class StudyProcess:
 
     def close(self, timeout: float = 60.0) -> int:
         """Close its standard input and wait for its end; kill it after `timeout` seconds. Returns its exit code."""
-        assert self._process.stdin is not None
-        with suppress(OSError):
-            self._process.stdin.close()
+        self._close_stdin()
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+    def _close_stdin(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

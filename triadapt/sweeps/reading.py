@@ -5,24 +5,24 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from triadapt.runs.reader import RunReader
 from triadapt.sweeps.library import runs_of
 from triadapt.sweeps.record import StudyRecord, TrialRecord
 from triadapt.sweeps.state import CONFIG_FILE, read_config, read_info
+from triadapt.sweeps.storage import FILE
+from triadapt.sweeps.study import TrialReader
 
 KEPT = 8
-_FILES = (CONFIG_FILE, "study.db", "study.db-wal")
+_FILES = (CONFIG_FILE, FILE, f"{FILE}-wal")
 
 
 @dataclass
 class _Kept:
     """What was read of one study, with the state of its files before."""
 
-    reader: Any
+    reader: TrialReader
     lock: threading.Lock = field(default_factory=threading.Lock)
     marks: tuple[object, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
@@ -32,11 +32,11 @@ _kept: OrderedDict[Path, _Kept] = OrderedDict()
 _lock = threading.Lock()
 
 
-def read_study(folder: Path) -> StudyRecord:
+def read(folder: Path) -> StudyRecord:
     """The study in `folder`. Raises StudyError when it cannot be read.
 
     Trials are read again when a file of the study changed. Those under way are asked for their steps at every call:
-    these stand in their runs. Imports Optuna, at the first call.
+    these stand in their runs.
     """
     info, config = read_info(folder), read_config(folder)
     kept = _kept_of(folder.absolute())
@@ -55,7 +55,7 @@ def _kept_of(folder: Path) -> _Kept:
         if folder in _kept:
             _kept.move_to_end(folder)
             return _kept[folder]
-    kept = _Kept(import_module("triadapt.sweeps.study").TrialReader(folder))
+    kept = _Kept(TrialReader(folder))
     with _lock:
         _kept[folder] = kept
         while len(_kept) > KEPT:

@@ -5,7 +5,8 @@ best one's advantage seed by seed, its mean and a t interval. The best is *clear
 lower end of that interval is above 0 against every other point. The best was picked among the points after the fact and
 is held against each of them, so the 5 % of a 95 % interval are divided by the number of comparisons (Bonferroni); and
 by the number of times a study may look, where it stops as soon as the answer is clear (`stop_when_clear`: once after
-each seed from the third on). So if one point is truly best, the chance that another is called clear is below 5 % in all.
+each seed from the third on). So if one point is truly best, the chance that another is called clear is below 5 % in
+all, as far as t intervals hold.
 
 Points with a failed or pruned trial are not compared: what is left of their seeds is a selection. While points are
 still under way nothing is clear.
@@ -26,8 +27,9 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Rival:
-    """Another point beside the best one. advantage: how much better the best one's metric is, in its own unit, as a mean
-    over the seeds; low, high: its interval at the level of the whole comparison, None where no spread can be seen."""
+    """Another point beside the best one. advantage: how much better the best one's metric is, in its own unit, as a
+    mean over the seeds; low, high: its interval at the level of the whole comparison, None where no spread can be seen.
+    """
 
     row: PointRow
     advantage: float
@@ -93,10 +95,8 @@ def recommend(record: StudyRecord) -> Recommendation:
 def _shared_seeds(rows: Sequence[PointRow], planned: Sequence[int]) -> tuple[int, ...]:
     """The first seeds, as many as make the comparison with the most trials in it: early in a study all points with few
     seeds, later more seeds, even if a few points are behind."""
-    sizes = [
-        (n * sum(all(seed in row.values for seed in planned[:n]) for row in rows), n)
-        for n in range(1, len(planned) + 1)
-    ]
+    through = [next((n for n, seed in enumerate(planned) if seed not in row.values), len(planned)) for row in rows]
+    sizes = [(n * sum(reached >= n for reached in through), n) for n in range(1, len(planned) + 1)]
     trials, n = max(sizes, default=(0, 0))
     return tuple(planned[:n]) if trials else ()
 
@@ -159,10 +159,7 @@ def _compared(record: StudyRecord, found: Recommendation, value: str) -> str:
     if not tied:
         return f"Best so far: {best.label}, with {value}, ahead of the {others} others that can be compared."
     which = "the other point" if others == 1 else f"{len(tied)} of the {others} other points"
-    return (
-        f"Best mean: {best.label}, with {value}; {_seeds(len(found.seeds))} cannot tell it from {which}. "
-        f"Closest: {closest}."
-    )
+    return f"Best mean: {best.label}, with {value}. These seeds cannot tell it from {which}. Closest: {closest}."
 
 
 def _seeds(n: int) -> str:
