@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -241,36 +242,45 @@ class Killed(BaseException):
 def test_killed_before_any_of_its_writes_a_study_goes_on_and_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writes = [0]
+    writes: list[str] = []
     deadly = [0]
 
-    def dying(original: Callable[..., Any]) -> Callable[..., Any]:
+    def dying(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def method(*arguments: Any, **values: Any) -> Any:
-            writes[0] += 1
-            if deadly[0] and writes[0] >= deadly[0]:
+            writes.append(name)
+            if deadly[0] and len(writes) >= deadly[0]:
                 raise Killed
             return original(*arguments, **values)
 
         return method
 
     for name in ("add", "begin", "note", "report", "complete"):
-        monkeypatch.setattr(StudyTrials, name, dying(getattr(StudyTrials, name)))
+        monkeypatch.setattr(StudyTrials, name, dying(name, getattr(StudyTrials, name)))
     for name in ("write_info", "make_run"):
-        monkeypatch.setattr(module, name, dying(getattr(module, name)))
-    values = {"space": {"warmup": [2, 4]}, "seeds": 1}
-    clean = run(study(tmp_path / "clean", **values))
-    total = writes[0]
-    folder = tmp_path
-    for moment in range(1, total, 2):
-        writes[0], deadly[0] = 0, moment
+        monkeypatch.setattr(module, name, dying(name, getattr(module, name)))
+    new = study(tmp_path / "new", space={"warmup": [2, 4]}, seeds=1)
+    shutil.copytree(tmp_path / "new", tmp_path / "clean")
+    clean = run(tmp_path / "clean" / "studies" / new.name)
+    # Where another kind of write begins, and of the many alike one in a while.
+    moments = [i + 1 for i in range(1, len(writes)) if writes[i] != writes[i - 1] or i % 11 == 0]
+    assert {writes[moment - 1] for moment in moments} == set(writes)
+    for moment in moments[::2]:
         runs = tmp_path / str(moment)
-        folder = study(runs, **values)
+        shutil.copytree(tmp_path / "new", runs)
+        folder = runs / "studies" / new.name
+        writes.clear()
+        deadly[0] = moment
         with pytest.raises(Killed):
             run(folder)
-        ended = [trial for trial in read_study(folder).trials if trial.ended]
         deadly[0] = 0
+        killed = read_study(folder)
+        for trial in killed.trials:
+            if trial.run and not (runs / trial.run).exists():  # killed over the making of it
+                half = runs / f".new-{trial.run.removesuffix('-triadaptlora')}" / trial.run
+                half.mkdir(parents=True)
+                (half / "run.db").touch()
         record = run(folder)
         assert states(record) == {"complete": 2} and len(set(keys(record))) == 2, moment
         assert [t.value for t in record.trials] == [t.value for t in clean.trials], moment
-        assert all(trial in record.trials for trial in ended), moment
+        assert all(trial in record.trials for trial in killed.trials if trial.ended), moment
         assert len(list_runs(runs)) == 2, moment

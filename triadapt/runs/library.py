@@ -118,11 +118,13 @@ def make_runs(
     """
     folder.mkdir(parents=True, exist_ok=True)
     race = race or new_id()
+    workshop = folder / f".new-{race}"
+    # An id that was known before may have been begun by a process that was killed over it.
+    shutil.rmtree(workshop, ignore_errors=True)
     run_ids = [f"{race}-{method}" for method in methods]
     run_ids = [
         name if run_ids.count(name) == 1 else f"{name}-{run_ids[: i + 1].count(name)}" for i, name in enumerate(run_ids)
     ]
-    workshop = folder / f".new-{race}"
     placed: list[Path] = []
     try:
         for position, run_id in enumerate(run_ids):

@@ -19,7 +19,7 @@ from triadapt.runs.info import RunError
 from triadapt.sweeps.backends import Backend, BackendError, Ended, open_backend
 from triadapt.sweeps.library import runs_of
 from triadapt.sweeps.pruning import worth_going_on
-from triadapt.sweeps.record import Point, StudyInfo, StudyRecord, TrialRecord
+from triadapt.sweeps.record import Point, StudyError, StudyInfo, StudyRecord, TrialRecord
 from triadapt.sweeps.sampling import new_points
 from triadapt.sweeps.space import plan
 from triadapt.sweeps.state import (
@@ -77,6 +77,8 @@ class Coordinator:
         """
         with sole_coordinator(self.folder):
             self._info = read_info(self.folder)
+            if self._info.state == "damaged":
+                raise StudyError(f"{self.folder.name} is damaged: {self._info.message}")
             self._config = read_config(self.folder)
             give_order(self.folder, "go")
             self._since = time.monotonic() - self._info.seconds

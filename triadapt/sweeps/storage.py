@@ -28,11 +28,15 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def open_reader(folder: Path) -> optuna.Study:
     """The study in `folder`, to be read. Raises StudyError.
 
-    No connection stays open between two calls: the folder can be moved or deleted while a page looks at it.
+    No connection stays open between two calls: the folder can be moved or deleted while a page looks at it. That the
+    tables are those of this Optuna is for the writer to check, which takes it a tenth of a second.
     """
     path = _existing(folder)
     try:
-        return _load(RDBStorage(_url(path), {"poolclass": NullPool, **_patience()}, skip_table_creation=True))
+        storage = RDBStorage(
+            _url(path), {"poolclass": NullPool, **_patience()}, skip_compatibility_check=True, skip_table_creation=True
+        )
+        return _load(storage)
     except _UNREADABLE as error:
         raise StudyError(f"{folder.name}: {FILE} cannot be read ({_one_line(error)})") from error
 

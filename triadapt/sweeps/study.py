@@ -1,8 +1,9 @@
 """The trials of a study, kept in Optuna's storage: what the one coordinator writes, and how they are read.
 
-A trial is added with its point and its seed and then waits; nothing is ever left for `ask` to choose. So the storage
-says at every moment what is to be done, a coordinator that dies leaves trials that are merely RUNNING, and the next one
-takes these up under the same numbers.
+A trial is added with its point and its seed and then waits; nothing is left for Optuna's samplers to choose when it
+begins. So the storage says at every moment what is to be done, a coordinator that dies leaves trials that are merely
+RUNNING, and the next one takes these up under the same numbers. (Optuna's own heartbeat, which fails such trials, works
+with `optimize` only.)
 """
 
 from __future__ import annotations
@@ -94,9 +95,11 @@ class StudyTrials:
 
     def begin(self) -> TrialRecord | None:
         """The trial that waits longest, now running; None when none waits."""
-        if not any(record.state == "waiting" for record in self._records.values()):
+        number = next((record.number for record in self._records.values() if record.state == "waiting"), None)
+        if number is None:
             return None
-        number = self._study.ask().number
+        # What `ask` does, which would first read every trial that waits.
+        self._storage.set_trial_state_values(self._ids[number], TrialState.RUNNING)
         return self._change(number, state="running")
 
     def note(self, number: int, **notes: Scalar | None) -> TrialRecord:
