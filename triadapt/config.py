@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
@@ -121,11 +121,12 @@ class _RunConfig(_AllocationConfig):
 
 def _one_of(value: str, known: Mapping[str, object], what: str) -> str:
     if value not in known:
-        raise ValueError(f"unknown {what}; {_suggest(value, known)}known: {', '.join(known)}")
+        raise ValueError(f"unknown {what}; {suggest(value, known)}known: {', '.join(known)}")
     return value
 
 
-def _suggest(value: str, known: Mapping[str, object]) -> str:
+def suggest(value: str, known: Iterable[str]) -> str:
+    """`did you mean ...? ` with the nearest of the known names, or nothing."""
     near = difflib.get_close_matches(value, list(known), n=1)
     return f"did you mean {near[0]}? " if near else ""
 
@@ -147,15 +148,16 @@ else:
 
 def parse_config(data: Mapping[str, Any]) -> RunConfig:
     """Validate plain values. Raises ConfigError with one line a wrong field."""
-    return _parse(RunConfig, data)
+    return validated(RunConfig, data)
 
 
 def parse_allocation(data: Mapping[str, Any]) -> AllocationConfig:
     """The same for what decides about rank alone, for training that is not ours."""
-    return _parse(AllocationConfig, data)
+    return validated(AllocationConfig, data)
 
 
-def _parse(kind: type[Config], data: Mapping[str, Any]) -> Config:
+def validated(kind: type[Config], data: Mapping[str, Any]) -> Config:
+    """Plain values as a `kind`. Raises ConfigError with one line a wrong field."""
     try:
         return kind.model_validate(dict(data))
     except ValidationError as error:
@@ -176,7 +178,7 @@ def _line(kind: type[BaseModel], detail: Any) -> str:
         known: Mapping[str, object] = section
         if len(path) > 1 and path[0] in section:
             known = cast(type[BaseModel], section[path[0]].annotation).model_fields
-        return f"{name}: unknown field; {_suggest(path[-1], known)}known: {', '.join(known)}"
+        return f"{name}: unknown field; {suggest(path[-1], known)}known: {', '.join(known)}"
     return f"{name} = {detail['input']!r}: {message}"
 
 
