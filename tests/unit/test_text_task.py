@@ -12,8 +12,8 @@ from transformers import DistilBertConfig, DistilBertModel
 
 from triadapt.config import ConfigError
 from triadapt.tasks.registry import TASKS
+from triadapt.tasks.text import classification as task_module
 from triadapt.tasks.text import encoder as encoder_module
-from triadapt.tasks.text import task as task_module
 from triadapt.tasks.text.cache_folder import cache_folder
 from triadapt.tasks.text.encoder import find_encoder, load_encoder, weights_sha256
 from triadapt.tasks.text.matrices import encoder_matrices

@@ -43,6 +43,9 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+ON_AN_ENCODER: dict[str, float | int | str] = {
+    "steps": 150, "learning_rate": 1e-3, "batch_size": 16, "reference_rank": 4, "warmup": 10, "interval": 5,
+}  # fmt: skip
 TASKS: dict[str, TaskSpec] = {
     spec.name: spec
     for spec in (
@@ -60,7 +63,15 @@ TASKS: dict[str, TaskSpec] = {
             "a pretrained encoder on docstrings of installed libraries",
             "triadapt.tasks.text.settings:Settings",
             "triadapt.tasks.text.task:TextTask",
-            {"steps": 150, "learning_rate": 1e-3, "batch_size": 16, "reference_rank": 4, "warmup": 10, "interval": 5},
+            ON_AN_ENCODER,
+        ),
+        TaskSpec(
+            "files",
+            "Your table (MiniLM)",
+            "a pretrained encoder on the rows of a file of your own",
+            "triadapt.tasks.files.settings:Settings",
+            "triadapt.tasks.files.task:FilesTask",
+            ON_AN_ENCODER,
         ),
     )
 }

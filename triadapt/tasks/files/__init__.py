@@ -1,0 +1,1 @@
+"""Text classification on tables of the user's own."""

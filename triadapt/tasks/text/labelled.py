@@ -1,0 +1,31 @@
+"""Labelled texts as a task of text classification takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows for training, or held-out ones: texts, for pairs a second text each, and class numbers."""
+
+    first: Sequence[str]
+    second: Sequence[str] | None
+    labels: Sequence[int]
+
+    def head(self, rows: int) -> Side:
+        """The first rows."""
+        return Side(self.first[:rows], None if self.second is None else self.second[:rows], self.labels[:rows])
+
+
+@dataclass(frozen=True)
+class LabelledText:
+    """Both sides, the names of the classes, a hash of all rows, and what else makes them reproducible."""
+
+    train: Side
+    dev: Side
+    classes: tuple[str, ...]
+    sha256: str
+    facts: dict[str, Any] = field(default_factory=dict)
