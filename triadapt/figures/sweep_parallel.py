@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from triadapt.figures.sweep_style import metric_colours, quiet_layout, said, short, word
+from triadapt.figures.sweep_style import method_look, metric_colours, quiet_layout, said, short, word
+from triadapt.runs.info import Scalar
 from triadapt.sweeps.record import StudyRecord
 from triadapt.views.sweep.slices import METHOD, is_log, is_steps, scored, values_of
 
@@ -83,11 +84,17 @@ def _add_axis(figure: go.Figure, study: StudyRecord, at: int, name: str, values:
     else:
         known = values_of(study, name)
         if is_steps(study, name):
-            marks = [(i / max(1, len(known) - 1), short(value)) for i, value in enumerate(known)]
+            marks = [(i / max(1, len(known) - 1), _label(name, value)) for i, value in enumerate(known)]
         else:
             marks = [(0.0, short(known[0])), (1.0, short(known[-1]))] if known else []
     for height, text in marks[:: max(1, len(marks) // (2 * MARKS))]:
-        figure.add_annotation(x=at, y=height, text=text, showarrow=False, xanchor="right", xshift=-6, font={"size": 11})
+        figure.add_annotation(
+            x=at, y=height, text=text, showarrow=False, xanchor="right", xshift=-4, yshift=9, font={"size": 11}
+        )
+
+
+def _label(name: str, value: Scalar) -> str:
+    return method_look(str(value))[0] if name == METHOD else short(value)
 
 
 def _colour(share: float, higher_is_better: bool) -> str:
