@@ -64,9 +64,7 @@ IMPORTANCE = (
     "By PED-ANOVA (Optuna), over all finished runs: how far a field tells good runs from the rest. With few runs it is "
     "a hint, no more."
 )
-SIZES = (
-    "Means over seeds with the lowest and the highest run; the dotted front joins points that no other beats in both."
-)
+SIZES = "Means, with bars to the lowest and the highest run; the dotted front joins those that no other beats in both."
 
 
 def _map(study: StudyRecord, fields: list[str]) -> tuple[go.Figure, str, str]:
@@ -104,9 +102,8 @@ def _sizes(study: StudyRecord) -> go.Figure:
     for trial in scored(study):
         if trial.parameters is not None:
             size = trial.point.get("reference_rank", 0)
-            groups.setdefault((method_of(study, trial), int(size) if isinstance(size, int | float) else 0), []).append(
-                trial
-            )
+            budget = int(size) if isinstance(size, int | float) else 0
+            groups.setdefault((method_of(study, trial), budget), []).append(trial)
     drawn = []
     for (method, budget), trials in sorted(groups.items()):
         label, colour, _ = method_look(method)
