@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from triadapt import cli_branch, cli_compare, cli_runs, cli_train
+from triadapt import cli_branch, cli_compare, cli_runs, cli_sweep, cli_train
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.runs.export import MODEL_FORMS, WHAT
@@ -54,6 +54,26 @@ def parser() -> argparse.ArgumentParser:
     _folder(branch)
     _json(branch, "print one JSON object at the end")
     branch.set_defaults(command=cli_branch.branch)
+
+    sweep = commands.add_parser("sweep", help="try many settings, each with several seeds")
+    sweep.add_argument("config", nargs="?", metavar="CONFIG.toml", help="what to try; docs/sweeps.md says how it reads")
+    sweep.add_argument("--resume", metavar="STUDY", help="go on with a study, with more points or seeds by --set")
+    sweep.add_argument("--on", metavar="WHERE", help="local (worker processes here) or ray (a cluster); default local")
+    sweep.add_argument("--workers", metavar="N", help="trials at a time; default: as many as there are cores for")
+    sweep.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="any field, such as seeds=5 or base.steps=300"
+    )
+    sweep.add_argument("--name", help="name of the study in lists")
+    sweep.add_argument("--sessions", default=OPEN_SESSIONS, help=argparse.SUPPRESS)
+    _folder(sweep)
+    _json(sweep, "print one JSON object at the end")
+    sweep.set_defaults(command=cli_sweep.sweep)
+
+    studies = commands.add_parser("studies", help="list the studies, or show the points of one")
+    studies.add_argument("study", nargs="?", metavar="STUDY", help="id of a study")
+    _folder(studies)
+    _json(studies, "print a JSON list, or one JSON object for a study")
+    studies.set_defaults(command=cli_sweep.studies)
 
     preview = commands.add_parser("preview", help="the rank events of a schedule, without training")
     _configuration(preview)

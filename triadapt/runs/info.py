@@ -127,6 +127,12 @@ class RunInfo:
         return BranchedFrom.of(self.lineage.get("branched_from"))
 
     @property
+    def study(self) -> str:
+        """The study that this run is a trial of; empty where it is of none."""
+        study = self.lineage.get("study")
+        return str(study) if _is_word(study) else ""
+
+    @property
     def parent(self) -> str:
         """The run it comes from, short, for a table; empty for a run that was trained here from its first step."""
         if self.branched_from is not None:
@@ -138,6 +144,7 @@ class RunInfo:
         """The lineage in words; empty for a run that was trained here from its first step."""
         imported = self.lineage.get("imported")
         lines = [f"imported from {imported}, run {self.lineage.get('run')}"] if imported else []
+        lines += [f"trial {self.lineage.get('trial')} of {self.study}"] if self.study else []
         return "; ".join(lines + ([self.branched_from.line()] if self.branched_from else []))
 
     def as_dict(self) -> dict[str, Any]:

@@ -103,13 +103,21 @@ def import_run_group(folder: Path, runs: Sequence[tuple[RunInfo, RunConfig, list
     return make_runs(folder, [config.method for _, config, _ in runs], make)
 
 
-def make_runs(folder: Path, methods: list[str], make: Callable[[Path, str, str, int], None]) -> Race:
-    """Make a race of one run a method: `make(place, run id, race id, position)` fills the folder `place`.
+def new_id() -> str:
+    """An id for a race: the time, and letters that tell apart those of a second."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+def make_runs(
+    folder: Path, methods: list[str], make: Callable[[Path, str, str, int], None], race: str | None = None
+) -> Race:
+    """Make a race of one run a method: `make(place, run id, race id, position)` fills the folder `place`. race: its id,
+    for whoever had to know it before.
 
     The folders are made out of sight and moved when all are whole. Raises whatever `make` does, with nothing left.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    race = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    race = race or new_id()
     run_ids = [f"{race}-{method}" for method in methods]
     run_ids = [
         name if run_ids.count(name) == 1 else f"{name}-{run_ids[: i + 1].count(name)}" for i, name in enumerate(run_ids)

@@ -49,13 +49,15 @@ class RunReader:
         """Like `events`, not decoded."""
         return schema.read(self._path, lambda connection: _rows(connection, after, limit))
 
-    def events_of(self, *kinds: str) -> list[Stamped]:
-        """Events of some kinds alone, oldest first. Raises DamagedRunError."""
+    def events_of(self, *kinds: str, after: int = 0) -> list[Stamped]:
+        """Events of some kinds alone with a sequence number above `after`, oldest first. Raises DamagedRunError."""
 
         def query(connection: sqlite3.Connection) -> list[Row]:
             marks = ", ".join("?" * len(kinds))
             found = connection.execute(
-                f"select seq, step, kind, time, body, arrays from events where kind in ({marks}) order by seq", kinds
+                "select seq, step, kind, time, body, arrays from events "
+                f"where kind in ({marks}) and seq > ? order by seq",
+                (*kinds, after),
             )
             return [Row(*row) for row in found]
 

@@ -8,9 +8,12 @@ why every page works for the runs of a study.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, cast
+
+from triadapt.sweeps.config import SweepConfig
 
 Outcome = Literal["finished", "stopped", "failed", "lost"]
 
@@ -60,3 +63,21 @@ class Backend(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop what is trained, with checkpoints, and give back what is held."""
+
+
+_BACKENDS = {"local": "triadapt.sweeps.local", "ray": "triadapt.sweeps.ray_backend"}
+
+
+def open_backend(config: SweepConfig, open_sessions: str) -> Backend:
+    """The backend that a study asks for. Its module has a function of this name, and is imported only now: not
+    everybody has what another needs. open_sessions: `module:function` that runs are opened with.
+
+    Raises BackendError.
+    """
+    try:
+        module = import_module(_BACKENDS[config.on])
+    except ModuleNotFoundError as error:
+        raise BackendError(
+            f'on = "{config.on}": {error.name} is not installed; install triadapt[{config.on}], or use on = "local"'
+        ) from error
+    return cast(Backend, module.open_backend(config, open_sessions))

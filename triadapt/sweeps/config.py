@@ -19,6 +19,7 @@ from triadapt.tasks.registry import TASKS
 Sampler = Literal["grid", "random", "tpe"]
 FEWEST_SEEDS = 3
 """Seeds a point below which nothing is said to be clear."""
+MOST_VALUES = 10_000
 
 
 class Range(BaseModel):
@@ -38,11 +39,13 @@ class Range(BaseModel):
         return all(isinstance(value, int) for value in (self.low, self.high, self.step or 1))
 
     def values(self) -> tuple[int | float, ...] | None:
-        """All of its values in order; None for a range of real numbers without a step."""
-        step = self.step or (1 if self.whole and not self.log else None)
+        """All of its values in order; None where they cannot be listed: real numbers without a step, or too many."""
+        step = self.step or (1 if self.whole else None)
         if step is None:
-            return tuple(range(int(self.low), int(self.high) + 1)) if self.whole else None
+            return None
         count = int((self.high - self.low) / step + 1e-9) + 1
+        if count > MOST_VALUES:
+            return None
         found = [self.low + i * step for i in range(count)]
         # 0.1 + 2 * 0.1 must not be called 0.30000000000000004 in a table.
         return tuple(value if isinstance(value, int) else float(f"{value:.12g}") for value in found)
@@ -224,7 +227,7 @@ def _disagreements(config: SweepConfig) -> list[str]:
                 f'= "random"'
             )
         for name, values in config.space.items():
-            if isinstance(values, Range) and (values.values() is None or values.log):
+            if isinstance(values, Range) and values.values() is None:
                 lines.append(
                     f'space.{name}: a grid needs values; list them, or give step, or use sampler = "random" or "tpe"'
                 )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class TaskSpec:
     """One task: `settings` and `build` are `module:attribute` paths, the settings module free of torch.
 
-    `defaults` are the values of `RunConfig` that suit this task when the user names none.
+    `defaults` are the values of `RunConfig` that suit this task when the user names none. `metric` and
+    `higher_is_better` are what the task says of itself; a study has to know before anything is built.
     """
 
     name: str
@@ -28,6 +29,8 @@ class TaskSpec:
     settings: str
     build: str
     defaults: dict[str, float | int | str]
+    metric: str
+    higher_is_better: bool
 
     def settings_class(self) -> type[BaseModel]:
         """The pydantic model of this task's own section of a configuration."""
@@ -56,6 +59,8 @@ TASKS: dict[str, TaskSpec] = {
             "triadapt.tasks.planted.settings:Settings",
             "triadapt.tasks.planted.task:PlantedTask",
             {"steps": 600, "learning_rate": 5e-3, "batch_size": 16, "reference_rank": 2, "warmup": 60, "interval": 20},
+            metric="relative loss",
+            higher_is_better=False,
         ),
         TaskSpec(
             "text",
@@ -64,6 +69,8 @@ TASKS: dict[str, TaskSpec] = {
             "triadapt.tasks.text.settings:Settings",
             "triadapt.tasks.text.task:TextTask",
             ON_AN_ENCODER,
+            metric="accuracy",
+            higher_is_better=True,
         ),
         TaskSpec(
             "files",
@@ -72,6 +79,8 @@ TASKS: dict[str, TaskSpec] = {
             "triadapt.tasks.files.settings:Settings",
             "triadapt.tasks.files.task:FilesTask",
             ON_AN_ENCODER,
+            metric="accuracy",
+            higher_is_better=True,
         ),
     )
 }

@@ -2,13 +2,14 @@
 
 Started as `python -m triadapt.workers.process` with JSON lines on stdin (orders) and stdout (reports):
 
-    orders   {"order": "race", "race": id, "folders": [...], "resume": bool}
+    orders   {"order": "race", "race": id, "folders": [...], "resume": bool, "orphaned": text}
              {"order": "pause" | "unpause" | "step" | "step_event" | "stop", "race": id, "reason": text}
     reports  {"report": "ready"}
              {"report": "progress", "race": id, "step": n, "steps": n, "speed": x, "paused": bool, "message": text}
              {"report": "ended", "race": id, "states": {run id: state}, "error": text}
 
 When stdin closes, whoever started the worker is gone: the race is stopped with a checkpoint and the worker exits.
+`orphaned`, which may be left out, is the reason that is then recorded.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Worker:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._race = ""
+        self._orphaned = APP_CLOSED
         self._closed = False
         self._warm = False
         self._reported = 0.0
@@ -91,7 +93,7 @@ class Worker:
             if self._race != race:
                 self._race, self._commands = race, queue.SimpleQueue()
             if self._closed:
-                self._commands.put(Command("stop", APP_CLOSED))
+                self._commands.put(Command("stop", self._orphaned))
             return self._commands
 
     def _listen(self) -> None:
@@ -105,12 +107,13 @@ class Worker:
             if not self._warm:
                 os._exit(0)  # nothing to save, and an import cannot be interrupted
             self._closed = True
-            self._commands.put(Command("stop", APP_CLOSED))
+            self._commands.put(Command("stop", self._orphaned))
         self._races.put(None)
 
     def _take(self, order: dict[str, Any]) -> None:
         if order["order"] == "race":
             with self._lock:
+                self._orphaned = order.get("orphaned", APP_CLOSED)
                 if not self._race:
                     self._race, self._commands = order["race"], queue.SimpleQueue()
             self._races.put(order)

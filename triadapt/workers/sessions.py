@@ -17,18 +17,24 @@ OPEN_SESSIONS = f"{__name__}:open_sessions"
 THREADS = {"planted": 1}
 
 
+# How many threads a worker may use at most, for workers that share a machine.
+MOST_THREADS = "TRIADAPT_MOST_THREADS"
+
+
 def threads_of(config: RunConfig) -> int:
     """CPU threads a run of this configuration trains with."""
-    return config.threads or THREADS.get(config.task, 0) or _cores()
+    return config.threads or THREADS.get(config.task, 0) or cores()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_sessions(configs: list[RunConfig], folders: list[Path | None]) -> list[TrainingSession]:
     """Sessions of one race over their run folders."""
-    import_module("torch").set_num_threads(threads_of(configs[0]))
+    most = int(os.environ.get(MOST_THREADS) or 0) or threads_of(configs[0])
+    import_module("torch").set_num_threads(min(most, threads_of(configs[0])))
     race = import_module("triadapt.training.race")
     return list(race.open_race(configs, folders))
 

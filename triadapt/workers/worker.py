@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,12 +13,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from triadapt.workers.sessions import MOST_THREADS
+
 LAST_BYTES = 4000
 LAST_LINES = 20
 
 
 class WorkerProcess:
-    """Starts `triadapt.workers.process`. `ready` turns true when its imports are done.
+    """Starts `triadapt.workers.process`. `ready` turns true when its imports are done. most_threads: CPU threads it may
+    train with at most, 0 for as many as its runs ask for.
 
     on_report(worker, report) and on_death(worker, how, last lines of stderr) are called from a thread that watches the
     process; on_death is called once, after the process was waited for.
@@ -28,6 +32,7 @@ class WorkerProcess:
         open_sessions: str,
         on_report: Callable[[WorkerProcess, dict[str, Any]], None],
         on_death: Callable[[WorkerProcess, str, str], None],
+        most_threads: int = 0,
     ) -> None:
         self.ready = False
         self._on_report = on_report
@@ -40,6 +45,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             start_new_session=True,
+            env={**os.environ, MOST_THREADS: str(most_threads)} if most_threads else None,
         )
         self._sending = threading.Lock()
         self._watcher = threading.Thread(target=self._watch, name=f"worker {self._process.pid}", daemon=True)
