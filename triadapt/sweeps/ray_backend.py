@@ -106,7 +106,7 @@ class RayBackend:
         have = ray.cluster_resources()  # type: ignore[no-untyped-call]
         return (
             f"ray.cpus = {self._section.cpus:g}, ray.gpus = {self._section.gpus:g}: no node of the cluster has room "
-            f"for one trial (in all {have.get('CPU', 0):g} CPUs, {have.get('GPU', 0):g} GPUs); ask for less or add a node"
+            f"for one trial (in all {have.get('CPU', 0):g} CPUs, {have.get('GPU', 0):g} GPUs); ask for less, or add one"
         )
 
     def start(self, folder: Path, *, resume: bool) -> None:
