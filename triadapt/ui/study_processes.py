@@ -7,28 +7,30 @@ the study can be resumed.
 from __future__ import annotations
 
 import atexit
-import subprocess
-import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
 
-from triadapt.sweeps.library import new_study
 from triadapt.sweeps.config import SweepConfig
+from triadapt.sweeps.library import new_study
+from triadapt.sweeps.process import StudyProcess
+from triadapt.workers.sessions import OPEN_SESSIONS
 
-LOG = "coordinator.log"
 END_SECONDS = 15.0
 
 
 class StudyProcesses:
-    """Starts and ends coordinators over the folder `runs`. Every method may be called from any thread."""
+    """Starts and ends coordinators over the folder `runs`. Every method may be called from any thread.
 
-    def __init__(self, runs: Path) -> None:
+    open_sessions: `module:function` that runs are opened with; tests name a stand-in.
+    """
+
+    def __init__(self, runs: Path, open_sessions: str = OPEN_SESSIONS) -> None:
         self._runs = runs
+        self._open_sessions = open_sessions
         self._lock = threading.Lock()
-        self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, StudyProcess] = {}
         atexit.register(self.end)
 
     def start(self, config: SweepConfig) -> str:
@@ -41,30 +43,23 @@ class StudyProcesses:
         """Run a study that is there, unless it runs already. Raises OSError."""
         with self._lock:
             running = self._started.get(folder.name)
-            if running is not None and running.poll() is None:
-                return
-            with (folder / LOG).open("ab") as log:
-                self._started[folder.name] = subprocess.Popen(
-                    [sys.executable, "-m", "triadapt.sweeps.process", str(folder.absolute())],
-                    stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log,
-                )  # fmt: skip
+            if running is None or not running.alive:
+                self._started[folder.name] = StudyProcess(folder, self._open_sessions)
 
-    def starting(self, study: str) -> bool:
+    def alive(self, study: str) -> bool:
         """Whether a coordinator that was started here is alive, even if its study does not say so yet."""
         with self._lock:
             running = self._started.get(study)
-            return running is not None and running.poll() is None
+            return running is not None and running.alive
 
     def end(self) -> None:
         """End all coordinators, which stop their runs with checkpoints."""
+        atexit.unregister(self.end)
         with self._lock:
-            for process in self._started.values():
-                if process.stdin is not None:
-                    with suppress(OSError):
-                        process.stdin.close()
-            for process in self._started.values():
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(END_SECONDS)
+            running = [process for process in self._started.values() if process.alive]
+            self._started.clear()
+        for process in running:
+            process.close(END_SECONDS)
 
 
 @st.cache_resource(show_spinner=False)

@@ -36,8 +36,8 @@ def study_charts(study: StudyRecord, importance: Mapping[str, float]) -> None:
     )  # fmt: skip
     kind = chosen or kinds[0]
     if kind != "curves" and not scored(study):
-        st.info("Nothing to draw yet: the first finished run makes the first point. Curves are drawn while runs train.")
-        return
+        st.caption("No run has finished yet; until then their curves are shown.")
+        kind = "curves"
     draw: dict[str, Callable[[], tuple[go.Figure, str, str]]] = {
         "map": lambda: _map(study, fields),
         "lines": lambda: _lines(study, fields),

@@ -9,6 +9,7 @@ import streamlit as st
 
 from triadapt.config import ConfigError
 from triadapt.runs.info import RunError
+from triadapt.sweeps.importance import field_shares
 from triadapt.sweeps.library import change_study, find_study, list_studies
 from triadapt.sweeps.record import StudyError, StudyInfo, StudyRecord, read_study
 from triadapt.sweeps.state import give_order, read_info
@@ -16,7 +17,6 @@ from triadapt.ui.study_processes import StudyProcesses, study_processes
 from triadapt.ui.sweep_charts import study_charts
 from triadapt.ui.sweep_form import sweep_form
 from triadapt.ui.sweep_table import trial_table
-from triadapt.views.sweep.importance import importance
 from triadapt.views.sweep.recommendation import recommend
 
 REFRESH_SECONDS = 2.0
@@ -37,15 +37,17 @@ def sweep_section(runs: Path) -> None:
         return
     info = next(info for info in infos if info.id == chosen)
     st.session_state["study_drawn"] = info.state
-    every = REFRESH_SECONDS if info.live or processes.starting(info.id) else None
+    every = REFRESH_SECONDS if info.live or processes.alive(info.id) else None
     st.fragment(_study, run_every=every)(runs, info.id)
 
 
 def _choose(infos: list[StudyInfo]) -> str:
     """The study on view, or `new`; its name stands in the address."""
     labels = {NEW: "New study"} | {info.id: _label(info) for info in infos}
-    wanted = st.session_state.pop("study_wanted", None) or st.query_params.get(PARAMETER)
-    if wanted in labels and st.session_state.get("study_pick") not in labels or wanted != st.query_params.get(PARAMETER):
+    wanted = st.session_state.pop("study_wanted", None)
+    if wanted is None and "study_pick" not in st.session_state:
+        wanted = st.query_params.get(PARAMETER)
+    if wanted in labels:
         st.session_state["study_pick"] = wanted
     if st.session_state.get("study_pick") not in labels:
         st.session_state["study_pick"] = infos[0].id if infos else NEW
@@ -59,13 +61,13 @@ def _choose(infos: list[StudyInfo]) -> str:
 
 def _label(info: StudyInfo) -> str:
     made = time.strftime("%d %b %H:%M:%S", time.localtime(info.created)) if info.created else info.id
-    return f"{info.name or info.id} · {made} · {info.state}"
+    return f"{info.name or info.id} · {made}" + (" · damaged" if info.state == "damaged" else "")
 
 
 def _new(processes: StudyProcesses) -> None:
     st.caption(
-        "A study runs every point with every seed, several at a time, and shows what came of it. It goes on while you look "
-        "at other pages, and can be paused, stopped and resumed."
+        "A study runs every point with every seed, several at a time, and shows what came of it. It goes on while you "
+        "look at other pages, and can be paused, stopped and resumed."
     )
     config = sweep_form()
     if config is None:
@@ -93,7 +95,7 @@ def _study(runs: Path, study_id: str) -> None:
     said = recommend(study)
     if said.text:
         st.info(said.text, icon=":material/lightbulb:")
-    study_charts(study, importance(study))
+    study_charts(study, field_shares(study))
     trial_table(study)
 
 
@@ -106,19 +108,27 @@ def _progress(study: StudyRecord) -> None:
     rate = done / info.seconds if info.seconds and done else 0.0
     ahead = f" · about {_span(left / rate)} left" if info.live and rate and left else ""
     each = f" · {sum(spent) / len(spent):.0f} s a run" if spent else ""
-    st.progress(min(1.0, done / max(1, info.trials)), text=f"{done} of {info.trials} runs: {', '.join(told)}{each}{ahead}")
+    st.progress(
+        min(1.0, done / max(1, info.trials)), text=f"{done} of {info.trials} runs: {', '.join(told)}{each}{ahead}"
+    )
     if info.message:
         st.caption(f"{info.state}: {info.message}")
 
 
 def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def _buttons(runs: Path, study: StudyRecord, processes: StudyProcesses) -> None:
     info = study.info
     folder = find_study(runs, info.id)
-    starting = processes.starting(info.id)
+    starting = processes.alive(info.id)
     with st.container(horizontal=True):
         if info.state == "paused":
             st.button("Go on", icon=":material/play_arrow:", key="study_go", on_click=give_order, args=(folder, "go"))

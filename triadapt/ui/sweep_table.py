@@ -31,6 +31,6 @@ def trial_table(study: StudyRecord) -> None:
         column_config={study.info.metric: st.column_config.NumberColumn(format="%.4g"),
                        "seconds": st.column_config.NumberColumn(format="%.0f")},
     )  # fmt: skip
-    chosen = picked.selection.rows  # type: ignore[attr-defined]
+    chosen = picked.selection.rows
     if chosen and chosen[0] < len(drawn):
         st.session_state["sweep_trial"] = (study.info.id, drawn[chosen[0]])

@@ -14,7 +14,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import Range
 from triadapt.sweeps.record import StudyRecord, TrialRecord
-from triadapt.views.compare.curves import T_975
+from triadapt.views.sweep.student import quantile
 
 FEW = 16
 """At most so many different values are an axis of steps; more of them are an axis of numbers."""
@@ -111,8 +111,7 @@ def half_width(values: NDArray[np.float64]) -> float:
     """Half of the 95 % interval of a mean; 0 where one value allows none."""
     if len(values) < 2:
         return 0.0
-    t = T_975[len(values) - 2] if len(values) - 2 < len(T_975) else 1.96
-    return float(t * values.std(ddof=1) / np.sqrt(len(values)))
+    return float(quantile(0.05, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _is_number(value: Any) -> bool:
