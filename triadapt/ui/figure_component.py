@@ -23,7 +23,7 @@ def figure(drawn: go.Figure, *, name: str, label: str) -> int | None:
     """Draw a figure under a name that is unique on the page. label: what it shows, for those who do not see it. Returns
     the `customdata` of a point that was just clicked."""
     component = _component(*static_url())
-    data = {"name": name, "label": label, "figure": drawn.to_json()}
+    data = {"name": name, "label": label, "height": drawn.layout.height, "figure": drawn.to_json()}
     result = component(data=data, key=f"figure-{name}", on_clicked_change=lambda: None)
     clicked = getattr(result, "clicked", None)
     return None if clicked is None else int(clicked)

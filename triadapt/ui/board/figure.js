@@ -30,7 +30,6 @@ function draw(mount) {
   const theme = readTheme(mount.root);
   applyTheme(mount.root, theme);
   const {data, layout} = JSON.parse(mount.text);
-  mount.root.style.minHeight = `${layout.height}px`; // the page does not jump while a figure is redrawn
   mount.Plotly.react(mount.root, data, dressed(layout, theme), configOf(mount));
   if (mount.bound) return;
   mount.bound = true;
@@ -40,7 +39,7 @@ function draw(mount) {
   });
 }
 
-// Entry of a Streamlit component (v2); data is {name, label, figure}, the figure as JSON text.
+// Entry of a Streamlit component (v2); data is {name, label, height, figure}, the figure as JSON text.
 export default function mountFigure({parentElement, data, setTriggerValue}) {
   let mount = parentElement.triFigure;
   if (!mount) {
@@ -58,6 +57,7 @@ export default function mountFigure({parentElement, data, setTriggerValue}) {
   }
   mount.ask = setTriggerValue || (() => {});
   mount.name = data.name;
+  mount.root.style.minHeight = `${data.height}px`; // the page does not jump when Plotly has come, or draws anew
   mount.root.setAttribute("aria-label", data.label);
   mount.root.dataset.testid = `figure-${data.name}`;
   if (data.figure !== mount.text) {
