@@ -29,7 +29,8 @@ def default_workers(config: RunConfig) -> int:
 
 def open_backend(config: SweepConfig, open_sessions: str) -> LocalBackend:
     """As many workers as the study asks for, or as this machine has cores for."""
-    run = parse_config({name: config.base[name] for name in ("task", "threads") if name in config.base})
+    asked = ("task", "threads", str(config.base.get("task", "")))
+    run = parse_config({name: config.base[name] for name in asked if name in config.base})
     return LocalBackend(config.workers or default_workers(run), open_sessions)
 
 

@@ -115,7 +115,7 @@ class StudyTrials:
         if known.get(step) != value:
             self._storage.set_trial_intermediate_value(self._ids[number], step, value)
             known[step] = value
-        return self._change(number, intermediate=tuple(sorted(known.items())), steps=step)
+        return self._change(number, intermediate=tuple(sorted(known.items())))
 
     def complete(self, number: int, value: float) -> TrialRecord:
         """End a trial with the value it came to."""

@@ -11,9 +11,9 @@ import streamlit as st
 
 from triadapt.ui.static_files import publish
 
-# Loads the board's modules from the server's static files. Streamlit calls this with every new data; calls are passed
+# Loads a module from the server's static files. Streamlit calls this with every new data; calls are passed
 # on in order once the module is there.
-_LOADER = """
+LOADER = """
 let module = null;
 export default function (component) {
   module ??= import(new URL(%s, window.location.origin).href);
@@ -33,7 +33,7 @@ def static_url() -> tuple[str, str]:
 @functools.cache
 def _component(static: str, folder: str) -> Callable[..., Any]:
     path = f"{static}/{folder}/board.js"
-    return st.components.v2.component("triadapt_board", js=_LOADER % json.dumps(path), isolate_styles=False)
+    return st.components.v2.component("triadapt_board", js=LOADER % json.dumps(path), isolate_styles=False)
 
 
 def board(frame: bytes, *, key: str) -> bool:

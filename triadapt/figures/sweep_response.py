@@ -1,0 +1,95 @@
+"""The metric over two swept fields, a map a method: what was measured, and nothing between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from triadapt.figures.sweep_style import method_look, metric_colours, quiet_layout, said, short, word
+from triadapt.runs.info import Scalar
+from triadapt.sweeps.record import StudyRecord, TrialRecord
+from triadapt.views.sweep.slices import is_log, is_steps, method_of, methods_of, place_of, scored, values_of, where
+
+SPREAD = 0.3  # of a cell: the points of a cell stand side by side in it
+
+
+def response_map(study: StudyRecord, x: str, y: str, held: Mapping[str, Scalar]) -> go.Figure:
+    """Fields `x` and `y` as axes, the metric as colour; other fields where `held` names them, else all of theirs.
+
+    Where both fields have few values a cell is the mean over its trials, each of which is a point in it; otherwise
+    there are points only. `customdata` of a point is the number of its trial.
+    """
+    trials = where(scored(study), held)
+    methods = [name for name in methods_of(study) if any(method_of(study, trial) == name for trial in trials)] or [""]
+    titles = [method_look(name)[0] if name else "" for name in methods]
+    figure = make_subplots(1, len(methods), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.04)
+    cells = is_steps(study, x) and is_steps(study, y)
+    for column, method in enumerate(methods, start=1):
+        own = [trial for trial in trials if method_of(study, trial) == method and x in trial.point and y in trial.point]
+        if cells:
+            _add_cells(figure, study, own, x, y, column)
+        _add_points(figure, study, own, x, y, column, cells)
+        _axes(figure, study, x, y, column, cells)
+    values = [trial.value for trial in trials if trial.value is not None]
+    info = study.info
+    return quiet_layout(
+        figure, 420, coloraxis=metric_colours(values, info.metric, info.higher_is_better), showlegend=False
+    )
+
+
+def _add_cells(
+    figure: go.Figure, study: StudyRecord, trials: Sequence[TrialRecord], x: str, y: str, column: int
+) -> None:
+    across, up = values_of(study, x), values_of(study, y)
+    mean = np.full((len(up), len(across)), np.nan)
+    words = [["" for _ in across] for _ in up]
+    for i, high in enumerate(up):
+        for j, wide in enumerate(across):
+            found = [trial for trial in trials if trial.point[x] == wide and trial.point[y] == high]
+            if found:
+                place = place_of(wide, found)
+                mean[i, j] = place.mean
+                interval = f", 95 % {place.low:.4g} to {place.high:.4g}" if len(place.by_seed) > 1 else ""
+                words[i][j] = (
+                    f"<b>{place.mean:.4g}</b>{interval}<br>{word(x)} {short(wide)}, {word(y)} {short(high)}<br>"
+                    f"{len(found)} trials, {len(place.by_seed)} seeds"
+                )
+    figure.add_heatmap(
+        z=mean, coloraxis="coloraxis", xgap=1, ygap=1, hovertext=words, hoverinfo="text", text=mean,
+        texttemplate="%{text:.3~g}", textfont={"size": 11}, row=1, col=column,
+    )  # fmt: skip
+
+
+def _add_points(
+    figure: go.Figure, study: StudyRecord, trials: Sequence[TrialRecord], x: str, y: str, column: int, cells: bool
+) -> None:
+    def at(name: str, trial: TrialRecord) -> float | Scalar:
+        return values_of(study, name).index(trial.point[name]) if cells else trial.point[name]
+
+    across: list[float | Scalar] = [at(x, trial) for trial in trials]
+    up: list[float | Scalar] = [at(y, trial) for trial in trials]
+    if cells:
+        for place in set(zip(across, up, strict=True)):
+            own = [i for i, pair in enumerate(zip(across, up, strict=True)) if pair == place]
+            shift = np.linspace(-SPREAD, SPREAD, len(own)) if len(own) > 1 else [0.0]
+            for i, offset in zip(own, shift, strict=True):
+                across[i], up[i] = float(place[0]) + float(offset), float(place[1]) - SPREAD
+    figure.add_scatter(
+        x=across, y=up, mode="markers", hoverinfo="text", hovertext=[said(trial) for trial in trials],
+        customdata=[trial.number for trial in trials], row=1, col=column,
+        marker={"color": [trial.value for trial in trials], "coloraxis": "coloraxis", "size": 7 if cells else 10,
+                "line": {"width": 1, "color": "#ffffff"}},
+    )  # fmt: skip
+
+
+def _axes(figure: go.Figure, study: StudyRecord, x: str, y: str, column: int, cells: bool) -> None:
+    for name, update in ((x, figure.update_xaxes), (y, figure.update_yaxes)):
+        options: dict[str, object] = {"type": "log"} if is_log(study, name) else {}
+        if cells:
+            labels = [short(value) for value in values_of(study, name)]
+            options = {"tickvals": list(range(len(labels))), "ticktext": labels, "showgrid": False, "zeroline": False}
+        title = {"title": word(name)} if name == x or column == 1 else {}
+        update(row=1, col=column, **title, **options)

@@ -1,0 +1,135 @@
+"""A new study: what to vary, how often, and what that amounts to before it is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from triadapt.config import ConfigError, set_value
+from triadapt.methods.registry import METHODS
+from triadapt.sweeps.config import SweepConfig, parse_sweep
+from triadapt.sweeps.space import Plan, plan
+from triadapt.tasks.registry import TASKS
+
+SAMPLERS = {
+    "grid": "every combination", "random": "drawn at random", "tpe": "where earlier points did well (TPE)",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Swept:
+    """A field that can be swept: its values as a line of text, empty for none."""
+
+    key: str
+    label: str
+    first: str
+    help: str
+
+
+FIELDS = (
+    _Swept("warmup", "Warm-up", "20, 60, 120", "Steps without a rank event."),
+    _Swept("interval", "Interval", "10, 20, 40", "Steps between two rank events."),
+    _Swept("reference_rank", "Budget", "", "Average rank a matrix at the end."),
+    _Swept("growth", "Growth mode", "", "Of linear, non-linear, fixed."),
+    _Swept("top_h", "Top h", "", "Matrices that grow at an event."),
+    _Swept("learning_rate", "Learning rate", "", "Peak rate of AdamW."),
+)
+HOW = 'Several values, as in "20, 60, 120", are tried; one is taken for every run; "20 to 200" is a range.'
+
+
+def sweep_form() -> SweepConfig | None:
+    """Draw the form. Returns a study that can be started, once it is asked for."""
+    data, lines = _draw()
+    config: SweepConfig | None = None
+    planned: Plan | None = None
+    if not lines:
+        try:
+            config = parse_sweep(data)
+            planned = plan(config)
+        except ConfigError as error:
+            lines = error.lines
+    for line in lines:
+        st.error(line, icon=":material/error:")
+    if config is not None and planned is not None:
+        seeds = len(config.seed_list)
+        st.caption(f"{planned.count} points with {seeds} seeds each: **{planned.count * seeds} runs**.")
+        for line in planned.left_out[:5]:
+            st.caption(f":material/warning: {line}")
+    with st.container(horizontal=True):
+        wanted = st.button(
+            "Start the study", type="primary", icon=":material/play_arrow:", key="sweep_start",
+            disabled=config is None or planned is None,
+        )  # fmt: skip
+        if config is not None and planned is not None:
+            st.download_button(
+                "TOML", config.to_toml(), file_name="study.toml", icon=":material/download:", key="sweep_toml",
+                help="The same study for `triadapt sweep study.toml`.", on_click="ignore",
+            )  # fmt: skip
+    return config if wanted and planned is not None else None
+
+
+def _draw() -> tuple[dict[str, Any], list[str]]:
+    left, right = st.columns(2)
+    with left:
+        name = st.text_input("Name", key="sweep_name", placeholder="for the list of studies")
+        task = st.selectbox("Task", list(TASKS), key="sweep_task", format_func=lambda key: TASKS[key].label)
+        steps = st.number_input("Steps", 10, 100_000, int(TASKS[task].defaults["steps"]), 10, key=f"sweep_steps_{task}")
+        methods = st.multiselect(
+            "Methods", list(METHODS), ["triadaptlora", "increlora"], key="sweep_methods",
+            format_func=lambda key: METHODS[key].label,
+        )  # fmt: skip
+        seeds = st.number_input(
+            "Seeds", 1, 100, 3, key="sweep_seeds", help="Runs of each point. Fewer than three tell next to nothing."
+        )
+    with right:
+        texts = {
+            field.key: st.text_input(field.label, field.first, key=f"sweep_{field.key}", help=f"{field.help} {HOW}")
+            for field in FIELDS
+        }
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        sampler = st.selectbox("Points", list(SAMPLERS), key="sweep_sampler", format_func=SAMPLERS.__getitem__)
+        count = st.number_input("How many points", 2, 10_000, 20, key="sweep_points", disabled=sampler == "grid")
+        workers = st.number_input("Runs at a time", 0, 64, 0, key="sweep_workers", help="0: one a core.")
+    prune = st.checkbox("End runs early that are worse than the median", key="sweep_prune")
+    clear = st.checkbox("Stop once one point is clearly the best", key="sweep_clear", help="Needs four seeds.")
+    base: dict[str, Any] = {"task": task, "steps": steps}
+    space: dict[str, Any] = {}
+    lines = [] if methods else ["methods: choose at least one"]
+    if len(methods) > 1:
+        space["method"] = methods
+    elif methods:
+        base["method"] = methods[0]
+    for field in FIELDS:
+        try:
+            values = read_values(field.label, texts[field.key])
+        except ConfigError as error:
+            lines += error.lines
+            continue
+        if isinstance(values, dict) or len(values) > 1:
+            space[field.key] = values
+        elif values:
+            base[field.key] = values[0]
+    data: dict[str, Any] = {
+        "name": name, "base": base, "space": space, "seeds": int(seeds), "sampler": sampler, "workers": int(workers),
+        "prune": prune, "stop_when_clear": clear, "skip_invalid": True,
+    }  # fmt: skip
+    return data | ({} if sampler == "grid" else {"points": int(count)}), lines
+
+
+def read_values(label: str, text: str) -> list[Any] | dict[str, Any]:
+    """`20, 60` as a list, `20 to 200` as a range. Raises ConfigError with a line that begins with the label."""
+    low, to, high = text.partition(" to ")
+    if to:
+        ends = [_value(part) for part in (low, high)]
+        if not all(isinstance(end, int | float) for end in ends):
+            raise ConfigError([f"{label} = {text!r}: a range is two numbers, as in 20 to 200"])
+        return {"low": ends[0], "high": ends[1]}
+    return [_value(part) for part in text.split(",") if part.strip()]
+
+
+def _value(text: str) -> Any:
+    data: dict[str, Any] = {}
+    set_value(data, f"value={text.strip()}")
+    return data["value"]

@@ -1,0 +1,36 @@
+"""The trials of a study as a table, failed ones with their reason."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from triadapt.figures.sweep_style import method_look, word
+from triadapt.sweeps.record import StudyRecord
+from triadapt.views.sweep.slices import METHOD
+
+
+def trial_table(study: StudyRecord) -> None:
+    """A row a trial, newest first among those that ended; a selected row is the chosen trial."""
+    if not study.trials:
+        return
+    rows = []
+    for trial in study.trials:
+        values = {
+            word(name): method_look(str(value))[0] if name == METHOD else value for name, value in trial.point.items()
+        }
+        done = f"{trial.steps} / {trial.total_steps}" if trial.total_steps else ""
+        rows.append({
+            "run": trial.number, **values, "seed": trial.seed, "state": trial.state, study.info.metric: trial.value,
+            "steps": done, "seconds": trial.seconds or None, "what happened": trial.error,
+        })  # fmt: skip
+    drawn = [trial.number for trial in study.trials]
+    picked = st.dataframe(
+        pd.DataFrame(rows), hide_index=True, width="stretch", height=min(420, 38 + 35 * len(rows)), key="sweep_table",
+        on_select="rerun", selection_mode="single-row", placeholder="",
+        column_config={study.info.metric: st.column_config.NumberColumn(format="%.4g"),
+                       "seconds": st.column_config.NumberColumn(format="%.0f")},
+    )  # fmt: skip
+    chosen = picked.selection.rows
+    if chosen and chosen[0] < len(drawn):
+        st.session_state["sweep_trial"] = (study.info.id, drawn[chosen[0]])
