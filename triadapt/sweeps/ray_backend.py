@@ -93,7 +93,7 @@ class RayBackend:
 
     def _room(self) -> int:
         rooms = []
-        for node in ray.nodes():  # type: ignore[no-untyped-call]
+        for node in ray.nodes():
             if node["Alive"]:
                 have = node["Resources"]
                 fit = have.get("CPU", 0.0) / self._section.cpus
@@ -103,7 +103,7 @@ class RayBackend:
         return sum(rooms)
 
     def _too_large(self) -> str:
-        have = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        have = ray.cluster_resources()
         return (
             f"ray.cpus = {self._section.cpus:g}, ray.gpus = {self._section.gpus:g}: no node of the cluster has room "
             f"for one trial (in all {have.get('CPU', 0):g} CPUs, {have.get('GPU', 0):g} GPUs); ask for less, or add one"

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import atexit
 import threading
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from triadapt.sweeps.config import SweepConfig
 from triadapt.sweeps.library import new_study
-from triadapt.sweeps.process import StudyProcess
 from triadapt.workers.sessions import OPEN_SESSIONS
+
+if TYPE_CHECKING:
+    from triadapt.sweeps.process import StudyProcess
 
 END_SECONDS = 15.0
 
@@ -44,7 +48,9 @@ class StudyProcesses:
         with self._lock:
             running = self._started.get(folder.name)
             if running is None or not running.alive:
-                self._started[folder.name] = StudyProcess(folder, self._open_sessions)
+                # Imported once a study is started: it brings Optuna, which a server without studies does without.
+                process = import_module("triadapt.sweeps.process")
+                self._started[folder.name] = process.StudyProcess(folder, self._open_sessions)
 
     def alive(self, study: str) -> bool:
         """Whether a coordinator that was started here is alive, even if its study does not say so yet."""

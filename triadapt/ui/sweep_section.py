@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
 from triadapt.config import ConfigError
 from triadapt.runs.info import RunError
-from triadapt.sweeps.importance import importances
 from triadapt.sweeps.library import change_study, find_study, list_studies
 from triadapt.sweeps.record import StudyError, StudyInfo, StudyRecord, read_study
 from triadapt.sweeps.state import give_order, read_info
@@ -95,7 +95,8 @@ def _study(runs: Path, study_id: str) -> None:
     said = recommend(study)
     if said.text:
         st.info(said.text, icon=":material/lightbulb:")
-    study_charts(study, importances(study))
+    # Imported here: it brings Optuna, which reading a study needs too, but no page without one.
+    study_charts(study, import_module("triadapt.sweeps.importance").importances(study))
     trial_table(study)
 
 
