@@ -15,6 +15,7 @@ from triadapt.ui.address import on_view, write_address
 from triadapt.ui.branching import branch_control
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown
+from triadapt.ui.what_if_choice import what_if_button
 from triadapt.workers.manager import RunManager
 
 
@@ -71,10 +72,17 @@ def race_buttons(
                 on_click=resume, args=(manager, race.view),
             )  # fmt: skip
         branch_control(manager, race)
+        what_if_button(race.view if race else "", key="what_if_button", disabled=not _decides(race))
         _chooser(race, choices)
     turn, message = st.session_state.get("message", (0, ""))
     if message and turn == on_view().turn:
         st.error(message, icon=":material/error:")
+
+
+def _decides(race: Shown | None) -> bool:
+    """Whether a run of the race takes decisions about rank."""
+    methods = [METHODS[info.method] for info, _ in race.runs if info.method in METHODS] if race else []
+    return any(spec.allocation != "fixed" for spec in methods)
 
 
 def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
