@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,41 +14,52 @@ from triadapt.figures.compare_maps import difference_map, small_map
 from triadapt.figures.what_if import replayed_totals
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, told_changes
+from triadapt.ui import manager
 from triadapt.ui.compare_selection import Choosable
-from triadapt.ui.manager import manager
 from triadapt.ui.what_if_check import check_section
 from triadapt.ui.what_if_choice import SAID, choose_run, controls, read_recording, write_address
+from triadapt.views.what_if.checks import Check, checks_of
 from triadapt.views.what_if.comparison import WhatIf, cautions, differing_events, named, summary, told, what_if
 from triadapt.views.what_if.measured import measured
+from triadapt.views.what_if.recording import Recording
+from triadapt.workers.manager import RunManager
 
 CONFIG = {"displaylogo": False, "displayModeBar": "hover", "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 MAP_WIDTH = 250
 
 
-# A fragment: a control moved here redraws this section, not the page around it.
-@st.fragment
 def what_if_section() -> None:
     """Draw the section."""
-    runs = manager()
+    runs = manager.manager()
     choosable = Choosable(runs.runs)
     token = choose_run(choosable)
     if token is None:
         return
     try:
         recording = read_recording(choosable, token)
-        values = controls(token, recording)
+    except RunError as error:
+        st.error(f"{token} cannot be replayed: {error}", icon=":material/error:")
+        return
+    _replayed(runs, token, recording, checks_of(recording.config, choosable.infos.values()))
+
+
+# A fragment: a control moved here draws what follows anew, and neither lists the runs again nor touches the page.
+@st.fragment
+def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequence[Check]) -> None:
+    values = controls(token, recording)
+    for line in st.session_state[SAID]:
+        st.error(line, icon=":material/error:")
+    try:
         found = what_if(recording, values)
     except (RunError, ConfigError) as error:
         for line in error.lines if isinstance(error, ConfigError) else [f"{token} cannot be replayed: {error}"]:
             st.error(line, icon=":material/error:")
         return
     write_address(token, found.changes)
-    for line in st.session_state[SAID]:
-        st.error(line, icon=":material/error:")
     _label(found)
     _pictures(found)
     _events(found)
-    check_section(runs, choosable, found)
+    check_section(runs, checks, found)
 
 
 def _label(found: WhatIf) -> None:

@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from triadapt.figures.compare_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
-from triadapt.runs.library import list_runs
-from triadapt.ui.compare_selection import Choosable
+from triadapt.runs.reader import RunReader
 from triadapt.ui.what_if_choice import stored_recording
 from triadapt.views.what_if.agreement import placed
-from triadapt.views.what_if.checks import Check, checks_of, judged
+from triadapt.views.what_if.checks import Check, judged
 from triadapt.views.what_if.comparison import WhatIf, what_if
 from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 1.0
-ERROR = "what_if_error"
 HELP = {
     "Placed alike": "Share of the rank that moved, given or taken, that both moved on the same matrices.",
     "Rank correlation": "Spearman's, of the ranks at the end: 1 the same order of matrices, 0 unrelated.",
     "Events alike": "At each rank event, matrices that both chose over matrices that either chose, on average.",
     "As it was": "Placed alike, had the recorded ranks been taken as they are: what a guess has to beat.",
 }
+PERCENT = ("Placed alike", "Events alike", "As it was")
 
 
-def check_section(runs: RunManager, choosable: Choosable, found: WhatIf) -> None:
+def check_section(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> None:
     """The button that starts the real run, and what became of every run that was started so."""
     st.markdown("**Guess and truth**")
-    checks = checks_of(found.recording.config, choosable.infos.values())
     why = _why_not(found, _of_these(checks, found))
-    st.button(
+    if st.button(
         "Verify", icon=":material/fact_check:", type="primary", key="what_if_verify", disabled=bool(why),
-        on_click=_start, args=(runs, found), help=why or "Train this run with the changed schedule and the same seed.",
-    )  # fmt: skip
-    if error := st.session_state.pop(ERROR, ""):
-        st.error(error, icon=":material/error:")
+        help=why or "Train this run with the changed schedule and the same seed.",
+    ):  # fmt: skip
+        try:
+            runs.submit([found.config], f"What if: {told_changes(found.changes)}")
+        except (RunError, OSError, sqlite3.Error) as error:
+            st.error(f"The run could not be started: {error}", icon=":material/error:")
+        else:
+            st.rerun()  # the whole page, which then knows the new run
     live = any(check.info.live for check in checks)
-    st.fragment(_results, run_every=REFRESH_SECONDS if live else None)(runs, found, live)
+    st.fragment(_results, run_every=REFRESH_SECONDS if live else None)(runs, checks, found)
 
 
-def _of_these(checks: list[Check], found: WhatIf) -> Check | None:
+def _of_these(checks: Sequence[Check], found: WhatIf) -> Check | None:
     """The newest run under the schedule that is replayed now, one that ended well before any other."""
     same = [check for check in checks if check.changes == found.changes]
     return next((check for check in same if check.info.state in ("finished", *LIVE)), None)
@@ -58,18 +62,12 @@ def _why_not(found: WhatIf, check: Check | None) -> str:
     return ""
 
 
-def _start(runs: RunManager, found: WhatIf) -> None:
-    try:
-        runs.submit([found.config], f"What if: {told_changes(found.changes)}")
-    except (RunError, OSError, sqlite3.Error) as error:
-        st.session_state[ERROR] = f"The run could not be started: {error}"
-
-
-def _results(runs: RunManager, found: WhatIf, timed: bool) -> None:
+def _results(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> None:
     """Every real run under another schedule of this run, and the one under the present one in full."""
-    checks = checks_of(found.recording.config, list_runs(runs.runs))
-    if timed and not any(check.info.live for check in checks):
-        st.rerun()  # to stop the timer
+    if any(check.info.live for check in checks):
+        checks = [replace(check, info=RunReader(runs.runs / check.info.id).info()) for check in checks]
+        if not any(check.info.live for check in checks):
+            st.rerun()  # to stop the timer
     here = _of_these(checks, found)
     if here is not None:
         _in_full(runs, here, found)
@@ -77,8 +75,12 @@ def _results(runs: RunManager, found: WhatIf, timed: bool) -> None:
         st.caption("Verify trains the run for real; its result stays here, beside the guess.")
         return
     table = pd.DataFrame(_row(runs, check, found) for check in checks)
-    shares = {name: st.column_config.NumberColumn(format="percent", help=HELP[name]) for name in HELP}
-    shares["Rank correlation"] = st.column_config.NumberColumn(format="%.2f", help=HELP["Rank correlation"])
+    for name in PERCENT:
+        table[name] = 100 * table[name].astype(float)
+    shares = {
+        name: st.column_config.NumberColumn(format="%.0f %%" if name in PERCENT else "%.2f", help=text)
+        for name, text in HELP.items()
+    }
     st.dataframe(table, hide_index=True, width="stretch", key="what_if_checks", placeholder="–", column_config=shares)
 
 
@@ -90,7 +92,7 @@ def _row(runs: RunManager, check: Check, found: WhatIf) -> dict[str, object]:
     return row | {"Run": check.info.id}
 
 
-def _shares(runs: RunManager, check: Check, found: WhatIf) -> dict[str, object]:
+def _shares(runs: RunManager, check: Check, found: WhatIf) -> dict[str, float | None]:
     recording = found.recording
     guess = what_if(recording, {name: new for name, (_, new) in check.changes.items()})
     truth = stored_recording(runs.runs, check.info)
@@ -113,8 +115,8 @@ def _in_full(runs: RunManager, check: Check, found: WhatIf) -> None:
     truth = stored_recording(runs.runs, info)
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, value in shares.items():
-            form = ".2f" if name == "Rank correlation" else ".0%"
-            st.metric(name, "–" if value is None else f"{value:{form}}", help=HELP[name], width=130)
+            said = "–" if value is None else f"{100 * value:.0f} %" if name in PERCENT else f"{value:.2f}"
+            st.metric(name, said, help=HELP[name], width=130)
         with st.container(width=270):
             figure = difference_map(truth.matrices, found.final, truth.final, title="Replayed - real")
             st.plotly_chart(

@@ -17,12 +17,11 @@ from triadapt.runs.info import RunInfo, Scalar
 from triadapt.runs.reader import RunReader
 from triadapt.ui.compare_selection import Choosable
 from triadapt.ui.controls import ALL, Field
-from triadapt.views.compare.configuration import toml_value
 from triadapt.views.what_if.changes import changed, may_change, value_of
 from triadapt.views.what_if.recording import KINDS, Recording, recording_of
 
 RUN, SET = "run", "set"
-"""Names in the address: the run, and what is changed, once for each field as `interval=10`."""
+"""Names in the address: the run, and what is changed, as `interval=10,growth=fixed`."""
 PICK, KEPT, SAID = "what_if_pick", "what_if_kept", "what_if_said"
 HELP = "Take the recorded decisions again under another schedule, without training."
 FIRST = "healthy-race."
@@ -86,7 +85,8 @@ def _wished(choosable: Choosable, tokens: list[str]) -> str:
 
 def _to_another_run() -> None:
     st.session_state[SAID] = []
-    st.query_params.from_dict({**st.query_params.to_dict(), RUN: st.session_state[PICK], SET: []})
+    st.query_params[RUN] = st.session_state[PICK]
+    st.query_params.pop(SET, None)
 
 
 def controls(token: str, recording: Recording) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _set_in_address(token: str, config: RunConfig) -> dict[str, Any]:
     if st.query_params.get(RUN) not in (None, token):
         return {}
     found: dict[str, Any] = {}
-    for assignment in st.query_params.get_all(SET):
+    for assignment in filter(None, st.query_params.get(SET, "").split(",")):
         data: dict[str, Any] = {}
         try:
             set_value(data, assignment)
@@ -164,19 +164,15 @@ def _set_in_address(token: str, config: RunConfig) -> dict[str, Any]:
 def write_address(token: str, changes: Mapping[str, tuple[Scalar, Scalar]]) -> None:
     """Bring the address to the run and what is changed, once the visitor has chosen either."""
     params = st.query_params
-    wanted = [
-        f"{name}={toml_value(new)}" if not isinstance(new, str) else f"{name}={new}"
-        for name, (_, new) in changes.items()
-    ]
+    wanted = ",".join(f"{name}={new}" for name, (_, new) in changes.items())
     if not wanted and RUN not in params and SET not in params:
         return
     if params.get(RUN) != token:
         params[RUN] = token
-    if params.get_all(SET) != wanted:
-        if wanted:
-            params[SET] = wanted
-        else:
-            params.pop(SET, None)
+    if not wanted:
+        params.pop(SET, None)
+    elif params.get(SET) != wanted:
+        params[SET] = wanted
 
 
 def read_recording(choosable: Choosable, token: str) -> Recording:

@@ -31,7 +31,10 @@ def checks_of(config: RunConfig, infos: Iterable[RunInfo]) -> list[Check]:
     included. A repetition without a change is none, and so is a run that goes on from another."""
     found = []
     for info in infos:
-        if info.state == "damaged" or info.method != config.method or info.branched_from is not None:
+        if info.state == "damaged" or info.branched_from is not None:
+            continue
+        # Most runs differ in these, and need not be looked at more closely.
+        if any(info.config.get(name) != getattr(config, name) for name in ("method", "task", "seed", "steps")):
             continue
         try:
             other = parse_config(info.config)

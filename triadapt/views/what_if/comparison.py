@@ -128,7 +128,8 @@ def told(result: Mapping[str, Any]) -> str:
         return f"All {matrices} matrices end with the rank they had."
     parts = [f"{differ} of {matrices} matrices end with another rank"]
     if result["moved"]:
-        parts.append(f"{_ranks(result['moved'])} on others than before")
+        moved = result["moved"]
+        parts.append(f"{_ranks(moved)} {'moves to another matrix' if moved == 1 else 'move to other matrices'}")
     if result["added"]:
         parts.append(f"{_ranks(abs(result['added']))} {'more' if result['added'] > 0 else 'fewer'} in all")
     return "; ".join([parts[0], " and ".join(parts[1:])]) + "."
