@@ -1,5 +1,5 @@
-"""All benchmarks, one after another. `--write docs/performance.md` puts the tables into a document: between the lines
-`<!-- NAME -->` and `<!-- end of NAME -->`."""
+"""All benchmarks, one after another. `--write docs/performance.md` puts the tables that have a place there into a
+document: between the lines `<!-- NAME -->` and `<!-- end of NAME -->`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.tables import Table, add_options, document_part, show
 
-NAMES = ("train_speed", "step_time", "recording", "board")
+NAMES = ("train_speed", "step_time", "recording", "board", "what_if")
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
             continue
         show(name, tables, options)
         print(flush=True)
-        if options.write is not None:
+        if options.write is not None and (options.only or f"<!-- {name} -->" in options.write.read_text("utf-8")):
             write(options.write, name, tables)
     return code
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from triadapt import cli_branch, cli_compare, cli_runs, cli_sweep, cli_train
+from triadapt import cli_branch, cli_compare, cli_runs, cli_sweep, cli_train, cli_what_if
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.runs.export import MODEL_FORMS, WHAT
@@ -80,6 +80,17 @@ def parser() -> argparse.ArgumentParser:
     preview.add_argument("--matrices", metavar="N", help="number of adapted matrices; default: as the task has")
     _json(preview, "print one JSON object")
     preview.set_defaults(command=cli_train.preview)
+
+    whatif = commands.add_parser(
+        "whatif", help="replay the decisions of a run under another schedule, without training"
+    )
+    whatif.add_argument("run", metavar="RUN", help="id of a run, or RACE.METHOD of a recorded race")
+    whatif.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of schedule or budget: interval=10"
+    )
+    _folder(whatif)
+    _json(whatif, "print one JSON object")
+    whatif.set_defaults(command=cli_what_if.whatif)
 
     runs = commands.add_parser("runs", help="list the runs")
     _folder(runs)

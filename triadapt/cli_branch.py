@@ -16,7 +16,7 @@ from triadapt.runs.library import runs_folder
 def branch(options: Namespace) -> int:
     """Go on from a checkpoint of a run, as a new run with the fields of `--set` changed, to its end."""
     folder = runs_folder(options.runs)
-    plan = plan_branch(folder, options.run, _values(options.set), _step(options.at))
+    plan = plan_branch(folder, options.run, values_of(options.set), _step(options.at))
     race = make_branch(folder, plan, options.name)
     if not options.json:
         what = told_changes(plan.changes) or "nothing changed"
@@ -26,7 +26,7 @@ def branch(options: Namespace) -> int:
     return run_to_the_end(race.id, race.folders, options, resume=True)
 
 
-def _values(assignments: list[str]) -> dict[str, Any]:
+def values_of(assignments: list[str]) -> dict[str, Any]:
     """By dotted name. Raises ConfigError with one line a wrong assignment."""
     data: dict[str, Any] = {}
     lines: list[str] = []

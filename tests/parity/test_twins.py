@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from triadapt.config import RunConfig, parse_config
-from triadapt.methods.growing import decide_growth, event_due
+from triadapt.growth.decision import event_due
+from triadapt.methods.growing import decide_growth
 from triadapt.methods.increlora.layer import RESERVE_VALUE, IncreLinear
 from triadapt.methods.interface import RankDecision
 from triadapt.methods.registry import METHODS

@@ -69,7 +69,7 @@ def test_views_and_figures_know_neither_streamlit_nor_torch(place: str) -> None:
     "place",
     [
         "__init__.py", "config.py", "events.py", "cli.py", "methods/registry.py", "tasks/registry.py",
-        "growth/schedule.py", "growth/threshold.py", "growth/budget.py", "growth/preview.py",
+        "growth/schedule.py", "growth/threshold.py", "growth/budget.py", "growth/preview.py", "growth/decision.py",
         "runs", "workers", "sweeps", "views", "figures", "ui",
     ],
 )  # fmt: skip

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch import nn
 
+from triadapt.growth.decision import event_due
 from triadapt.growth.optimizer_state import FreshSteps
 from triadapt.growth.preview import as_published
 from triadapt.methods import peft_registration  # noqa: F401  (registers our tuners)
 from triadapt.methods.geometry import product_singular_values
-from triadapt.methods.growing import check_finite, decide_as_published, decide_growth, event_due
+from triadapt.methods.growing import check_finite, decide_growth
 from triadapt.methods.interface import MethodRun, RankDecision
 
 if TYPE_CHECKING:
@@ -120,8 +121,7 @@ class GrowingRun(PeftRun):
             return None
         scores = self.event_scores()
         check_finite(scores, self.matrices, step)
-        decide = decide_as_published if self.as_published else decide_growth
-        decision, grants = decide(
+        decision, grants = decide_growth(
             self.config,
             step=step,
             scores=scores,

@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from triadapt.methods.registry import METHODS
-from triadapt.runs.bundle import BundleRun
+from triadapt.runs.bundle import BundleRun, Readable
 from triadapt.runs.info import DamagedRunError, RunError, RunInfo
 from triadapt.runs.library import checked_id, list_runs
 from triadapt.runs.reader import RunReader
@@ -32,7 +32,7 @@ class Choosable:
     """The runs that can be compared: those stored, newest first, then those of the recorded races."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.infos = {info.id: info for info in list_runs(folder)}
         self._recorded: dict[str, tuple[str, BundleRun]] = {}
         self._races: dict[str, list[str]] = {}
@@ -102,13 +102,17 @@ class Choosable:
             raise DamagedRunError(f"{name} is damaged ({info.error})")
         return [name]
 
+    def readable(self, token: str) -> Readable:
+        """The run of that name, to read its events."""
+        return self._recorded[token][1] if token in self._recorded else RunReader(self.folder / token)
+
     def read(self, token: str) -> tuple[RunInfo, RunRecord | None]:
         """The run and what is recorded of it, None before it starts. Raises DamagedRunError."""
         if token in self._recorded:
             run = self._recorded[token][1]
             return run.info(), _recorded_record(token, run)
         info = self.infos[token]
-        return info, _stored_record(str(self._folder / info.id), info.last_seq, info.generation)
+        return info, _stored_record(str(self.folder / info.id), info.last_seq, info.generation)
 
 
 # Not `cache_data`, which would pickle what is read-only anyway.

@@ -22,6 +22,7 @@ from triadapt.ui.downloads import export_panel
 from triadapt.ui.fields import label
 from triadapt.ui.notes import told_error
 from triadapt.ui.titles import branch_line, given_name, made, method_label
+from triadapt.ui.what_if_choice import what_if_button
 from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
@@ -112,6 +113,8 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
             st.switch_page("pages/play.py", query_params={"run": info.race})
         if parent is not None and st.button("Compare with its parent", icon=":material/compare:", key="compare_parent"):
             st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
+        if info.method in METHODS and METHODS[info.method].allocation != "fixed":
+            what_if_button(info.id, key="what_if_run")
         if info.resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
             _do(lambda: manager.resume(info.id))
         if st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",

@@ -1,0 +1,157 @@
+"""What if: a recorded run's decisions taken again under another schedule, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from triadapt.config import ConfigError
+from triadapt.figures.compare_maps import difference_map, small_map
+from triadapt.figures.what_if import replayed_totals
+from triadapt.methods.registry import METHODS
+from triadapt.runs.info import RunError, told_changes
+from triadapt.ui import manager
+from triadapt.ui.compare_selection import Choosable
+from triadapt.ui.what_if_check import check_section
+from triadapt.ui.what_if_choice import SAID, choose_run, controls, read_recording, write_address
+from triadapt.views.what_if.checks import Check, checks_of
+from triadapt.views.what_if.comparison import WhatIf, cautions, differing_events, named, summary, told, what_if
+from triadapt.views.what_if.measured import measured
+from triadapt.views.what_if.recording import Recording
+from triadapt.workers.manager import RunManager
+
+CONFIG = {"displaylogo": False, "displayModeBar": "hover", "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+MAP_WIDTH = 250
+
+
+def what_if_section() -> None:
+    """Draw the section."""
+    runs = manager.manager()
+    choosable = Choosable(runs.runs)
+    token = choose_run(choosable)
+    if token is None:
+        return
+    try:
+        recording = read_recording(choosable, token)
+    except RunError as error:
+        st.error(f"{token} cannot be replayed: {error}", icon=":material/error:")
+        return
+    _replayed(runs, token, recording, checks_of(recording.config, choosable.infos.values()))
+
+
+# A fragment: a control moved here draws what follows anew, and neither lists the runs again nor touches the page.
+@st.fragment
+def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequence[Check]) -> None:
+    values = controls(token, recording)
+    for line in st.session_state[SAID]:
+        st.error(line, icon=":material/error:")
+    try:
+        found = what_if(recording, values)
+    except (RunError, ConfigError) as error:
+        for line in error.lines if isinstance(error, ConfigError) else [f"{token} cannot be replayed: {error}"]:
+            st.error(line, icon=":material/error:")
+        return
+    write_address(token, found.changes)
+    _label(found)
+    _pictures(found)
+    _events(found)
+    check_section(runs, checks, found)
+
+
+def _label(found: WhatIf) -> None:
+    """What kind of truth this is, how good it was measured to be, and what it says."""
+    known = measured(found.config.method)
+    st.caption(
+        ":blue-badge[:material/looks_one: First-order] Scores are taken as they were recorded; a matrix that grows "
+        "differently would have scored differently." + (f" {known.line(found.config.method)}" if known else "")
+    )
+    change = told_changes(found.changes)
+    if change:
+        st.markdown(f"**{change}**: {told(summary(found))}")
+    else:
+        st.markdown("**As it was.** Move a control: the decisions are taken again at once.")
+    for line in cautions(found):
+        st.caption(f":material/info: {line}")
+
+
+def _pictures(found: WhatIf) -> None:
+    """Maps of the ranks at the end, and the way there beside them as far as the window is wide enough."""
+    recording = found.recording
+    top = int(max(recording.final.max(), found.final.max()))
+    result = summary(found)
+    shares = result["recovery"] or {}
+    with st.container(horizontal=True, gap="small"):
+        for kind, ranks in (("recorded", recording.final), ("replayed", found.final)):
+            with st.container(width=MAP_WIDTH):
+                _draw(
+                    small_map(recording.matrices, ranks, title=kind.capitalize(), ceiling=top),
+                    f"what_if_{kind}", f"Rank of every matrix at the end, {kind}",
+                )  # fmt: skip
+                words = f"total rank {int(ranks.sum())}"
+                if kind in shares and shares[kind]["coverage"] is not None:
+                    words += f", covers {100 * shares[kind]['coverage']:.0f} % of the planted rank"
+                st.caption(words)
+        with st.container(width=MAP_WIDTH):
+            _draw(
+                difference_map(recording.matrices, found.final, recording.final, title="Replayed - recorded"),
+                "what_if_difference", "Replayed rank minus recorded rank of every matrix",
+            )  # fmt: skip
+            st.caption("blue: more, red: less in the replay" + (" · outlined: planted" if shares else ""))
+        with st.container(width="stretch"):
+            _totals(found)
+
+
+def _totals(found: WhatIf) -> None:
+    recording, spec = found.recording, METHODS[found.config.method]
+    curves = []
+    for label, events, config, colour, dash, symbol in (
+        ("recorded", recording.events, recording.config, "#7f7f7f", "solid", "circle"),
+        ("replayed", found.replayed, found.config, spec.colour, "dash", "diamond"),
+    ):
+        curves.append(
+            {
+                "label": label, "colour": colour, "dash": dash, "symbol": symbol, "start": int(recording.start.sum()),
+                "steps": [event.step for event in events], "totals": [event.total for event in events],
+                "last": recording.last_step, "target": config.reference_rank * len(recording.matrices),
+            }
+        )  # fmt: skip
+    figure = replayed_totals(curves, total_step=found.config.steps)
+    _draw(figure, "what_if_totals", "Total rank over step, recorded and replayed")
+
+
+def _events(found: WhatIf) -> None:
+    rows = differing_events(found)
+    if not rows:
+        return
+    matrices = found.recording.matrices
+    table = pd.DataFrame(
+        {
+            "Step": row["step"],
+            "Total": row["recorded_total"], "Total, replayed": row["replayed_total"],
+            "Allowed": row["recorded_allowed"], "Allowed, replayed": row["replayed_allowed"],
+            "Chosen": named(matrices, row["recorded_chosen"]),
+            "Chosen, replayed": named(matrices, row["replayed_chosen"]),
+            "Scores of step": None if row["age"] is None else row["step"] - row["age"],
+        }
+        for row in rows
+    )  # fmt: skip
+    whole = ["Total", "Total, replayed", "Allowed", "Allowed, replayed", "Scores of step"]
+    table[whole] = table[whole].astype("Int64")
+    count = len({event.step for event in (*found.recording.events, *found.replayed)})
+    with st.expander(f"Rank events that differ: {len(rows)} of {count}", expanded=True):
+        st.dataframe(
+            table,
+            hide_index=True,
+            width="stretch",
+            key="what_if_events",
+            placeholder="–",
+            height=min(320, 38 + 35 * len(rows)),
+        )
+
+
+def _draw(figure: go.Figure, key: str, alt: str, **options: Any) -> None:
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=alt, **{"width": "stretch", **options})
