@@ -105,7 +105,16 @@ def parser() -> argparse.ArgumentParser:
     show.set_defaults(command=cli_runs.show)
 
     compare = commands.add_parser("compare", help="runs side by side: where they differ, and each in numbers")
-    compare.add_argument("run", nargs="+", metavar="RUN", help="id of a run, or of a race for all of its runs")
+    compare.add_argument(
+        "run",
+        nargs="+",
+        metavar="RUN",
+        help="id of a run, or of a race for all of its runs, or name of a recorded race",
+    )
+    compare.add_argument(
+        "--at", metavar="step=N|budget=N|time=SECONDS",
+        help="compare after the same step, at the same total rank or after the same running time; default: at the end",
+    )  # fmt: skip
     _folder(compare)
     _json(compare, "print one JSON object")
     compare.set_defaults(command=cli_compare.compare)

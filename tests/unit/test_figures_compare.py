@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-
-from triadapt.events import Matrix
 from triadapt.figures.compare_agreement import agreement_map
 from triadapt.figures.compare_curves import compare_curves
-from triadapt.figures.compare_maps import difference_map, rank_scale, small_map
-from triadapt.figures.compare_pareto import pareto
 from triadapt.views.compare.curves import Curve, spread
+
+from triadapt.events import Matrix
+from triadapt.figures.sweep_pareto import pareto
+from triadapt.figures.what_if_maps import difference_map, rank_scale, small_map
 
 MATRICES = [Matrix("a", 0, "q", (4, 4), 3), Matrix("b", 0, "v", (4, 4), 0), Matrix("c", 1, "q", (4, 4), 0)]
 OTHER = [Matrix("a", 0, "q", (4, 4), 0), Matrix("b", 0, "v", (4, 4), 3), Matrix("c", 1, "q", (4, 4), 0)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from triadapt.events import Stamped, decode
+from triadapt.events import Stamped, Step, decode
 from triadapt.runs import schema
 from triadapt.runs.info import LIVE, DamagedRunError, RunInfo
 from triadapt.runs.liveness import Owner, is_alive
@@ -62,6 +63,21 @@ class RunReader:
             return [Row(*row) for row in found]
 
         return [self._stamped(row) for row in schema.read(self._path, query)]
+
+    def losses(self) -> tuple[list[int], list[float], list[float]]:
+        """Steps, losses and times of all `Step` events, without an object for each. Raises DamagedRunError."""
+
+        def query(connection: sqlite3.Connection) -> list[tuple[int, float, str]]:
+            return connection.execute(
+                "select step, time, body from events where kind = ? order by seq", (Step.kind,)
+            ).fetchall()
+
+        rows = schema.read(self._path, query)
+        try:
+            losses = [float(body["loss"]) for body in json.loads(f"[{','.join(row[2] for row in rows)}]")]
+            return [row[0] for row in rows], losses, [row[1] for row in rows]
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedRunError(f"{self._path}: losses: {_one_line(error)}") from error
 
     def snapshot(self, after: int = 0) -> tuple[RunInfo, list[Stamped]]:
         """`info` and `events` of one and the same moment, so that the generation belongs to the events."""

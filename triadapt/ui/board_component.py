@@ -31,13 +31,14 @@ def static_url() -> tuple[str, str]:
 
 
 @functools.cache
-def _component(static: str, folder: str) -> Callable[..., Any]:
-    path = f"{static}/{folder}/board.js"
-    return st.components.v2.component("triadapt_board", js=LOADER % json.dumps(path), isolate_styles=False)
+def component(name: str, script: str, static: str, folder: str) -> Callable[..., Any]:
+    """The Streamlit component `name` whose entry is `script`, a file in `folder` of the static files."""
+    path = f"{static}/{folder}/{script}"
+    return st.components.v2.component(name, js=LOADER % json.dumps(path), isolate_styles=False)
 
 
 def board(frame: bytes, *, key: str) -> bool:
     """Show the board with one frame of `views.board.board_frame`. Returns whether it asks for a full copy."""
-    component = _component(*static_url())
-    result = component(data=frame, key=key, on_need_full_change=lambda: None)
+    draw = component("triadapt_board", "board.js", *static_url())
+    result = draw(data=frame, key=key, on_need_full_change=lambda: None)
     return getattr(result, "need_full", None) is not None

@@ -18,10 +18,13 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import BundleRun, Readable
 from triadapt.runs.info import DamagedRunError, RunError, RunInfo
 from triadapt.runs.library import checked_id, list_runs
+from triadapt.runs.named import HEALTHY
 from triadapt.runs.reader import RunReader
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.address import on_view
 from triadapt.ui.showing import recorded_runs, recorded_titles
-from triadapt.views.compare.record import KINDS, RunRecord, record_of
+from triadapt.views.compare.reading import read_record
+from triadapt.views.compare.record import RunRecord
 
 PARAMETER = "runs"
 PICK, KEPT, SAID = "compare_pick", "compared", "compare_said"
@@ -49,9 +52,22 @@ class Choosable:
         return [token for token, info in self.infos.items() if info.state != "damaged"] + list(self._recorded)
 
     def first(self) -> list[str]:
-        """What is compared when nobody said what: the newest race, else the first recorded one."""
-        race = next(iter(self._races.values()), [])
-        return [token for token in race if token in self.tokens()][:MOST]
+        """What is compared when nobody said what: the race last looked at on the play page, else the newest stored race
+        of several runs, else the recorded one in which all is well."""
+        looked_at = [on_view().race] if on_view().race else []
+        stored = [name for name, tokens in self._races.items() if name not in recorded_titles() and len(tokens) > 1]
+        for name in (*looked_at, *stored, HEALTHY, *self._races):
+            begun = [token for token in self._races.get(str(name), []) if self._has_begun(token)]
+            if len(begun) > 1:
+                return begun[:MOST]
+        return []
+
+    def _has_begun(self, token: str) -> bool:
+        return token in self._recorded or (token in self.tokens() and self.infos[token].last_step >= 0)
+
+    def live(self, token: str) -> bool:
+        """Whether that run may still change by itself."""
+        return token in self.infos and self.infos[token].live
 
     def titles(self) -> dict[str, str]:
         """What a visitor chooses by. No two are the same, for the browser tells Streamlit the title that was chosen."""
@@ -97,7 +113,7 @@ class Choosable:
         info = self.infos.get(name)
         if info is None:
             checked_id(name)
-            raise RunError(f"there is no run or race {name!r}")
+            raise RunError(f"there is no run or race {name!r}; recorded races are {', '.join(recorded_titles())}")
         if info.state == "damaged":
             raise DamagedRunError(f"{name} is damaged ({info.error})")
         return [name]
@@ -106,28 +122,30 @@ class Choosable:
         """The run of that name, to read its events."""
         return self._recorded[token][1] if token in self._recorded else RunReader(self.folder / token)
 
-    def read(self, token: str) -> tuple[RunInfo, RunRecord | None]:
-        """The run and what is recorded of it, None before it starts. Raises DamagedRunError."""
-        if token in self._recorded:
-            run = self._recorded[token][1]
-            return run.info(), _recorded_record(token, run)
-        info = self.infos[token]
-        return info, _stored_record(str(self.folder / info.id), info.last_seq, info.generation)
+
+def read_token(folder: Path, token: str) -> tuple[RunInfo, RunRecord | None]:
+    """The run of that name in the address, and what is recorded of it; None before it starts.
+
+    Raises DamagedRunError."""
+    slug = token.partition(".")[0]
+    if slug in recorded_titles():
+        run = next(run for run in recorded_runs(slug) if f"{slug}.{run.info().method}" == token)
+        return run.info(), _recorded_record(token, run)
+    info = RunReader(folder / token).info()
+    if info.state == "damaged":
+        raise DamagedRunError(f"{token} is damaged ({info.error})")
+    return info, _stored_record(str(folder / token), info.last_seq, info.generation)
 
 
 # Not `cache_data`, which would pickle what is read-only anyway.
 @st.cache_resource(show_spinner=False, max_entries=4 * MOST)
 def _stored_record(folder: str, last_seq: int, generation: int) -> RunRecord | None:
-    rows = RunReader(Path(folder)).rows()
-    try:
-        return record_of(row.stamped() for row in rows if row.kind in KINDS)
-    except (ValueError, IndexError) as error:
-        raise DamagedRunError(f"{Path(folder).name} is damaged ({' '.join(str(error).split())})") from error
+    return read_record(RunReader(Path(folder)))
 
 
 @st.cache_resource(show_spinner=False, max_entries=4 * MOST)
 def _recorded_record(token: str, _run: BundleRun) -> RunRecord | None:
-    return record_of(_run.events())
+    return read_record(_run)
 
 
 def enter_comparison(choosable: Choosable) -> None:
@@ -158,7 +176,7 @@ def choose_runs(choosable: Choosable) -> list[str]:
         st.session_state[PICK] = kept
     chosen = st.multiselect(
         "Runs", tokens, key=PICK, format_func=titles.__getitem__, max_selections=MOST, select_all=False,
-        placeholder="Choose runs to compare", on_change=_forget_lines,
+        placeholder="Choose runs to compare", on_change=_forget_lines, label_visibility="collapsed",
     )  # fmt: skip
     st.session_state[KEPT] = chosen
     address = ",".join(chosen)

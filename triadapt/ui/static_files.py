@@ -11,6 +11,10 @@ import tempfile
 from pathlib import Path
 
 BOARD = Path(__file__).parent / "board"
+# The drawer of the replay page, which the comparison draws its charts with until the mouse comes to one.
+DRAWER = tuple(
+    Path(__file__).parent.parent / "figures" / "replay_page" / name for name in ("axes.js", "traces.js", "plot.js")
+)
 STATIC = Path(__file__).parent.parent.parent / "static"
 
 
@@ -20,10 +24,11 @@ def publish(static: Path = STATIC) -> str:
 
     The folder is named for the hash of its files and of plotly's version, so a browser never mixes versions.
     """
-    files = sorted(path for path in BOARD.iterdir() if path.suffix in (".js", ".css"))
+    files = {path.relative_to(BOARD).as_posix(): path for path in BOARD.rglob("*") if path.suffix in (".js", ".css")}
+    files |= {path.name: path for path in DRAWER}
     digest = hashlib.sha256(importlib.metadata.version("plotly").encode())
-    for path in files:
-        digest.update(path.name.encode() + path.read_bytes())
+    for file, path in sorted(files.items()):
+        digest.update(file.encode() + path.read_bytes())
     name = f"board-{digest.hexdigest()[:12]}"
     if (static / name).is_dir() and (static / "plotly.min.js").is_file():
         return name
@@ -34,8 +39,9 @@ def publish(static: Path = STATIC) -> str:
     with tempfile.TemporaryDirectory(dir=static, prefix=".board-") as workshop:
         fresh = Path(workshop) / name
         fresh.mkdir()
-        for path in files:
-            shutil.copyfile(path, fresh / path.name)
+        for file, path in files.items():
+            (fresh / file).parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, fresh / file)
         try:
             os.replace(fresh, static / name)
         except OSError:  # another server of the same checkout was faster

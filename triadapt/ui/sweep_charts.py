@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import plotly.graph_objects as go
 import streamlit as st
 
-from triadapt.figures.compare_pareto import pareto
 from triadapt.figures.sweep_lines import field_lines
 from triadapt.figures.sweep_parallel import parallel_lines
+from triadapt.figures.sweep_pareto import pareto
 from triadapt.figures.sweep_response import response_map
 from triadapt.figures.sweep_style import method_look, short, word
 from triadapt.figures.sweep_trials import field_importance, trial_curves

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from triadapt.config import ConfigError
-from triadapt.figures.compare_maps import difference_map, small_map
 from triadapt.figures.what_if import replayed_totals
+from triadapt.figures.what_if_maps import difference_map, small_map
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, told_changes
 from triadapt.ui import manager

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from triadapt.figures.compare_maps import difference_map
+from triadapt.figures.what_if_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
 from triadapt.runs.reader import RunReader
 from triadapt.ui.what_if_choice import stored_recording

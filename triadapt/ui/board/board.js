@@ -6,7 +6,7 @@ import {unpackFrame} from "./frames.js";
 import {RankMap} from "./rankmap.js";
 import {BudgetCurve} from "./budget_curve.js";
 import {LossCurve, MetricCurve} from "./curves.js";
-import {BoardView, keepBoardView} from "./board_view.js";
+import {BoardView, keepBoardView, rememberPin} from "./board_view.js";
 import {WhyPanel} from "./why.js";
 import {MatrixPanel} from "./matrix.js";
 import {HistoryPanel} from "./history.js";
@@ -15,7 +15,7 @@ import {Scrubber} from "./scrubber.js";
 import {HealthLine} from "./health.js";
 import {Chips} from "./chips.js";
 import {drawFirstLook} from "./first_look.js";
-import {linkStyle, loadPlotly} from "./load_plotly.js";
+import {copyPlotlyStyle, linkStyle, loadPlotly} from "./load_plotly.js";
 
 const FRAME_BUDGET_MS = 24; // of one animation frame; panels that do not fit are drawn in the next
 const ASK_AGAIN_MS = 3000;
@@ -134,6 +134,7 @@ export class Board {
     if (!label) return;
     this.pinned = label;
     this.pinChosen = true;
+    rememberPin(label);
     if (runId) this.focusId = runId;
     this.touch("pin", "focus");
     this.view.changed();
@@ -304,15 +305,6 @@ export class Board {
     for (const panel of this.panels) if (panel.box && panel.box.data) this.Plotly.purge(panel.box);
     this.root.replaceChildren();
   }
-}
-
-// Plotly writes its rules into the document; inside a shadow root they have to be repeated.
-function copyPlotlyStyle(root) {
-  const tree = root.getRootNode();
-  if (!(tree instanceof ShadowRoot) || tree.querySelector("style[data-tri-plotly]")) return;
-  const source = document.getElementById("plotly.js-style-global");
-  const rules = source && source.sheet ? Array.from(source.sheet.cssRules, (rule) => rule.cssText) : [];
-  tree.append(element("style", {dataset: {triPlotly: ""}}, rules.join("\n")));
 }
 
 // Entry of a Streamlit component (v2). Called again with every new data: the board stays, only the frame is new.

@@ -1,10 +1,12 @@
 // What a visitor chose to look at: step, pin, focus, zoom, axes. It stands in the address, so that a link reopens it, and in
 // the tab's memory, so that leaving the page and coming back loses nothing. No message to the server.
 
+import {matrixLabel} from "./theme.js";
 import {X_KINDS} from "./time_axis.js";
 
 const WRITE_MS = 250;
 const STORE = "triadapt board ";
+const PIN = "triadapt pin"; // of the tab: it goes along from page to page
 const PREFIX = "v."; // of the board's names in the address; the pages leave these alone
 
 export class BoardView {
@@ -15,7 +17,8 @@ export class BoardView {
     this.name = null;
   }
 
-  // A part of the view: `get` returns text, or null for what needs no words; `set` takes text that may be nonsense.
+  // A part of the view: `get` returns text, or null for what needs no words; `set` takes text that may be nonsense. That of the
+  // pin has `fits`, too: whether there is such a matrix.
   keep(name, part) {
     this.parts.set(PREFIX + name, part);
   }
@@ -27,11 +30,15 @@ export class BoardView {
     this.name = name;
     const address = new URLSearchParams(window.location.search);
     const named = address.get("run");
-    const fromAddress = this.first && (named === null || named === name) && [...this.parts.keys()].some((key) => address.has(key));
+    const arriving = this.first;
+    const fromAddress = arriving && (named === null || named === name) && [...this.parts.keys()].some((key) => address.has(key));
     this.first = false;
-    const known = fromAddress ? address : new URLSearchParams(remembered(name));
+    const known = fromAddress ? address : new URLSearchParams(readTab(STORE + name));
     const found = [...this.parts.keys()].filter((key) => known.has(key));
     for (const key of found) this.parts.get(key).set(known.get(key).slice(0, 100));
+    const pin = this.parts.get(`${PREFIX}pin`);
+    const carried = arriving && !fromAddress ? readTab(PIN) : "";
+    if (pin && carried && pin.fits(carried)) pin.set(carried);
     this.changed();
     return found.length > 0;
   }
@@ -61,7 +68,7 @@ export class BoardView {
       own.set(key, String(value));
       address.set(key, String(value));
     }
-    remember(this.name, own.toString());
+    writeTab(STORE + this.name, own.toString());
     if (address.toString() === before) return;
     const query = address.toString();
     try {
@@ -100,6 +107,7 @@ export function keepBoardView(board) {
   view.keep("pin", {
     get: () => (board.pinChosen ? board.pinned : null),
     set: (text) => { if (/^L\d+\.[\w.]+$/.test(text)) { board.pinned = text; board.pinChosen = true; } },
+    fits: (text) => board.runs.some((run) => run.started && run.started.matrices.some((matrix) => matrixLabel(matrix) === text)),
   });
   view.keep("focus", {get: () => board.focusId, set: (text) => { board.focusId = text; }});
   view.keep("x", {get: () => (board.xKind === "step" ? null : board.xKind), set: (text) => { if (text in X_KINDS) board.xKind = text; }});
@@ -112,17 +120,22 @@ export function keepBoardView(board) {
   });
 }
 
+// The matrix that is pinned in this tab, on whichever page; null: none.
+export function rememberPin(label) {
+  writeTab(PIN, label || "");
+}
+
 // The tab's memory may be forbidden; then only the address remembers.
-function remembered(name) {
+function readTab(key) {
   try {
-    return window.sessionStorage.getItem(STORE + name) || "";
+    return window.sessionStorage.getItem(key) || "";
   } catch {
     return "";
   }
 }
 
-function remember(name, text) {
+function writeTab(key, text) {
   try {
-    window.sessionStorage.setItem(STORE + name, text);
+    window.sessionStorage.setItem(key, text);
   } catch { /* forbidden or full */ }
 }

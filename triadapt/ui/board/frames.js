@@ -35,7 +35,7 @@ function fromHalves(bits) {
 }
 
 // A table of matrices (`matrix_table` in triadapt/views/board_parts.py) as a list.
-function matrixList({layer, modules, module, shapes, shape, planted, names, patterns}) {
+export function matrixList({layer, modules, module, shapes, shape, planted, names, patterns}) {
   return layer.map((at, i) => ({
     name: names ? names[i] : patterns[module[i]].replaceAll("{}", at), layer: at, module: modules[module[i]], shape: shapes[shape[i]],
     planted: planted[i] === UNKNOWN_RANK ? null : planted[i],

@@ -35,7 +35,7 @@ export function panelPicture(box, name, format) {
     return chosen ? chosen.selectedOptions[0].text : found ? found.textContent.trim() : "";
   };
   const plain = (text) => text.replace(/[^A-Za-z0-9.]+/g, "-").replace(/^-+|-+$/g, "");
-  const {view = "", step = "0"} = board.dataset;
+  const {view = "", step = "0", moment = `step ${step}`} = board.dataset;
   const named = new Set();
   const data = box.data.map((trace) => {
     const line = (trace.type || "scatter") === "scatter" && trace.name && !(trace.opacity < 0.5) && !named.has(trace.name);
@@ -47,7 +47,7 @@ export function panelPicture(box, name, format) {
   const below = legend ? PICTURE_LEGEND : 0;
   // A note with a key in it says what the legend says.
   const note = panel && panel.querySelector(".tri-key") ? "" : words(".tri-note");
-  const text = [`<b>${words("h3")}</b>`, [note, `step ${step}`].filter(Boolean).join(", ")].join("<br>");
+  const text = [`<b>${words("h3")}</b>`, [note, moment].filter(Boolean).join(", ")].join("<br>");
   const layout = {
     ...box.layout, width, height: height + PICTURE_TITLE + below, paper_bgcolor: theme.background, plot_bgcolor: theme.background,
     margin: {...margin, t: (margin.t || 0) + PICTURE_TITLE, b: (margin.b || 0) + below}, showlegend: legend,
@@ -57,7 +57,7 @@ export function panelPicture(box, name, format) {
       font: {size: 12, color: theme.text, family: theme.font},
     },
   };
-  const filename = ["triadapt", plain(view), plain(name), `step-${step}`].filter(Boolean).join("-");
+  const filename = ["triadapt", plain(view), plain(name), plain(moment)].filter(Boolean).join("-");
   return {figure: {data, layout, config: {}}, options: {format, filename, width, height: layout.height, scale: format === "png" ? 2 : 1}};
 }
 

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from triadapt.views.compare.record import RunRecord, same_matrices
 
-WINDOW = 5  # steps on each side of a rank event
-ENOUGH = 3  # of them at least have to be recorded
-
 
 def average_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     """The place of each of `values` `(n,)` in their order, from 1; equal ones share the mean of their places."""
@@ -68,20 +65,6 @@ def churn(chosen: NDArray[np.bool_]) -> float | None:
     both = (rows[1:] & rows[:-1]).sum(axis=1)
     either = (rows[1:] | rows[:-1]).sum(axis=1)
     return float(np.mean(1 - both / either))
-
-
-def loss_change(record: RunRecord) -> float | None:
-    """Mean training loss of the `WINDOW` steps after a rank event minus that of the `WINDOW` steps up to it, averaged
-    over the events. The loss of a step is the one before its update, so that of the event's own step counts as before.
-
-    None where no event has `ENOUGH` recorded steps on either side, as in thinned recordings.
-    """
-    changes = []
-    for step in record.state_steps[1:]:
-        low, middle, high = np.searchsorted(record.steps, [step - WINDOW + 1, step + 1, step + WINDOW + 1])
-        if min(middle - low, high - middle) >= ENOUGH:
-            changes.append(record.losses[middle:high].mean() - record.losses[low:middle].mean())
-    return float(np.mean(changes)) if changes else None
 
 
 def pair_table(correlations: NDArray[np.float64], groups: Sequence[str], seeds: Sequence[int]) -> list[dict[str, Any]]:

@@ -47,13 +47,24 @@ def differing(configs: Sequence[Config]) -> list[str]:
     missing elsewhere says no more than `method` and `task` do.
     """
     names = dict.fromkeys(name for config in configs for name in config)
-    return [name for name in names if len({json.dumps(config[name]) for config in configs if name in config}) > 1]
+    return [name for name in names if _several([config[name] for config in configs if name in config])]
+
+
+def _several(values: list[Any]) -> bool:
+    first = values[0]
+    if type(first) in (str, int, float, bool) and all(
+        type(value) is type(first) and value == first for value in values
+    ):
+        return False
+    # JSON tells 1 from 1.0 and from true.
+    return len({json.dumps(value) for value in values}) > 1
 
 
 def agreed(configs: Sequence[Config]) -> str:
     """What is the same in all flat `configs`, in one line."""
     everywhere = [name for name in configs[0] if all(name in config for config in configs)] if configs else []
-    same = [name for name in everywhere if name not in differing(configs)]
+    different = set(differing(configs))
+    same = [name for name in everywhere if name not in different]
     told = [f"{name} = {toml_value(configs[0][name])}" for name in TOLD if name in same]
     further = len(same) - len(told)
     return ", ".join(told) + (f"{' and ' if told else ''}{further} further fields" if further else "")
@@ -69,7 +80,7 @@ def labels(configs: Sequence[Config], ids: Sequence[str]) -> list[str]:
 
     No two are the same.
     """
-    found = [_label(config, _of_method(configs, config)) for config in configs]
+    found = _labels(configs)
     return _unlike(found, [_short(run_id) for run_id in ids])
 
 
@@ -78,18 +89,22 @@ def group_labels(configs: Sequence[Config]) -> list[str]:
     keys = [group_key(config) for config in configs]
     seedless = [{name: value for name, value in config.items() if name != SEED} for config in configs]
     kept = {key: config for key, config in zip(keys, seedless, strict=True)}
-    found = [_label(config, _of_method(seedless, config)) for config in kept.values()]
+    found = _labels(list(kept.values()))
     named = dict(zip(kept, _unlike(found, [str(number) for number in range(1, len(kept) + 1)]), strict=True))
     return [named[key] for key in keys]
 
 
-def _of_method(configs: Sequence[Config], config: Config) -> list[Config]:
-    return [other for other in configs if other.get("method") == config.get("method")]
+def _labels(configs: Sequence[Config]) -> list[str]:
+    of_method: dict[Any, list[Config]] = {}
+    for config in configs:
+        of_method.setdefault(config.get("method"), []).append(config)
+    different = {method: differing(others) for method, others in of_method.items()}
+    return [_label(config, of_method[config.get("method")], different[config.get("method")]) for config in configs]
 
 
-def _label(config: Config, others: Sequence[Config]) -> str:
+def _label(config: Config, others: Sequence[Config], different: Sequence[str]) -> str:
     method = str(config.get("method", ""))
-    fields = [name for name in differing(others) if name in config]
+    fields = [name for name in different if name in config]
     if "task" in fields:
         # Its defaults differ along with it and would bury the rest.
         defaults = {name for other in others for name in TASKS[other["task"]].defaults if other.get("task") in TASKS}

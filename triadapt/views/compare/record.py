@@ -1,22 +1,19 @@
-"""What a comparison needs of one run, as arrays, and its state at a chosen moment."""
+"""What a comparison needs of one run, as arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triadapt.events import Evaluation, Event, Matrix, RankEvent, Stamped, Started, Step
 
-KINDS = (Started.kind, Step.kind, RankEvent.kind, Evaluation.kind)
+KINDS = (Started.kind, RankEvent.kind, Evaluation.kind)  # beside the losses of steps
 Floats = NDArray[np.float64]
-Moment = Literal["end", "step", "budget", "time"]
-MOMENTS: dict[Moment, str] = {
-    "end": "the end", "step": "equal step", "budget": "equal budget", "time": "equal time",
-}  # fmt: skip
+Losses = tuple[Sequence[int], Sequence[float], Sequence[float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +80,11 @@ def same_matrices(first: RunRecord, second: RunRecord) -> bool:
     return places(first) == places(second)
 
 
-def record_of(events: Iterable[Stamped]) -> RunRecord | None:
-    """What a comparison needs of the events of a run, in order; other kinds than `KINDS` are passed over.
+def record_of(events: Iterable[Stamped], losses: Losses | None = None) -> RunRecord | None:
+    """What a comparison needs of the events of a run, in order; other kinds than it knows are passed over.
 
-    None when the run has not started or adapts nothing.
+    losses: steps, losses and times `(m,)` each, for who has them at hand without an event for each step. None when the
+    run has not started or adapts nothing.
     """
     started: Started | None = None
     found: dict[type[Event], list[Stamped]] = {Step: [], RankEvent: [], Evaluation: []}
@@ -97,11 +95,9 @@ def record_of(events: Iterable[Stamped]) -> RunRecord | None:
             found[type(stamped.event)].append(stamped)
     if started is None or not started.matrices:
         return None
-    steps = [
-        (stamped.event.step, stamped.event.loss, stamped.time)
-        for stamped in found[Step]
-        if isinstance(stamped.event, Step)
-    ]
+    if losses is None:
+        steps = [(row.event.step, row.event.loss, row.time) for row in found[Step] if isinstance(row.event, Step)]
+        losses = tuple(zip(*steps, strict=True)) if steps else ((), (), ())  # type: ignore[assignment]
     evaluations = [
         (stamped.event.step, stamped.event.metrics[started.metric], stamped.time)
         for stamped in found[Evaluation]
@@ -116,16 +112,19 @@ def record_of(events: Iterable[Stamped]) -> RunRecord | None:
         higher_is_better=started.higher_is_better,
         total_step=started.total_step,
         target=started.target_total_rank,
-        **_columns(("steps", "losses", "times"), steps),
-        **_columns(("eval_steps", "metric", "eval_times"), evaluations),
+        **_columns(("steps", "losses", "times"), losses),
+        **_columns(
+            ("eval_steps", "metric", "eval_times"), zip(*evaluations, strict=True) if evaluations else ((), (), ())
+        ),
         **_states(started, allocations),
     )
 
 
-def _columns(names: tuple[str, str, str], rows: list[Any]) -> dict[str, Any]:
-    steps, values, times = zip(*rows, strict=True) if rows else ((), (), ())
-    columns = (np.array(steps, np.int64), np.array(values, np.float64), np.array(times, np.float64))
-    return {name: _frozen(column) for name, column in zip(names, columns, strict=True)}
+def _columns(names: tuple[str, str, str], columns: Any) -> dict[str, Any]:
+    return {
+        name: _frozen(np.array(column, kind))
+        for name, column, kind in zip(names, columns, (np.int64, np.float64, np.float64), strict=True)
+    }
 
 
 def _states(started: Started, allocations: list[tuple[RankEvent, float]]) -> dict[str, Any]:
@@ -151,25 +150,3 @@ def _frozen(values: NDArray[Any]) -> NDArray[Any]:
     # A record is shared by all visitors of a server.
     values.setflags(write=False)
     return values
-
-
-def state_at(record: RunRecord, moment: Moment, value: float = 0) -> int | None:
-    """Which state of the run (a row of `ranks`) is the one at `moment`.
-
-    step: after that step. time: after so many seconds. budget: the first with that total rank, or beyond it as seen
-    from the start, so that methods that grow and methods that prune are both met on their way. end: the newest.
-    None when the run never got there.
-    """
-    if moment == "end":
-        return len(record.ranks) - 1
-    if moment == "budget":
-        totals = record.totals
-        reached = totals >= value if totals[0] < value else totals <= value
-        return int(np.argmax(reached)) if reached.any() else None
-    if moment == "step":
-        return _newest(record.state_steps, value) if value <= record.last_step else None
-    return _newest(record.state_times, value) if value <= record.last_time else None
-
-
-def _newest(marks: NDArray[Any], value: float) -> int:
-    return max(0, int(np.searchsorted(marks, value, side="right")) - 1)

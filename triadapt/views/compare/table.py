@@ -4,34 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo, told_changes
-from triadapt.views.compare.agreement import ENOUGH, WINDOW, churn, entropy, loss_change
+from triadapt.views.compare.agreement import churn, entropy
 from triadapt.views.compare.configuration import SEED, Config, differing, flat, group_labels, labels, toml_value
+from triadapt.views.compare.loss_at_events import REACH, LossAtEvents, loss_at_events
+from triadapt.views.compare.moment import END, Moment, standing
 from triadapt.views.compare.record import RunRecord, same_matrices
 from triadapt.views.recovery import recovery
 
+LOSSES = 10  # recorded steps that a loss in the table is the mean of
 # What each column of the summary says, for tooltips.
 COLUMNS = {
     "Run": "The method, and what tells the run from the others of its method.",
     "State": "A run that has not finished is compared as far as it is recorded.",
     "Steps": "Optimizer steps done.",
-    "Total rank": "Sum of the ranks of all matrices at the end.",
-    "Parameters": "Trainable parameters at the end.",
+    "Total rank": "Sum of the ranks of all matrices.",
+    "Parameters": "Trainable parameters.",
+    "Loss": f"Mean training loss of the last {LOSSES} recorded steps.",
     "Metric": "The newest evaluation on held-out data.",
     "Rank events": "Allocations that happened.",
     "Entropy": "How evenly the rank is spread over the matrices: 1 the same everywhere, 0 all on one.",
     "Churn": "How much the choice changes from one rank event to the next: 1 minus the Jaccard index of the two sets "
     "of chosen matrices, on average. 0: always the same, 1: always others.",
-    "Loss at events": f"Mean training loss of the {WINDOW} steps after a rank event minus the {WINDOW} up to it, on "
-    "average; the trend of training is in it. An event counts where the recording, which may be thinned, holds "
-    f"{ENOUGH} steps on either side.",
     "Coverage": "Share of the planted rank that is covered; only where the truth is known.",
-    "Precision": "Share of the grown rank that sits on planted matrices; of the held rank where nothing grew.",
+    "Precision": "Share of the grown rank that sits on planted matrices; of the held rank where nothing grew. By "
+    "chance it is the share of matrices that are planted.",
+}  # fmt: skip
+# The same of the table of losses around rank events.
+EVENT_COLUMNS = {
+    "Run": COLUMNS["Run"],
+    "Window": "Steps on each side: a change is the mean training loss of so many steps after, less that up to then.",
+    "Events": "Rank events that could be measured, with ordinary steps before and after them.",
+    "At events": "Mean change at these rank events.",
+    "Ordinary": f"Mean change at steps of the same phase, at most {REACH} windows away, without a rank event in their "
+    "windows; before and after each event count alike.",
+    "Steps": "Ordinary steps that were measured.",
+    "Difference": "What rank events add to the change of ordinary steps. Above 0: the loss falls less, or rises.",
+    "±": "Half the 95 % interval of the difference, over the events.",
 }  # fmt: skip
 
 
@@ -51,6 +66,11 @@ class Compared:
     def seed(self) -> int:
         """The seed of the run."""
         return int(self.config.get(SEED, 0))
+
+    @cached_property
+    def loss_at_events(self) -> LossAtEvents | str:
+        """How the loss moved around its rank events, or why that cannot be told."""
+        return loss_at_events(self.record)
 
     @property
     def colour(self) -> str:
@@ -102,25 +122,42 @@ def kinds(runs: Sequence[Compared]) -> dict[str, list[Compared]]:
     return found
 
 
-def summary_row(run: Compared) -> dict[str, Any]:
-    """One run in numbers, by the names of `COLUMNS`; None where there is nothing to tell."""
+def summary_row(run: Compared, moment: Moment = END) -> dict[str, Any]:
+    """One run in numbers at a moment, by the names of `COLUMNS`; None where there is nothing to tell, which is all of
+    it when the run never got there."""
     record = run.record
-    planted = record.planted
-    found = recovery(record.ranks[-1], planted, record.ranks[0]) if planted is not None else {}
+    at = standing(record, moment)
+    if at is None:
+        return {name: None for name in COLUMNS} | {"Run": run.label, "State": run.info.state}
+    ranks, planted = record.ranks[at.state], record.planted
+    found = recovery(ranks, planted, record.ranks[0]) if planted is not None else {}
+    losses = record.losses[max(0, at.losses - LOSSES) : at.losses]
     return {
         "Run": run.label,
         "State": run.info.state,
-        "Steps": record.last_step + 1,
-        "Total rank": int(record.totals[-1]),
-        "Parameters": int(record.parameters[-1]),
-        "Metric": record.final_metric,
-        "Rank events": len(record.chosen),
-        "Entropy": entropy(record.ranks[-1]),
-        "Churn": churn(record.chosen),
-        "Loss at events": loss_change(record),
+        "Steps": at.steps_done,
+        "Total rank": int(ranks.sum()),
+        "Parameters": int(record.parameters[at.state]),
+        "Loss": float(losses.mean()) if losses.size else None,
+        "Metric": float(record.metric[at.evaluations - 1]) if at.evaluations else None,
+        "Rank events": at.state,
+        "Entropy": entropy(ranks),
+        "Churn": churn(record.chosen[: at.state]),
         "Coverage": found.get("coverage"),
         "Precision": found.get("precision"),
     }
+
+
+def event_row(run: Compared) -> dict[str, Any]:
+    """The loss around a run's rank events, by the names of `EVENT_COLUMNS`; `Window` holds the reason in words where it
+    cannot be told."""
+    found = run.loss_at_events
+    if not isinstance(found, LossAtEvents):
+        return {"Run": run.label, "Window": found} | {name: None for name in list(EVENT_COLUMNS)[2:]}
+    return {
+        "Run": run.label, "Window": found.window, "Events": found.events, "At events": found.at_events,
+        "Ordinary": found.ordinary, "Steps": found.steps, "Difference": found.difference, "±": found.half_width,
+    }  # fmt: skip
 
 
 def difference_rows(runs: Sequence[Compared]) -> list[dict[str, str]]:

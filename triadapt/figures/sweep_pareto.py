@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from triadapt.methods.registry import METHODS
-from triadapt.views.compare.pareto import front
+from triadapt.views.sweep.front import front
 
 # One a method, so that they are told apart without colour; further groups of a method are drawn open.
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
