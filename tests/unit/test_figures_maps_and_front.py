@@ -1,11 +1,8 @@
-"""Figures of the comparison: right values in the right places."""
+"""Rank maps with their difference, and the front of metric against size: right values in the right places."""
 
 from __future__ import annotations
 
 import numpy as np
-from triadapt.figures.compare_agreement import agreement_map
-from triadapt.figures.compare_curves import compare_curves
-from triadapt.views.compare.curves import Curve, spread
 
 from triadapt.events import Matrix
 from triadapt.figures.sweep_pareto import pareto
@@ -31,31 +28,6 @@ def test_a_difference_is_neutral_at_zero_and_outlines_both_truths() -> None:
     np.testing.assert_array_equal(heat.z, [[4, 0], [-1, np.nan]])
     assert (heat.zmin, heat.zmax) == (-4, 4) and list(heat.text[0]) == ["+4", "0"]
     assert [(shape.x0 + shape.x1, shape.line.dash) for shape in figure.layout.shapes] == [(0, "solid"), (2, "dot")]
-
-
-def test_seeds_are_a_band_with_a_mean_and_faint_runs_under_one_entry_of_the_legend() -> None:
-    lines = [Curve(np.arange(3.0), np.array([1.0, 2, 3]) + shift, False) for shift in (0, 2)]
-    group = {**STYLE, "runs": [("seed 1", lines[0]), ("seed 2", lines[1])], "spread": spread(lines, "range")}
-    figure = compare_curves([group], axis="step", quantity="loss", log=True)
-    low, high, first, second, mean = figure.data
-    assert (list(low.y), list(high.y), list(mean.y)) == ([1, 2, 3], [3, 4, 5], [2, 3, 4])
-    assert first.opacity == second.opacity < 0.5 and mean.line.color == STYLE["colour"]
-    assert [trace.showlegend is not False for trace in figure.data] == [False, False, False, False, True]
-    assert figure.layout.yaxis.range[0] < 0 < figure.layout.yaxis.range[1]
-
-
-def test_a_second_group_of_a_method_keeps_its_colour_and_gets_marks() -> None:
-    line = Curve(np.arange(3.0), np.ones(3), True)
-    groups = [{**STYLE, "place": place, "runs": [("run", line)], "spread": None} for place in (0, 1)]
-    first, second = compare_curves(groups, axis="step", quantity="total rank").data
-    assert first.mode == "lines" and second.mode == "lines+markers"
-    assert first.line.color == second.line.color and first.line.shape == "hv"
-
-
-def test_the_agreement_of_runs_is_numbered_and_zero_is_neutral() -> None:
-    figure = agreement_map(np.array([[1, 0.25], [0.25, 1]]), ["LoRA", "AdaLoRA"])
-    (heat,) = figure.data
-    assert (heat.zmin, heat.zmax) == (-1, 1) and figure.layout.yaxis.ticktext == ("LoRA  1", "AdaLoRA  2")
 
 
 def test_the_front_is_drawn_as_stairs_over_the_means() -> None:
