@@ -1,16 +1,32 @@
 """The tune page: what another schedule would have done, and what many schedules do."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from triadapt.ui.front_door import through_front_door
-from triadapt.ui.manager import manager
 from triadapt.ui.sweep_section import sweep_section
 from triadapt.ui.visits import page_entered
 from triadapt.ui.what_if import what_if_section
 
+TABS: dict[str, Callable[[], None]] = {"What if": what_if_section, "Studies": sweep_section}
+
 through_front_door("pages/tune.py")
 page_entered("tune")
-st.subheader("What if")
-what_if_section()
-st.subheader("Studies")
-sweep_section(manager().runs)
+
+st.subheader("Tune")
+names = list(TABS)
+wanted = st.query_params.get("tab")
+# Only the tab on view runs.
+for tab, (name, draw) in zip(
+    st.tabs(names, default=wanted if wanted in names else None, key="tune_tab", on_change="rerun"),
+    TABS.items(),
+    strict=True,
+):
+    if tab.open:
+        if name != names[0]:
+            st.query_params["tab"] = name
+        else:
+            st.query_params.pop("tab", None)
+        with tab:
+            draw()

@@ -13,6 +13,7 @@ from triadapt.runs.info import RunError
 from triadapt.sweeps.library import change_study, find_study, list_studies
 from triadapt.sweeps.record import StudyError, StudyInfo, StudyRecord, read_study
 from triadapt.sweeps.state import give_order, read_info
+from triadapt.ui import manager as managers
 from triadapt.ui.study_processes import StudyProcesses, study_processes
 from triadapt.ui.sweep_charts import study_charts
 from triadapt.ui.sweep_form import sweep_form
@@ -24,8 +25,9 @@ NEW = "new"
 PARAMETER = "study"
 
 
-def sweep_section(runs: Path) -> None:
+def sweep_section() -> None:
     """A chooser of studies, the chosen one, and the form of a new one."""
+    runs = managers.manager().runs
     processes = study_processes(str(runs))
     infos = list_studies(runs)
     said = st.session_state.pop("study_said", "")

@@ -1,0 +1,104 @@
+"""Studies on the tune page as Streamlit runs them, over a study that has run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+from inline_backend import InlineBackend  # noqa: E402
+from sweep_sessions import RAISES  # noqa: E402
+
+from triadapt.sweeps.config import parse_sweep  # noqa: E402
+from triadapt.sweeps.coordinator import Coordinator  # noqa: E402
+from triadapt.sweeps.library import list_studies, new_study  # noqa: E402
+
+SPACE = {"method": ["triadaptlora", "increlora"], "warmup": [2, 4], "interval": [5, 10]}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status=lambda _: {})
+    monkeypatch.setattr("triadapt.ui.manager.manager", lambda: manager)
+    monkeypatch.chdir(ROOT)
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def visit(runs: Path) -> Callable[..., AppTest]:
+    def visit(**address: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in {"tab": "Studies", **address}.items():
+            app.query_params[name] = value
+        app.switch_page("pages/tune.py").run()
+        assert not app.exception, app.exception
+        return app
+
+    return visit
+
+
+def study(runs: Path, **values: Any) -> Path:
+    base = {"steps": 30, "warmup": 2, "interval": 5}
+    folder = new_study(runs, parse_sweep({"name": "Tried", "base": base, "space": SPACE, "seeds": 2, **values}))
+    Coordinator(folder, backend=InlineBackend()).run()
+    return folder
+
+
+def said(app: AppTest, kind: str) -> str:
+    return "\n".join(element.value for element in getattr(app, kind))
+
+
+def test_a_new_study_is_counted_before_it_is_started_and_started_by_a_button(
+    visit: Callable[..., AppTest], runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+    monkeypatch.setattr("triadapt.ui.study_processes.StudyProcesses.resume", lambda _, folder: started.append(folder))
+    app = visit()
+    assert "18 points with 3 seeds each: **54 runs**" in said(app, "caption")
+    app.text_input(key="sweep_warmup").set_value("20, 700").run()
+    assert "12 points" in said(app, "caption") or "6 points" in said(app, "caption")
+    app.text_input(key="sweep_interval").set_value("fast").run()
+    assert "interval" in said(app, "error") and app.button(key="sweep_start").disabled
+    app.text_input(key="sweep_interval").set_value("10").run()
+    app.text_input(key="sweep_warmup").set_value("20, 40").run()
+    app.button(key="sweep_start").click().run()
+    (info,) = list_studies(runs)
+    assert started == [info.folder] and app.query_params["study"] in (info.id, [info.id]) and not app.exception
+
+
+def test_a_finished_study_is_told_drawn_and_listed(visit: Callable[..., AppTest], runs: Path) -> None:
+    folder = study(runs)
+    app = visit(study=folder.name)
+    assert "Best of 8 points" in said(app, "info")
+    table = app.dataframe[0].value
+    assert len(table) == 16 and set(table["state"]) == {"complete"} and set(table["steps"]) == {"30 / 30"}
+    for kind in ("lines", "parallel", "importance", "size", "curves", "map"):
+        app.segmented_control(key="sweep_chart").set_value(kind).run()
+        assert not app.exception and not app.error
+
+
+def test_failed_runs_are_listed_with_their_reason_and_a_seed_can_be_added(
+    visit: Callable[..., AppTest], runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study(runs, space={"weight_decay": [0.0, RAISES]}, seeds=1)
+    resumed: list[Path] = []
+    monkeypatch.setattr("triadapt.ui.study_processes.StudyProcesses.resume", lambda _, where: resumed.append(where))
+    app = visit(study=folder.name)
+    table = app.dataframe[0].value
+    assert (
+        "loss is not a number" in " ".join(table["what happened"]) and "1 failed" in app.get("progress")[0].proto.text
+    )
+    app.button(key="study_seed").click().run()
+    assert resumed == [folder] and list_studies(runs)[0].trials == 4
+
+
+def test_a_study_that_is_not_there_shows_the_newest(visit: Callable[..., AppTest], runs: Path) -> None:
+    folder = study(runs, seeds=1, space={"interval": [5, 10]})
+    assert visit(study="study-20200101-000000-abcd").query_params["study"] in (folder.name, [folder.name])
