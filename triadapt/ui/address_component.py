@@ -1,7 +1,7 @@
 """Asks the browser what its address says of the board.
 
-The board writes there by itself (`ui/board/board_view.js`), and with its requests Streamlit sends the address that it last
-knew. Drawn where the answer is wanted, this costs one message, and none while it is not.
+The board writes there by itself (`ui/board/board_view.js`), and with its requests Streamlit sends the address that it
+last knew. Drawn where the answer is wanted, this costs one message, and none while it is not.
 """
 
 from __future__ import annotations
