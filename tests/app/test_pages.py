@@ -349,15 +349,36 @@ def grown(runs: Path, name: str | None = None) -> str:
     return race.id
 
 
-def open_branch(app: AppTest, **on_view: str) -> AppTest:
-    """Open the popover, with what a browser's address would say of the board."""
-    app.session_state["branch_at"] = (on_view.get("step"), on_view.get("run", ""))
+def open_branch(app: AppTest) -> AppTest:
+    """Open the popover."""
     app.session_state[f"branch-{app.session_state['on_view'].turn}"] = True
     return app.run()
 
 
 def captions(app: AppTest) -> str:
     return "\n".join(caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize(
+    ("seen", "offered", "said"),
+    [
+        (25, 20, "Step 25 is on view; this is the newest checkpoint up to it."),
+        (20, 20, ""),
+        (19, 10, "Step 19 is on view; this is the newest checkpoint up to it."),
+        (3, 10, "Step 3 is on view; this is the first checkpoint."),
+        (None, 20, ""),
+    ],
+)
+def test_a_branch_begins_at_the_checkpoint_of_the_step_on_view(
+    visit: Callable[..., AppTest], manager: Manager, monkeypatch: pytest.MonkeyPatch, seen: int | None, offered: int,
+    said: str,
+) -> None:  # fmt: skip
+    race = grown(manager.runs)
+    run = f"{race}-triadaptlora"
+    monkeypatch.setattr("triadapt.ui.branching.board_on_view", lambda key: (seen, run))
+    app = open_branch(visit(run=race))
+    assert app.selectbox(f"branch-{run}-from-{seen}").value == offered
+    assert said in captions(app) and (said or "is on view" not in captions(app))
 
 
 def test_a_branch_of_the_race_on_view_is_checked_started_and_shown(

@@ -13,6 +13,7 @@ from triadapt.runs.branch import BranchPlan, BranchPoint, branch_points, may_cha
 from triadapt.runs.info import RunError, RunInfo, told_changes
 from triadapt.runs.library import config_of
 from triadapt.ui.address import on_view
+from triadapt.ui.address_component import board_on_view
 from triadapt.ui.branch_fields import branch_fields
 from triadapt.ui.downloads import has_weights
 from triadapt.ui.fields import in_page_words, label
@@ -25,8 +26,6 @@ from triadapt.workers.manager import RunManager
 MOST_STEPS_NAMED = 4
 # In pixels: what can be chosen, and beside it, or below on a narrow window, what would come of it.
 FORM_WIDTH, PLAN_WIDTH, GAP = 360, 260, 24
-# The board's own words in the address (ui/board/board_view.js), which come along with every request.
-STEP_ON_VIEW, RUN_ON_VIEW = "v.at", "v.focus"
 
 
 def branch_control(manager: RunManager, race: Shown | None) -> None:
@@ -37,7 +36,7 @@ def branch_control(manager: RunManager, race: Shown | None) -> None:
     # Opening asks for the page again, because a race that runs has made new checkpoints since. A new place each time
     # the view changes closes it.
     popover = st.popover(
-        "Branch from here", icon=":material/call_split:", key=f"branch-{on_view().turn}", on_change=_note_view,
+        "Branch from here", icon=":material/call_split:", key=f"branch-{on_view().turn}", on_change="rerun",
         disabled=not whole,
         help="Go on from a checkpoint of this race as a new run with other settings: from the step on view, or another."
         if whole else "A recorded race comes without checkpoints; start your own.",
@@ -50,14 +49,6 @@ def branch_control(manager: RunManager, race: Shown | None) -> None:
         start("The branch", lambda: manager.branch(wanted))
 
 
-def _note_view() -> None:
-    """What is looked at when the popover opens. Later requests must not move the choice made in it."""
-    step = st.query_params.get(STEP_ON_VIEW, "")
-    st.session_state["branch_at"] = (
-        int(step) if step.isascii() and step.isdigit() else None, st.query_params.get(RUN_ON_VIEW, ""),
-    )  # fmt: skip
-
-
 def _want_branch() -> None:
     st.session_state["branch_wanted"] = True
 
@@ -66,9 +57,13 @@ def _inside(manager: RunManager, whole: list[RunInfo]) -> BranchPlan | None:
     runs = {info.id: info for info in whole if has_weights(info)}
     plan: BranchPlan | None = None
     lines: list[str] = []
+    with st.container(width=FORM_WIDTH):
+        form, question = st.container(), st.container()
+    with question:
+        seen, focus = board_on_view(f"branch-{on_view().turn}-seen")
     try:
-        with st.container(width=FORM_WIDTH):
-            plan = _form(manager, runs) if runs else None
+        with form:
+            plan = _form(manager, runs, seen, focus) if runs else None
     except (RunError, ConfigError, OSError, sqlite3.Error) as error:
         lines = error.lines if isinstance(error, ConfigError) else [str(error)]
     with st.container(width=PLAN_WIDTH):
@@ -85,8 +80,8 @@ def _inside(manager: RunManager, whole: list[RunInfo]) -> BranchPlan | None:
     return plan
 
 
-def _form(manager: RunManager, runs: dict[str, RunInfo]) -> BranchPlan:
-    seen, focus = st.session_state.get("branch_at", (None, ""))
+def _form(manager: RunManager, runs: dict[str, RunInfo], seen: int | None, focus: str) -> BranchPlan:
+    """seen, focus: step and run that are looked at."""
     run_id = focus if focus in runs else next(iter(runs))
     if len(runs) > 1:
         run_id = st.selectbox(
