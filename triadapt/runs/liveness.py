@@ -28,6 +28,15 @@ def _here() -> str:
     return socket.gethostname()
 
 
+@cache
+def _boot() -> str | None:
+    """What tells one start of this machine from another; None where there is no /proc."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
 def this_process() -> Owner:
     """The owner that stands for the calling process."""
     return Owner(_here(), os.getpid(), _start_of(os.getpid()) or "")
@@ -48,10 +57,10 @@ def is_alive(owner: Owner | None, heartbeat: float, now: float | None = None) ->
 
 def _start_of(pid: int) -> str | None:
     """When process `pid` started, as text; None when there is no such process or no way to know."""
-    if Path("/proc/self/stat").exists():
+    boot = _boot()
+    if boot is not None:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         except OSError:
             return None
         # The name in parentheses may hold blanks; the fields after it are: state, ..., start in ticks (22nd of all).

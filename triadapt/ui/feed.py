@@ -120,7 +120,7 @@ def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]
     """State, message, place in the queue, speed and time left of one run, for the board."""
     if race.recorded or info.state == "damaged":
         return {"state": info.state, "message": info.error}
-    status = manager.status(info.id)
+    status = manager.status_of(info)
     if spec := METHODS.get(info.method):  # known before the run has said anything
         status |= {"label": spec.label, "colour": spec.colour, "dash": spec.dash}
     if info.id in (parent.id for parent, _ in race.beside):

@@ -6,9 +6,12 @@ import streamlit as st
 
 from triadapt.ui.board_component import static_url
 
+# Streamlit fades what a script is about to draw anew. For the board that is twice a second, and the mere start of a fade
+# makes the browser paint all of it again.
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 4.3rem 2.2rem 1rem; max-width: 1700px; }
 [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }
+.st-key-board { opacity: 1 !important; transition: none !important; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; padding-block: 0.3rem; margin-bottom: 0; }
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.3rem 0.8rem 1rem; } }
 </style>"""

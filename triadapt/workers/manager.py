@@ -135,12 +135,15 @@ class RunManager:
     def status(self, run_id: str) -> dict[str, Any]:
         """Live fields of a run: `state`, `position` (0 runs, 1 is next, None otherwise), `speed` in steps a second,
         `eta` in seconds, `message`. Raises RunError for a malformed or unknown id."""
-        info = find(self.runs, run_id)[0]
+        return self.status_of(find(self.runs, run_id)[0])
+
+    def status_of(self, info: RunInfo) -> dict[str, Any]:
+        """`status` of a run whose file was just read."""
         status: dict[str, Any] = {
             "state": info.state, "position": None, "speed": None, "eta": None, "message": info.error,
         }  # fmt: skip
         with self._changed:
-            job = next((job for job in self._jobs() if run_id in job.run_ids), None)
+            job = next((job for job in self._jobs() if info.id in job.run_ids), None)
             if job is None:
                 if info.state in ("running", "paused") and self._is_ours(info):
                     status |= {"state": "failed", "message": self._message or "its end could not be written"}

@@ -16,6 +16,7 @@ import {HealthLine} from "./health.js";
 import {Chips} from "./chips.js";
 import {drawFirstLook} from "./first_look.js";
 import {copyPlotlyStyle, linkStyle, loadPlotly} from "./load_plotly.js";
+import {Pace} from "./pace.js";
 
 const FRAME_BUDGET_MS = 24; // of one animation frame; panels that do not fit are drawn in the next
 const ASK_AGAIN_MS = 3000;
@@ -114,7 +115,7 @@ export class Board {
   show(step, following) {
     this.following = following;
     this.step = Math.max(0, Math.min(this.total, step));
-    this.touch("step");
+    this.touch("step", "hand");
     this.view.changed();
     this.#publish();
   }
@@ -169,7 +170,18 @@ export class Board {
   // -- drawing: at most once an animation frame, and only what changed -------------------------------------------------
   touch(...reasons) {
     for (const waiting of this.pending.values()) for (const reason of reasons) waiting.add(reason);
-    if (!this.frame && !this.gone) this.frame = requestAnimationFrame((now) => this.#drawFrame(now));
+    this.#draw();
+  }
+
+  // Draw in the next animation frame; with `wait`, in one some milliseconds from now, unless there is a reason before.
+  #draw(wait = 0) {
+    if (this.resting && !wait) {
+      clearTimeout(this.frame);
+      this.frame = 0;
+    }
+    if (this.frame || this.gone) return;
+    this.resting = wait > 0;
+    this.frame = this.resting ? setTimeout(() => this.#draw(), wait) : requestAnimationFrame((now) => this.#drawFrame(now));
   }
 
   #drawFrame(now) {
@@ -187,19 +199,30 @@ export class Board {
     this.scrubber.advance(now);
     const until = performance.now() + FRAME_BUDGET_MS;
     const first = this.turn;
+    const near = this.panels.filter((panel) => this.#isNear(panel));
+    const charts = near.filter((panel) => panel.holder);
     for (let i = 0; i < this.panels.length; i += 1) {
       const at = (first + i) % this.panels.length;
       const panel = this.panels[at];
       const waiting = this.pending.get(panel);
-      if (!waiting.size || !this.#isNear(panel)) continue;
-      const reasons = new Set(waiting);
-      waiting.clear();
+      if (!waiting.size || !near.includes(panel)) continue;
+      const began = performance.now();
+      const reasons = this.pace.due(panel, waiting, began);
+      if (!reasons.size) {
+        if (panel.glance) panel.glance();
+        continue;
+      }
+      const drawn = !panel.box || panel.box.data;
       panel.draw(reasons);
+      const ended = performance.now();
+      if (panel.holder && drawn) this.pace.spent(panel, ended - began, ended, charts.length); // the first time is not like the others
       this.turn = (at + 1) % this.panels.length;
       if (performance.now() > until) break;
     }
-    const left = this.panels.some((panel) => this.pending.get(panel).size && this.#isNear(panel));
-    if ((left || this.scrubber.playing) && !this.frame) this.frame = requestAnimationFrame((time) => this.#drawFrame(time));
+    const ended = performance.now();
+    const waits = near.filter((panel) => this.pending.get(panel).size).map((panel) => this.pace.wait(panel, this.pending.get(panel), ended));
+    if (this.scrubber.playing) this.#draw();
+    else if (waits.length) this.#draw(Math.max(0, Math.min(...waits)));
     this.#publish();
   }
 
@@ -257,6 +280,7 @@ export class Board {
     ];
     this.pending = new Map(this.panels.map((panel) => [panel, new Set()]));
     this.near = new Map();
+    this.pace = new Pace();
     this.turn = 0;
     this.empty = element("p", {className: "tri-empty", role: "status"}, "");
     const time = element("div", {className: "tri-time"}, this.budget.section, this.loss.section, this.metric.section);
@@ -297,7 +321,7 @@ export class Board {
   destroy() {
     this.gone = true;
     this.view.close();
-    cancelAnimationFrame(this.frame);
+    (this.resting ? clearTimeout : cancelAnimationFrame)(this.frame);
     this.sizes.disconnect();
     this.places.disconnect();
     this.themes.disconnect();

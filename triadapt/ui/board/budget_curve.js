@@ -59,6 +59,26 @@ export class BudgetCurve extends TimeChart {
     });
   }
 
+  mark(run) { return {events: run.events.length, last: run.last, kind: this.kind}; }
+
+  since(run, {events, last, kind}) {
+    const {of, start, stairs, own} = Y_KINDS[kind];
+    const news = run.events.slice(events);
+    if (news.length && (own || !stairs || !events)) return null;
+    if (!stairs || run.last <= last) return [];
+    const before = events ? of(run.events[events - 1]) : start(run);
+    if (before === null) return [];
+    const values = [before, ...news.map(of)];
+    const unit = own ? Math.max(...run.events.map((event) => Math.abs(of(event)))) || 1 : 1;
+    const end = values[values.length - 1];
+    return [{
+      x: [last, ...news.map((event) => event.t), run.last], y: [...values, end].map((value) => value / unit), stairs: true,
+      dots: [false, ...news.map((_, i) => values[i + 1] !== values[i]), false],
+    }];
+  }
+
+  widthOf(run, focus) { return run === focus ? 2.6 : 1.8; }
+
   #traces(run, kind, values) {
     const start = kind.start(run);
     const steps = [...(start === null ? [] : [0]), ...run.events.map((event) => event.t)];
@@ -74,7 +94,7 @@ export class BudgetCurve extends TimeChart {
       customdata: known.map(tidy), hovertemplate: `${run.started.label}<br>${this.at}: ${kind.label.toLowerCase()} %{customdata}<extra></extra>`,
     };
     const trace = this.line(run, x, y, kind.stairs
-      ? {line: {shape: "hv", width: run === this.board.focus ? 2.6 : 1.8}, ...hover}
+      ? {line: {shape: "hv"}, ...hover}
       : {mode: "lines+markers", line: {width: 1}, marker: {color: colour, size: 5}, ...hover});
     if (!kind.stairs) return [trace];
     const changed = steps.map((_, i) => i).filter((i) => i && known[i] !== known[i - 1]);
@@ -87,9 +107,11 @@ export class BudgetCurve extends TimeChart {
   #planned(drawn, range) {
     const {theme} = this.board;
     const planned = [...new Set(drawn.flatMap((run) => Array.from(run.started.planned)))].sort((a, b) => a - b);
+    // One line with breaks: a mark each would cost more than all the rest of the chart.
+    const [low, high] = [range[0], range[0] + (range[1] - range[0]) * 0.06];
     return {
-      type: "scatter", mode: "markers", x: planned, y: planned.map(() => range[0] + (range[1] - range[0]) * 0.03), hoverinfo: "x",
-      marker: {symbol: "line-ns-open", size: 6, color: theme.grey, line: {width: 1}}, opacity: 0.55, name: "planned",
+      type: "scatter", mode: "lines", x: planned.flatMap((t) => [t, t, null]), y: planned.flatMap(() => [low, high, null]), hoverinfo: "x",
+      line: {color: theme.grey, width: 1}, opacity: 0.55, name: "planned",
     };
   }
 

@@ -1,7 +1,7 @@
 // Loss and metric over time.
 import {lineLabel, methodColour, tidy} from "./theme.js";
 import {between} from "./frames.js";
-import {keepExtremes, smoothed} from "./thinning.js";
+import {Smoothed, keepExtremes} from "./thinning.js";
 import {TimeChart} from "./time_chart.js";
 
 const MOST_POINTS = 2000;
@@ -9,6 +9,24 @@ const MOST_POINTS = 2000;
 export class LossCurve extends TimeChart {
   constructor(board) {
     super(board, "loss", "Training loss");
+    this.kept = new WeakMap();
+  }
+
+  #smooth(run) {
+    if (!this.kept.has(run)) this.kept.set(run, new Smoothed(Math.max(8, Math.min(200, run.started.total_step / 30))));
+    return this.kept.get(run).of(run.step.loss);
+  }
+
+  #faint(run) { return run === this.board.focus ? 0.3 : 0.13; }
+
+  mark(run) { return {count: run.step.t.length}; }
+
+  since(run, {count}) {
+    const from = Math.max(0, count - 1);
+    const x = run.step.t.slice(from);
+    return [
+      {x, y: run.step.loss.slice(from), width: 1, dash: "solid", opacity: this.#faint(run)}, {x, y: this.#smooth(run).slice(from)},
+    ];
   }
 
   drawChart() {
@@ -19,10 +37,10 @@ export class LossCurve extends TimeChart {
     for (const run of drawn) {
       const {t, loss} = run.step;
       const raw = keepExtremes(loss, limit);
-      const even = smoothed(loss, Math.max(8, Math.min(200, run.started.total_step / 30)));
+      const even = this.#smooth(run);
       const kept = keepExtremes(even, limit);
       faint.push(this.line(run, this.xs(run, raw.map((i) => t[i])), raw.map((i) => (Number.isFinite(loss[i]) ? loss[i] : null)), {
-        line: {width: 1, dash: "solid"}, opacity: run === this.board.focus ? 0.3 : 0.13, hoverinfo: "skip",
+        line: {width: 1, dash: "solid"}, opacity: this.#faint(run), hoverinfo: "skip",
       }));
       lines.push(this.line(run, this.xs(run, kept.map((i) => t[i])), kept.map((i) => even[i]), {
         customdata: kept.map((i) => between(run.clock.t, run.clock.lr, t[i])),
@@ -67,6 +85,14 @@ export class MetricCurve extends TimeChart {
   constructor(board) {
     super(board, "metric", "Metric");
     this.bottom = 34;
+  }
+
+  mark(run) { return {count: run.evals.length, baselines: Object.keys(run.baselines).length}; }
+
+  since(run, {count, baselines}) {
+    if (!count || Object.keys(run.baselines).length !== baselines) return run.evals.length ? null : [];
+    const news = run.evals.slice(count - 1);
+    return [{x: news.map((one) => one.t), y: news.map((one) => one.metrics[run.started.metric] ?? null), dots: news.map((_, i) => i > 0)}];
   }
 
   drawChart() {

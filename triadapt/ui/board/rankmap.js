@@ -31,9 +31,16 @@ export function rankCeiling(runs) {
   for (const run of runs) {
     if (run.started) top = Math.max(top, Math.ceil((2 * run.started.target_total) / Math.max(1, run.size)));
     for (const rank of run.startRanks) top = Math.max(top, rank);
-    for (const event of run.events) for (const rank of event.ranks) top = Math.max(top, rank);
+    for (const event of run.events) top = Math.max(top, highestRank(event));
   }
   return top;
+}
+
+const highest = new WeakMap(); // asked for at every refresh, of all events
+
+function highestRank(event) {
+  if (!highest.has(event)) highest.set(event, event.ranks.reduce((top, rank) => Math.max(top, rank), 0));
+  return highest.get(event);
 }
 
 export class RankMap {
@@ -75,16 +82,25 @@ export class RankMap {
   draw(reasons) {
     const whole = ["size", "theme", "numbers"].some((reason) => reasons.has(reason)) || (reasons.has("data") && this.#outdated());
     if (whole || !this.box.data) this.#drawAll();
-    else if (reasons.has("settle") || (reasons.has("hover") && this.drafted)) this.#drawRanks();
+    else if (reasons.has("settle") || reasons.has("data") || (reasons.has("hover") && this.drafted)) this.#drawRanks();
     else if (reasons.has("step")) this.#draft();
     if (whole || reasons.has("hover") || reasons.has("pin")) this.#drawMarks();
     this.#describe();
   }
 
-  // Whether new data changed anything the map shows: between two rank events it does not.
+  // While a drawing has to wait, cells are painted.
+  glance() {
+    if (this.box.data && this.#key() === this.key) this.#draft();
+  }
+
+  // What all of the map depends on, beside the cells' values.
+  #key() {
+    const {runs} = this.board;
+    return JSON.stringify([rankCeiling(runs), this.numbersShown, runs.map((run) => [run.id, run.generation, run.size])]);
+  }
+
   #outdated() {
-    const {runs, step} = this.board;
-    const key = JSON.stringify([rankCeiling(runs), this.numbersShown, runs.map((run) => [run.id, run.generation, run.size, this.#state(run)])]);
+    const key = this.#key();
     const outdated = key !== this.key;
     this.key = key;
     return outdated;

@@ -73,7 +73,9 @@ export class Scrubber {
     this.live.textContent = running ? "live" : "end";
     this.live.setAttribute("aria-pressed", String(board.following));
     this.track.style.setProperty("--tri-seen", `${(Math.max(0, board.end) / board.total) * 100}%`);
-    if (["data", "size", "theme"].some((reason) => reasons.has(reason))) this.#drawTicks();
+    const events = board.runs.map((run) => run.events.length).join();
+    if (events !== this.drawnEvents || ["size", "theme"].some((reason) => reasons.has(reason))) this.#drawTicks();
+    this.drawnEvents = events;
   }
 
   #drawTicks() {

@@ -21,16 +21,24 @@ export function keepExtremes(values, limit) {
   return kept;
 }
 
-// Exponential moving average with the start's bias taken out; NaN is passed over.
-export function smoothed(values, span) {
-  const share = 2 / (span + 1);
-  let mean = 0;
-  let weight = 0;
-  return values.map((value) => {
-    if (Number.isFinite(value)) {
-      mean += share * (value - mean);
-      weight += share * (1 - weight);
+// Exponential moving average with the start's bias taken out; NaN is passed over. Of values that only grow in number.
+export class Smoothed {
+  constructor(span) {
+    this.share = 2 / (span + 1);
+    this.mean = 0;
+    this.weight = 0;
+    this.values = [];
+  }
+
+  // The averages of all `values`, of which those known before are not computed again.
+  of(values) {
+    for (let i = this.values.length; i < values.length; i += 1) {
+      if (Number.isFinite(values[i])) {
+        this.mean += this.share * (values[i] - this.mean);
+        this.weight += this.share * (1 - this.weight);
+      }
+      this.values.push(this.weight ? this.mean / this.weight : null);
     }
-    return weight ? mean / weight : null;
-  });
+    return this.values;
+  }
 }

@@ -1,8 +1,14 @@
 // A chart over time: steps, or another measure of cost, along x; a cursor that moves without a redraw; one zoom for all.
+import {isOver} from "./parts.js";
 import {chartAxis, chartConfig, chartLayout, chartSection, element, methodColour} from "./theme.js";
+import {Tail} from "./tail.js";
 import {X_KINDS, stepAt, xAt, xRange} from "./time_axis.js";
 
-const REDRAW = ["data", "size", "theme", "focus", "axis"];
+const REDRAW = ["size", "theme", "focus", "axis"];
+const MOST_IN_TAIL = 400; // points of a line
+const OLDEST_MS = 15000;
+const OLDEST_HOVERED_MS = 1000; // Plotly knows the points that it has drawn
+
 
 export class TimeChart {
   constructor(board, testid, title) {
@@ -11,13 +17,44 @@ export class TimeChart {
     this.testid = testid;
     this.resets = 0;
     this.cursor = element("div", {className: "tri-cursor"});
+    this.tail = new Tail(this.holder);
     this.holder.append(this.cursor);
+    this.holder.addEventListener("pointerenter", () => { if (this.tail.length) board.touch("look"); });
   }
 
   draw(reasons) {
-    if (REDRAW.some((reason) => reasons.has(reason)) || !this.box.data) this.drawChart();
+    const whole = !this.box.data || REDRAW.some((reason) => reasons.has(reason)) || (reasons.has("look") && this.tail.length && this.#hovered);
+    if (whole || (reasons.has("data") && !this.#extend())) this.drawChart();
     this.moveCursor();
     this.explain();
+  }
+
+  // What costs little of following the data, for when a drawing has to wait.
+  glance() {
+    this.#extend();
+    this.moveCursor();
+    this.explain();
+  }
+
+  get #hovered() { return this.holder.matches(":hover"); }
+
+  // Draws above the chart what came since it was drawn. Whether that shows all there is.
+  #extend() {
+    const {runs, xKind, theme, focus} = this.board;
+    const drawn = runs.filter((run) => run.started);
+    if (!this.marks || xKind !== "step" || drawn.length !== this.marks.size) return false;
+    const tails = drawn.map((run) => {
+      const mark = this.marks.get(run);
+      return mark && mark.look === lookOf(run) ? this.since(run, mark) : null;
+    });
+    if (tails.includes(null)) return false;
+    const lines = tails.flatMap((tail, i) => tail.filter((line) => line.x.length > 1).map((line) => ({
+      colour: methodColour(drawn[i], theme), dash: drawn[i].started.dash, width: this.widthOf(drawn[i], focus), ...line,
+    })));
+    const inside = this.tail.draw(this.box._fullLayout, lines);
+    if (!lines.length) return true;
+    const age = performance.now() - this.drawnAt;
+    return inside && !drawn.every(isOver) && this.tail.length <= MOST_IN_TAIL && age < (this.#hovered ? OLDEST_HOVERED_MS : OLDEST_MS);
   }
 
   // Places of these steps of a run on the x axis.
@@ -45,6 +82,9 @@ export class TimeChart {
     for (const key of ["xaxis", "yaxis"]) Object.assign(base[key], (layout || {})[key]);
     const shapes = [...((layout || {}).shapes || []), ...this.#branchMarks()];
     this.board.Plotly.react(this.box, traces, {...base, ...layout, shapes, xaxis: base.xaxis, yaxis: base.yaxis}, this.#config());
+    this.marks = new Map(this.board.runs.filter((run) => run.started).map((run) => [run, {look: lookOf(run), ...this.mark(run)}]));
+    this.drawnAt = performance.now();
+    this.tail.clear();
     if (this.bound) return;
     this.bound = true;
     this.box.on("plotly_relayout", (changed) => this.#zoomed(changed));
@@ -83,6 +123,7 @@ export class TimeChart {
 
   #zoomed(changed) {
     this.moveCursor();
+    if (this.tail.length) this.#extend();
     if (!Object.keys(changed).some((key) => key.startsWith("xaxis"))) return;
     const [low, high] = this.box._fullLayout.xaxis.range;
     const whole = this.#whole;
@@ -102,10 +143,12 @@ export class TimeChart {
     this.cursor.style.height = `${full.yaxis._length}px`;
   }
 
+  widthOf(run, focus) { return run === focus ? 2.4 : 1.7; }
+
   line(run, x, y, more) {
     return {
       type: "scatter", mode: "lines", x, y, name: run.started.label, meta: run.id,
-      line: {color: methodColour(run, this.board.theme), width: run === this.board.focus ? 2.4 : 1.7, dash: run.started.dash},
+      line: {color: methodColour(run, this.board.theme), width: this.widthOf(run, this.board.focus), dash: run.started.dash},
       ...more,
       ...(more && more.line ? {line: {color: methodColour(run, this.board.theme), dash: run.started.dash, ...more.line}} : {}),
     };
@@ -116,4 +159,10 @@ export class TimeChart {
     const {label} = X_KINDS[this.board.xKind];
     return this.board.xKind === "step" ? "step %{x}" : `${label} %{x:.4~s}`;
   }
+}
+
+// What of a run's state is drawn beside its data.
+function lookOf(run) {
+  const {label, colour, dash} = run.started;
+  return [run.generation, label, colour, dash, run.status.branched_at].join(" ");
 }
