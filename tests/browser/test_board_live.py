@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from board_harness import Race, Server
 from playwright.sync_api import Page
-from test_board import alt_texts, board, cached, deliver, open_page, race, scrub, server
+from test_board import alt_texts, board, cached, deliver, open_page, race, server
 
 pytestmark = pytest.mark.browser
 
