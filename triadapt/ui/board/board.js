@@ -196,7 +196,8 @@ export class Board {
     }
     if (!this.root.clientWidth) return; // hidden; the resize observer calls again
     this.#maybePlay();
-    this.scrubber.advance(now);
+    // While it plays every panel shows the same step: the next one comes when all have drawn this one.
+    if (!this.#behind()) this.scrubber.advance(now);
     const until = performance.now() + FRAME_BUDGET_MS;
     const first = this.turn;
     const near = this.panels.filter((panel) => this.#isNear(panel));
@@ -224,6 +225,11 @@ export class Board {
     if (this.scrubber.playing) this.#draw();
     else if (waits.length) this.#draw(Math.max(0, Math.min(...waits)));
     this.#publish();
+  }
+
+  // Whether a panel on view has yet to draw the step on view.
+  #behind() {
+    return this.panels.some((panel) => this.pending.get(panel).has("hand") && this.#isNear(panel));
   }
 
   // Whether a panel is on the screen or close to it. Asked once; from then on the observer tells.
