@@ -15,7 +15,7 @@ from triadapt.ui.address import on_view, write_address
 from triadapt.ui.branching import branch_control
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown
-from triadapt.ui.what_if_choice import what_if_button
+from triadapt.ui.what_if_choice import what_if_link
 from triadapt.workers.manager import RunManager
 
 
@@ -72,17 +72,10 @@ def race_buttons(
                 on_click=resume, args=(manager, race.view),
             )  # fmt: skip
         branch_control(manager, race)
-        what_if_button(race.view if race else "", key="what_if_button", disabled=not _decides(race))
         _chooser(race, choices)
     turn, message = st.session_state.get("message", (0, ""))
     if message and turn == on_view().turn:
         st.error(message, icon=":material/error:")
-
-
-def _decides(race: Shown | None) -> bool:
-    """Whether a run of the race takes decisions about rank."""
-    methods = [METHODS[info.method] for info, _ in race.runs if info.method in METHODS] if race else []
-    return any(spec.allocation != "fixed" for spec in methods)
 
 
 def _chooser(race: Shown | None, choices: dict[str, str]) -> None:
@@ -144,14 +137,20 @@ def settings_line(config: dict[str, object]) -> str:
     return "This race: " + ", ".join(f"{label} {config[key]}" for key, label in names.items() if key in config)
 
 
+def _what_if(race: Shown) -> str:
+    """A link to the replay of the race's decisions, where any run of it takes some."""
+    methods = [METHODS[info.method] for info, _ in race.runs if info.method in METHODS]
+    return f" {what_if_link(race.view)}" if any(spec.allocation != "fixed" for spec in methods) else ""
+
+
 def state_notes(manager: RunManager, race: Shown) -> None:
     """Errors of failed and damaged runs, and what a recorded race shows."""
     if race.recorded:
-        st.caption(f":material/movie: {race.description} Press **Run** to start your own.")
+        st.caption(f":material/movie: {race.description} Press **Run** to start your own.{_what_if(race)}")
         return
     origins = [info.branched_from.line() for info, _ in race.runs if info.branched_from is not None]
     branched = [f":material/call_split: {line[:1].upper()}{line[1:]}" for line in origins]
-    st.caption("  \n".join([":material/info: " + settings_line(race.runs[0][0].config), *branched]))
+    st.caption("  \n".join([":material/info: " + settings_line(race.runs[0][0].config) + _what_if(race), *branched]))
     if race.live and race_id(race) not in manager.active():
         st.caption(":material/terminal: This race is run by another process, such as `triadapt train`. End it there.")
     failed: dict[str, list[tuple[str, int]]] = {}

@@ -18,10 +18,11 @@ from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
-from triadapt.ui.what_if_choice import what_if_button
+from triadapt.ui.what_if_choice import what_if_address
 from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
+WHAT_IF = "Take its decisions again under another schedule, without training."
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
     name: st.column_config.Column(width=width)
@@ -90,7 +91,8 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
         if info.race and st.button("Open the whole race", icon=":material/grid_view:", key="open_race"):
             st.switch_page("pages/play.py", query_params={"run": info.race})
         if info.method in METHODS and METHODS[info.method].allocation != "fixed":
-            what_if_button(info.id, key="what_if_run")
+            if st.button("What if", icon=":material/alt_route:", key="what_if_run", help=WHAT_IF):
+                st.switch_page("pages/tune.py", query_params=what_if_address(info.id))
         if info.resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
             _do(lambda: manager.resume(info.id))
         if st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",
