@@ -146,8 +146,8 @@ def test_a_run_that_cannot_be_started_says_why(visit: Callable[..., AppTest], ru
 
 def test_play_and_runs_lead_here(visit: Callable[..., AppTest], runs: SimpleNamespace) -> None:
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
-    app.button(key="what_if_button").click().run()
-    assert not app.exception and control(app, "Recorded run").value == "healthy-race.triadaptlora"
+    assert "[What if?](tune?tab=What+if&run=healthy-race)" in said(app)
+    assert control(visit(run="healthy-race"), "Recorded run").value == "healthy-race.triadaptlora"
     run_id = next(name for name in import_bundle(runs.runs, HEALTHY) if name.endswith("increlora"))
     app = visit("pages/runs.py")
     app.session_state["chosen_run"] = run_id

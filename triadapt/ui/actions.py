@@ -8,14 +8,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from triadapt.config import RunConfig
-from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
 from triadapt.ui.address import on_view
 from triadapt.ui.branching import branch_control
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.starting import start
-from triadapt.ui.what_if_choice import what_if_button
 from triadapt.workers.manager import RunManager
 
 
@@ -72,16 +70,9 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
             help="What ended early goes on from its newest checkpoint.",
         )  # fmt: skip
         branch_control(manager, race)
-        what_if_button(race.view if race else "", key="what_if_button", disabled=not _decides(race))
     turn, message = st.session_state.get("message", (0, ""))
     if message and turn == on_view().turn:
         st.error(message, icon=":material/error:")
-
-
-def _decides(race: Shown | None) -> bool:
-    """Whether a run of the race takes decisions about rank."""
-    methods = [METHODS[info.method] for info, _ in race.runs if info.method in METHODS] if race else []
-    return any(spec.allocation != "fixed" for spec in methods)
 
 
 def _order(action: Callable[[str], bool], race: str) -> None:

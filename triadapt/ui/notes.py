@@ -5,12 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from triadapt.events import Failed
+from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.runs.reader import RunReader
 from triadapt.ui.address import on_view
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.titles import method_label, progress
+from triadapt.ui.what_if_choice import what_if_link
 from triadapt.workers.manager import RunManager
 
 SETTINGS = {
@@ -22,10 +24,10 @@ SETTINGS = {
 def state_notes(manager: RunManager, race: Shown) -> None:
     """Settings, queue, and how runs failed, were stopped or interrupted; of a recorded race, what it shows."""
     if race.recorded:
-        st.caption(f":material/movie: {race.description} Press **Run** to start your own.")
+        st.caption(f":material/movie: {race.description} Press **Run** to start your own.{_what_if(race)}")
         return
     infos = [info for info, _ in race.runs]
-    st.caption(f":material/info: {settings_line(infos[0].config)}")
+    st.caption(f":material/info: {settings_line(infos[0].config)}{_what_if(race)}")
     if race_id(race) not in manager.active():
         if any(info.live for info in infos):
             st.caption(
@@ -45,6 +47,12 @@ def settings_line(config: dict[str, object]) -> str:
     """The settings of the race on view: the controls may have moved on."""
     told = [f"{called} {config[name]}" for name, called in SETTINGS.items() if name in config]
     return f"This race: {', '.join(told)}." if told else "Its settings cannot be read."
+
+
+def _what_if(race: Shown) -> str:
+    """A link to the replay of the race's decisions, where any run of it takes some."""
+    methods = [METHODS[info.method] for info, _ in race.runs if info.method in METHODS]
+    return f" {what_if_link(race.view)}" if any(spec.allocation != "fixed" for spec in methods) else ""
 
 
 def _queued(manager: RunManager, race: Shown) -> None:

@@ -22,10 +22,11 @@ from triadapt.ui.downloads import export_panel
 from triadapt.ui.fields import label
 from triadapt.ui.notes import told_error
 from triadapt.ui.titles import branch_line, given_name, made, method_label
-from triadapt.ui.what_if_choice import what_if_button
+from triadapt.ui.what_if_choice import what_if_address
 from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
+WHAT_IF = "Take its decisions again under another schedule, without training."
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
     "Race": 130, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
@@ -114,7 +115,8 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
         if parent is not None and st.button("Compare with its parent", icon=":material/compare:", key="compare_parent"):
             st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
         if info.method in METHODS and METHODS[info.method].allocation != "fixed":
-            what_if_button(info.id, key="what_if_run")
+            if st.button("What if", icon=":material/alt_route:", key="what_if_run", help=WHAT_IF):
+                st.switch_page("pages/tune.py", query_params=what_if_address(info.id))
         if info.resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
             _do(lambda: manager.resume(info.id))
         if st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -23,7 +24,6 @@ from triadapt.views.what_if.recording import KINDS, Recording, recording_of
 RUN, SET = "run", "set"
 """Names in the address: the run, and what is changed, as `interval=10,growth=fixed`."""
 PICK, KEPT, SAID = "what_if_pick", "what_if_kept", "what_if_said"
-HELP = "Take the recorded decisions again under another schedule, without training."
 FIRST = "healthy-race."
 """Of the recorded runs the one a visitor without any run sees."""
 FINAL_SHARE = Field(
@@ -32,10 +32,14 @@ FINAL_SHARE = Field(
 FIELDS = {field.key: field for field in (*ALL, FINAL_SHARE)}
 
 
-def what_if_button(run_or_race: str, *, key: str, disabled: bool = False) -> None:
-    """A button that leads to the replay of a run, or of the first run of a race that decides about rank."""
-    if st.button("What if", icon=":material/alt_route:", key=key, disabled=disabled, help=HELP):
-        st.switch_page("pages/tune.py", query_params={"tab": "What if", RUN: run_or_race})
+def what_if_address(run_or_race: str) -> dict[str, str]:
+    """What the Tune page's address says to replay a run, or the first run of a race that decides about rank."""
+    return {"tab": "What if", RUN: run_or_race}
+
+
+def what_if_link(run_or_race: str) -> str:
+    """The same as a link in text on the front page. It is relative, for the app may be served below another path."""
+    return f"[What if?](tune?{urlencode(what_if_address(run_or_race))})"
 
 
 def choose_run(choosable: Choosable) -> str | None:
