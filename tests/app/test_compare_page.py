@@ -12,10 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from triadapt.runs.library import new_race
+from triadapt.views.frames import unpack
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
-from compare_runs import config, store  # noqa: E402
+from compare_runs import config, fill, store  # noqa: E402
 
 GROWING = [[1, 1, 1, 1], [2, 1, 1, 1], [2, 2, 1, 1], [3, 2, 2, 1]]
 
@@ -45,36 +46,45 @@ def said(app: AppTest, kind: str = "caption") -> str:
     return "\n".join(element.value for element in getattr(app, kind))
 
 
-def table(app: AppTest, column: str) -> Any:
-    return next(frame.value for frame in app.dataframe if column in frame.value)
+def drawn(app: AppTest) -> dict[str, Any]:
+    """What the page sent to the browser."""
+    (component,) = app.get("bidi_component")
+    return unpack(component.proto.bytes)
 
 
-def test_without_runs_a_recorded_race_is_compared(visit: Callable[..., AppTest]) -> None:
+def chosen(app: AppTest) -> list[str]:
+    return list(app.multiselect(key="compare_pick").value)
+
+
+def test_without_runs_the_healthy_recorded_race_is_compared(visit: Callable[..., AppTest]) -> None:
     app = visit()
-    assert len(app.multiselect(key="compare_pick").value) >= 2 and not app.error
-    assert list(table(app, "Entropy")["State"].unique()) == ["recorded"]
+    assert all(name.startswith("healthy-race.") for name in chosen(app)) and not app.error
+    assert [run["state"] for run in drawn(app)["runs"]] == ["recorded"] * 4
     app.multiselect(key="compare_pick").set_value([]).run()
     assert not app.exception and "Choose runs above" in said(app, "info") and "runs" not in app.query_params
 
 
-def test_seeds_are_grouped_and_every_moment_and_curve_can_be_chosen(visit: Callable[..., AppTest], runs: Path) -> None:
+def test_without_a_wish_the_newest_race_that_has_begun_comes_before_the_recorded_one(
+    visit: Callable[..., AppTest], runs: Path
+) -> None:
+    store(runs, config(), GROWING)  # a race of one run is nothing to compare
+    assert chosen(visit()) == [f"healthy-race.{method}" for method in ("triadaptlora", "increlora", "adalora", "lora")]
+    race = new_race(runs, [config(), config("lora")])
+    for place in race.folders:
+        fill(place, config(), GROWING)
+    assert chosen(visit()) == race.run_ids
+
+
+def test_seeds_are_grouped_and_every_state_is_sent(visit: Callable[..., AppTest], runs: Path) -> None:
     ids = [store(runs, config(seed=seed), GROWING) for seed in (1, 2)]
     ids.append(store(runs, config("lora"), [[2, 2, 2, 2]]))
     app = visit(",".join(ids))
-    assert list(table(app, "Entropy")["Run"]) == ["TriAdaptLoRA seed 1", "TriAdaptLoRA seed 2", "LoRA"]
-    assert "differ only in their seed" in said(app) and "Undefined where all ranks are equal: LoRA" in said(app)
-    assert list(table(app, "seed")["seed"]) == ["1", "2", "7"]
-    for moment in ("step", "budget", "time"):
-        app.button_group(key="compare_moment").set_value(moment).run()
-        # The stored runs of this test took no time to speak of, so there is none to choose.
-        assert not app.exception and len(app.slider) == (0 if moment == "time" else 1)
-    app.button_group(key="compare_moment").set_value("budget").run()
-    app.slider[0].set_value(5).run()
-    assert "Never there: LoRA" in said(app) and "total rank 5, since step 9" in said(app)
-    for quantity, axis in (("loss", "time"), ("total rank", "step"), ("parameters", "parameters")):
-        app.button_group(key="compare_quantity").set_value(quantity)
-        app.button_group(key="compare_axis").set_value(axis).run()
-        assert not app.exception
+    frame = drawn(app)
+    assert [run["label"] for run in frame["runs"]] == ["TriAdaptLoRA seed 1", "TriAdaptLoRA seed 2", "LoRA"]
+    assert [frame["groups"][run["group"]] for run in frame["runs"]] == ["TriAdaptLoRA", "TriAdaptLoRA", "LoRA"]
+    assert [row.get("seed") for row in frame["configurations"]] == ["1", "2", "7"]
+    assert [len(run["events"]) for run in frame["runs"]] == [3, 3, 0]
+    assert "different right answers" in said(app)
     app.multiselect(key="compare_pick").set_value(ids[:2]).run()
     assert ",".join(ids[:2]) in app.query_params["runs"]
 
@@ -87,6 +97,7 @@ def test_wrong_names_get_one_line_each_and_are_left_out(visit: Callable[..., App
     lines = [error.value for error in app.error]
     assert len(lines) == 3 and all(line.endswith("it is left out") and "\n" not in line for line in lines)
     assert "'../../secret' is not the id" in lines[0] and "there is no run or race" in lines[1]
+    assert "recorded races are adalora-never-allocates, healthy-race" in lines[1]
     assert "is damaged" in lines[2]
     assert app.multiselect(key="compare_pick").value == [good]
 
@@ -101,7 +112,7 @@ def test_more_runs_than_fit_are_cut_and_said(visit: Callable[..., AppTest], monk
 def test_runs_over_different_matrices_are_not_subtracted(visit: Callable[..., AppTest], runs: Path) -> None:
     ids = [store(runs, config(), GROWING), store(runs, config(planted={"blocks": 1}), [[1, 1], [2, 1]])]
     app = visit(",".join(ids))
-    assert "cannot be subtracted" in said(app, "info")
+    assert [run["matrices"] for run in drawn(app)["runs"]] == [0, 1]
     assert "adapt different matrices" in said(app) and "have different tasks" in said(app)
 
 

@@ -47,19 +47,26 @@ def events(run: RunConfig, states: list[list[int]], *, steps: int = STEPS, finis
     return [*found, Finished(steps, {"recovered": 0.5})] if finished else found
 
 
+def stamped(found: list[Event]) -> list[Stamped]:
+    """Half a second a step."""
+    return [Stamped(seq, 0.5 * event.step, event) for seq, event in enumerate(found, 1)]
+
+
 def record(states: list[list[int]], run: RunConfig | None = None, **options: Any) -> RunRecord:
-    made = record_of(
-        Stamped(seq, 0.5 * event.step, event) for seq, event in enumerate(events(run or config(), states, **options), 1)
-    )
+    made = record_of(stamped(events(run or config(), states, **options)))
     assert made is not None
     return made
+
+
+def fill(folder: Path, run: RunConfig, states: list[list[int]], **options: Any) -> None:
+    """Write that run into the folder of a run that has not started."""
+    with RunStore.open(folder) as opened:
+        opened.copy_events(stamped(events(run, states, **options)))
+        opened.set_state("finished" if options.get("finished", True) else "stopped")
 
 
 def store(folder: Path, run: RunConfig, states: list[list[int]], **options: Any) -> str:
     """Make that run in `folder`. Returns its id."""
     race = new_race(folder, [run])
-    with RunStore.open(race.folders[0]) as opened:
-        for event in events(run, states, **options):
-            opened.append(event)
-        opened.set_state("finished" if options.get("finished", True) else "stopped")
+    fill(race.folders[0], run, states, **options)
     return race.run_ids[0]

@@ -23,10 +23,49 @@ def test_compare_prints_differences_and_numbers(tmp_path: Path, capsys: pytest.C
     assert cli.main(["compare", *ids, "--json", *options]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["differences"] == {"seed": {ids[0]: 1, ids[1]: 2}}
-    assert [run["total_rank"] for run in found["runs"]] == [6, 6] and found["agreement"] == [[1, 1], [1, 1]]
+    assert [run["total_rank"] for run in found["runs"]] == [6, 6] and found["agreement"] == {
+        "runs": ids,
+        "rho": [[1, 1], [1, 1]],
+    }
 
 
-def test_what_cannot_be_compared_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("nope", "20260101-000000-abcd"):
-        assert cli.main(["compare", name, "--runs", str(tmp_path)]) == 2
-        assert len(capsys.readouterr().err.splitlines()) == 1
+def test_a_recorded_race_and_one_of_its_runs_are_named_as_on_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = store(tmp_path, config(), GROWING)
+    assert cli.main(["compare", "healthy-race", stored, "--json", "--runs", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [run["state"] for run in found["runs"]].count("recorded") == 4 and len(found["runs"]) == 5
+    assert cli.main(["compare", "healthy-race.lora", stored, "--json", "--runs", str(tmp_path)]) == 0
+    assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
+
+
+def test_runs_are_compared_at_an_equal_step_budget_or_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = [store(tmp_path, config(), GROWING), store(tmp_path, config("lora"), [[2, 2, 2, 2]])]
+    totals = {}
+    for at in ("step=5", "step=15", "budget=5", "time=5"):
+        assert cli.main(["compare", *ids, "--at", at, "--json", "--runs", str(tmp_path)]) == 0
+        found = json.loads(capsys.readouterr().out)
+        totals[at] = [run["total_rank"] for run in found["runs"]]
+    assert totals == {"step=5": [4, 8], "step=15": [5, 8], "budget=5": [5, None], "time=5": [5, 8]}
+    assert cli.main(["compare", *ids, "--at", "budget=5", "--runs", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "in numbers, at total rank 5" in text and "note: never there: LoRA" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nope"], "recorded races are adalora-never-allocates, healthy-race, warmup-too-long"),
+        (["20260101-000000-abcd"], "`triadapt runs` lists them, recorded races are"),
+        (["healthy-race.nope"], "it has healthy-race.triadaptlora, healthy-race.increlora"),
+        (["healthy-race", "--at", "step=1.5"], "at = 'step=1.5': write step=N or budget=N with a whole number"),
+        (["healthy-race", "--at", "noon"], "at = 'noon': write step=N"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_in_one_line(
+    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["compare", *arguments, "--runs", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line

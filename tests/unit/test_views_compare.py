@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from triadapt.runs.info import RunInfo
-from triadapt.views.compare.agreement import agreement, churn, entropy, loss_change, pair_table, spearman
+from triadapt.views.compare.agreement import agreement, churn, entropy, pair_table, spearman
 from triadapt.views.compare.configuration import agreed, differing, flat, group_key, group_labels, labels
-from triadapt.views.compare.curves import Curve, curve, spread, trailing_mean
-from triadapt.views.compare.pareto import front
-from triadapt.views.compare.record import RunRecord, record_of, state_at
+from triadapt.views.compare.frame import binned, compare_frame, rank_changes
+from triadapt.views.compare.interval import half_width
+from triadapt.views.compare.moment import Moment, standing
+from triadapt.views.compare.record import RunRecord, record_of
 from triadapt.views.compare.table import cautions, difference_rows, kinds, side_by_side, summary_row
+from triadapt.views.frames import unpack
 
 GROWING = [[1, 1, 1, 1], [2, 1, 1, 1], [2, 2, 1, 1], [2, 2, 2, 2]]
 PRUNING = [[3, 3, 3, 3], [3, 3, 2, 2], [3, 3, 1, 1]]
@@ -28,14 +30,28 @@ def info(run_id: str, **values: object) -> RunInfo:
     return RunInfo(id=run_id, method=made.method, task=made.task, state="finished", config=made.as_dict())
 
 
+def state_at(run: RunRecord, kind: str, value: float = 0) -> int | None:
+    found = standing(run, Moment(kind, value))  # type: ignore[arg-type]
+    return None if found is None else found.state
+
+
 def test_a_state_is_found_by_step_budget_time_and_end() -> None:
     run = record(GROWING)
     assert state_at(run, "end") == 3
     assert [state_at(run, "step", step) for step in (0, 8, 9, 18, 39)] == [0, 0, 1, 1, 3]
     assert [state_at(run, "time", seconds) for seconds in (0, 4.4, 4.5, 20.0)] == [0, 0, 1, 3]
     assert [state_at(run, "budget", total) for total in (4, 5, 6, 7, 8)] == [0, 1, 2, 3, 3]
-    assert [state_at(run, moment, 99) for moment in ("step", "time", "budget")] == [None] * 3  # type: ignore[arg-type]
+    assert [state_at(run, moment, 99) for moment in ("step", "time", "budget")] == [None] * 3
     assert [state_at(record(PRUNING), "budget", total) for total in (12, 11, 8, 7)] == [0, 1, 2, None]
+
+
+def test_losses_and_evaluations_count_up_to_the_moment_and_a_budget_is_looked_at_where_it_ends() -> None:
+    run = record(GROWING)
+    assert standing(run, Moment("step", 9)) == (1, 10, 1, 10)
+    assert standing(run, Moment("step", 39)) == (3, 40, 2, 40)
+    assert standing(run, Moment("time", 4.5)) == (1, 10, 1, 10)
+    assert standing(run, Moment("budget", 5)) == (1, 20, 1, 20)
+    assert standing(run, Moment("budget", 8)) == standing(run) == (3, 40, 2, 40)
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=3), st.integers(0, 16))
@@ -105,11 +121,6 @@ def test_churn_of_the_same_choice_is_zero_and_of_another_one() -> None:
     same, other = [True, False, False], [False, True, True]
     assert churn(np.array([same, same])) == 0 and churn(np.array([same, other])) == 1
     assert churn(np.array([same, [False] * 3, [True, True, False]])) == 0.5
-
-
-def test_loss_change_compares_the_five_steps_on_either_side() -> None:
-    assert loss_change(record(GROWING)) == pytest.approx(-0.05)  # 0.01 a step, over five steps
-    assert loss_change(record([[1, 2]])) is None
 
 
 def test_differences_leave_out_sections_that_only_one_method_has() -> None:
@@ -184,51 +195,49 @@ def test_pairs_are_told_by_seeds_of_a_group_and_groups_of_a_seed() -> None:
     ]  # fmt: skip
 
 
-def test_curves_against_rank_have_a_point_a_state_at_its_end() -> None:
-    run = record(GROWING)
-    line = curve(run, "loss", "total rank")
-    assert line.x.tolist() == [4, 5, 6, 8]
-    np.testing.assert_allclose(line.y, [0.91, 0.81, 0.71, 0.61])
-    stairs = curve(run, "total rank", "step")
-    assert stairs.held and stairs.x.tolist() == [0, 9, 19, 29, 39] and stairs.y.tolist() == [4, 5, 6, 8, 8]
-    assert curve(run, "metric", "time").x.tolist() == [0, 20]
-    assert curve(run, "total rank", "parameters").x.tolist() == [40, 50, 60, 80]
+def test_a_run_in_numbers_at_a_budget_tells_what_that_budget_came_to() -> None:
+    (run,) = side_by_side([(info("a"), record(GROWING))])
+    row = summary_row(run, Moment("budget", 5))
+    assert (row["Steps"], row["Total rank"], row["Parameters"], row["Rank events"]) == (20, 5, 50, 1)
+    assert row["Loss"] == pytest.approx(np.mean([1.0 - 0.01 * step for step in range(10, 20)]))
+    absent = summary_row(run, Moment("budget", 99))
+    assert absent.pop("Run") == run.label and absent.pop("State") == "finished" and set(absent.values()) == {None}
 
 
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=30), st.integers(1, 40))
-def test_the_trailing_mean_is_that_of_the_values_up_to_each(values: list[float], window: int) -> None:
-    found = trailing_mean(np.array(values), window)
-    expected = [np.mean(values[max(0, i + 1 - window) : i + 1]) for i in range(len(values))]
-    np.testing.assert_allclose(found, expected, atol=1e-9)
+def test_half_the_interval_is_students() -> None:
+    assert half_width(np.array([0.0, 2.0])) == pytest.approx(12.706)
+    assert half_width(np.array([1.0])) is None
+    assert half_width(np.tile([0.0, 1.0], 50)) == pytest.approx(1.96 * np.std([0, 1] * 50, ddof=1) / 10)
 
 
-@given(st.lists(st.lists(st.floats(0, 9), min_size=5, max_size=5), min_size=2, max_size=5))
-def test_the_mean_lies_in_the_band(values: list[list[float]]) -> None:
-    lines = [Curve(np.arange(5.0), np.array(row), False) for row in values]
-    for band in ("range", "confidence"):
-        found = spread(lines, band)  # type: ignore[arg-type]
-        assert found is not None
-        assert (found.low <= found.mean + 1e-9).all() and (found.mean <= found.high + 1e-9).all()
+@given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=6))
+def test_ranks_travel_as_changes_from_which_every_state_can_be_rebuilt(states: list[list[int]]) -> None:
+    found = rank_changes(np.array(states))
+    row, at = found["first"].copy(), 0
+    for expected, count in zip(states[1:], found["changes"], strict=True):
+        row[found["where"][at : at + count]] = found["rank"][at : at + count]
+        at += count
+        assert row.tolist() == expected
 
 
-def test_a_band_covers_what_all_runs_reached_and_needs_two() -> None:
-    long, short = Curve(np.arange(9.0), np.arange(9.0), False), Curve(np.arange(3.0), np.ones(3), False)
-    found = spread([long, short], "range")
-    assert found is not None and found.x.tolist() == [0, 1, 2] and found.mean.tolist() == [0.5, 1, 1.5]
-    interval = spread([Curve(np.zeros(1), np.array([v]), False) for v in (0.0, 2.0)], "confidence")
-    assert interval is not None and interval.high[0] == pytest.approx(1 + 12.706)
-    assert spread([long], "range") is None
+@given(st.integers(0, 50), st.integers(1, 20))
+def test_long_lists_of_losses_travel_as_means_that_lose_no_step(count: int, limit: int) -> None:
+    values = np.random.default_rng(0).random(count)
+    found = binned(np.arange(count), values, limit)
+    assert len(found["value"]) <= limit and len(found["t"]) == len(found["value"])
+    sizes = np.diff(np.concatenate([[-1], found["t"].astype(int)]))
+    assert sizes.sum() == count and (sizes <= found["over"]).all()
+    assert float(found["value"] @ sizes) == pytest.approx(values.sum(), rel=1e-5)
 
 
-@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12), st.booleans())
-def test_nothing_beats_the_front_and_the_front_beats_the_rest(points: list[tuple[int, int]], higher: bool) -> None:
-    sizes, values = np.array(points).T
-    kept = front(sizes, values, higher_is_better=higher)
-    gain = values if higher else -values
-    for i in range(len(points)):
-        beaten = any(
-            (sizes[j] <= sizes[i] and gain[j] >= gain[i]) and (sizes[j] < sizes[i] or gain[j] > gain[i])
-            for j in range(len(points))
-        )
-        twin = any(sizes[j] == sizes[i] and gain[j] == gain[i] for j in kept)
-        assert twin is not beaten
+def test_the_frame_shares_matrices_among_seeds_whose_truths_differ() -> None:
+    runs = [(info(name, seed=seed), record(GROWING, config(seed=seed))) for name, seed in (("a", 1), ("b", 2))]
+    frame = unpack(compare_frame(side_by_side(runs)))
+    assert len(frame["matrices"]) == 1 and [run["matrices"] for run in frame["runs"]] == [0, 0]
+    assert [run["planted"].tolist() for run in frame["runs"]] == [[0, 3, 0, 0], [0, 0, 3, 0]]
+    assert frame["groups"] == ["TriAdaptLoRA"] and frame["fields"] == ["seed"]
+
+
+def test_a_loss_too_large_for_single_precision_travels_as_infinite(recwarn: pytest.WarningsRecorder) -> None:
+    found = binned(np.arange(2), np.array([1.0, 1e300]), 10)
+    assert found["value"].tolist() == [1.0, np.inf] and not recwarn.list

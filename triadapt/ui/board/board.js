@@ -6,7 +6,7 @@ import {unpackFrame} from "./frames.js";
 import {RankMap} from "./rankmap.js";
 import {BudgetCurve} from "./budget_curve.js";
 import {LossCurve, MetricCurve} from "./curves.js";
-import {BoardView, keepBoardView, rememberPin} from "./board_view.js";
+import {BoardView, keepBoardView} from "./board_view.js";
 import {WhyPanel} from "./why.js";
 import {MatrixPanel} from "./matrix.js";
 import {HistoryPanel} from "./history.js";
@@ -66,6 +66,7 @@ export class Board {
     }
     if (fresh) this.#restart();
     if (fresh && this.view.enter(this.held.view)) this.awaitingPlay = false;
+    else if (!fresh) this.view.adoptPin();
     if (this.following) this.step = this.end;
     this.step = Math.min(this.step, this.total);
     this.#choosePin();
@@ -135,10 +136,9 @@ export class Board {
     if (!label) return;
     this.pinned = label;
     this.pinChosen = true;
-    rememberPin(label);
     if (runId) this.focusId = runId;
     this.touch("pin", "focus");
-    this.view.changed();
+    this.view.pinned(label);
   }
 
   setFocus(id) {

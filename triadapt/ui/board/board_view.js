@@ -15,6 +15,7 @@ export class BoardView {
     this.timer = 0;
     this.first = true;
     this.name = null;
+    this.carried = "";
   }
 
   // A part of the view: `get` returns text, or null for what needs no words; `set` takes text that may be nonsense. That of the
@@ -36,11 +37,26 @@ export class BoardView {
     const known = fromAddress ? address : new URLSearchParams(readTab(STORE + name));
     const found = [...this.parts.keys()].filter((key) => known.has(key));
     for (const key of found) this.parts.get(key).set(known.get(key).slice(0, 100));
-    const pin = this.parts.get(`${PREFIX}pin`);
-    const carried = arriving && !fromAddress ? readTab(PIN) : "";
-    if (pin && carried && pin.fits(carried)) pin.set(carried);
+    this.carried = arriving && !fromAddress ? readTab(PIN) : "";
+    this.adoptPin();
     this.changed();
     return found.length > 0;
+  }
+
+  // The pin that came along from another page, as soon as it is known that there is such a matrix.
+  adoptPin() {
+    const pin = this.parts.get(`${PREFIX}pin`);
+    if (!this.carried || !pin.fits(this.carried)) return;
+    pin.set(this.carried);
+    this.carried = "";
+    this.changed();
+  }
+
+  // The visitor pinned a matrix; null: let go of it.
+  pinned(label) {
+    this.carried = "";
+    writeTab(PIN, label || "");
+    this.changed();
   }
 
   set(name, value) {
@@ -110,7 +126,7 @@ export function keepBoardView(board) {
     fits: (text) => board.runs.some((run) => run.started && run.started.matrices.some((matrix) => matrixLabel(matrix) === text)),
   });
   view.keep("focus", {get: () => board.focusId, set: (text) => { board.focusId = text; }});
-  view.keep("x", {get: () => (board.xKind === "step" ? null : board.xKind), set: (text) => { if (text in X_KINDS) board.xKind = text; }});
+  view.keep("x", {get: () => (board.xKind === "step" ? null : board.xKind), set: (text) => { if (Object.hasOwn(X_KINDS, text)) board.xKind = text; }});
   view.keep("zoom", {
     get: () => (board.zoom ? board.zoom.map((value) => Number(value.toPrecision(5))).join("_") : null),
     set: (text) => {
@@ -118,11 +134,6 @@ export function keepBoardView(board) {
       if (range.length === 2 && range.every((value) => value !== null) && range[0] < range[1]) board.zoom = range;
     },
   });
-}
-
-// The matrix that is pinned in this tab, on whichever page; null: none.
-export function rememberPin(label) {
-  writeTab(PIN, label || "");
 }
 
 // The tab's memory may be forbidden; then only the address remembers.

@@ -72,11 +72,15 @@ def loss_at_events(record: RunRecord) -> LossAtEvents | str:
 
 
 def _changes(record: RunRecord, at: NDArray[np.int64], window: int) -> NDArray[np.float64]:
-    """The change at each of the steps `at` `(k,)`; NaN where too few losses are recorded or one is not finite."""
+    """The change at each of the steps `at` `(k,)`; NaN where the run is too short for a window on either side, too few
+    losses are recorded or one is not finite."""
+    if not record.steps.size:
+        return np.full(len(at), np.nan)
     low, middle, high = (np.searchsorted(record.steps, at + shift) for shift in (1 - window, 1, window + 1))
     sums = np.concatenate([[0.0], np.cumsum(np.where(np.isfinite(record.losses), record.losses, 0.0))])
     bad = np.concatenate([[0], np.cumsum(~np.isfinite(record.losses))])
     before, after = middle - low, high - middle
-    there = (np.minimum(before, after) >= SHORTEST) & (bad[high] == bad[low])
+    inside = (at - window + 1 >= record.steps[0]) & (at + window <= record.steps[-1])
+    there = inside & (np.minimum(before, after) >= SHORTEST) & (bad[high] == bad[low])
     means = [(sums[end] - sums[start]) / np.maximum(end - start, 1) for start, end in ((low, middle), (middle, high))]
     return np.where(there, means[1] - means[0], np.nan)

@@ -11,9 +11,9 @@ import {PanelQueue} from "./panel_queue.js";
 import {ParetoPanel} from "./pareto_panel.js";
 import {PinnedPanel} from "./pinned_panel.js";
 import {RankMaps} from "./rank_maps.js";
-import {ComparedRun, GroupMean, MOMENTS} from "./compared_run.js";
+import {ComparedRun, GroupMean} from "./compared_run.js";
 import {keepCompareView} from "./compare_view.js";
-import {BoardView, rememberPin} from "../board_view.js";
+import {BoardView} from "../board_view.js";
 import {matrixList, unpackFrame} from "../frames.js";
 import {applyTheme, element, mixColours, readTheme} from "../theme.js";
 import {copyPlotlyStyle, linkStyle, loadPlotly} from "../load_plotly.js";
@@ -52,7 +52,10 @@ export class Comparison {
     if (name !== this.name) {
       this.name = name;
       this.view.enter(name);
-    } else this.view.flush();
+    } else {
+      this.view.adoptPin();
+      this.view.flush();
+    }
     this.#clamp();
     this.bar.section.hidden = this.runs.every((run) => run.events.length === 0 && run.last < 1);
     this.difference.section.hidden = this.runs.length < 2;
@@ -125,12 +128,14 @@ export class Comparison {
 
   // -- what the visitor does ------------------------------------------------------------------------------------------
   setMoment(kind, value) {
-    if (!(kind in MOMENTS)) return;
     this.moment = {kind, value: kind === "end" ? 0 : Number(value ?? this.limits(kind).common)};
     this.#clamp();
     this.queue.touch("moment");
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.queue.touch("settled"), SETTLED_MS);
+    this.settling = setTimeout(() => {
+      this.settling = 0;
+      this.queue.touch("settled");
+    }, SETTLED_MS);
     this.view.changed();
     this.#publish();
   }
@@ -145,9 +150,8 @@ export class Comparison {
   pin(label) {
     if (!label) return;
     this.pinned = label === this.pinned ? null : label;
-    rememberPin(this.pinned);
     this.queue.touch("pin");
-    this.view.changed();
+    this.view.pinned(this.pinned);
     this.#publish();
   }
 
@@ -163,9 +167,9 @@ export class Comparison {
     this.view.changed();
   }
 
-  // Whether everything in sight is drawn.
+  // Whether everything in sight is drawn and nothing moves.
   get rests() {
-    return this.queue.rests;
+    return this.queue.rests && !this.settling;
   }
 
   // Plotly; null where it does not load, and the charts stay as they are.

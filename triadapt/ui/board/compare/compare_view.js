@@ -10,7 +10,7 @@ export function keepCompareView(comparison) {
   const usual = {...choice};
   view.keep("by", {
     get: () => (comparison.moment.kind === "end" ? null : comparison.moment.kind),
-    set: (text) => { if (text in MOMENTS) comparison.moment = {kind: text, value: 0}; },
+    set: (text) => { if (Object.hasOwn(MOMENTS, text)) comparison.moment = {kind: text, value: 0}; },
   });
   view.keep("at", {
     get: () => (comparison.moment.kind === "end" ? null : Number(comparison.moment.value.toFixed(1))),
@@ -25,11 +25,11 @@ export function keepCompareView(comparison) {
     get: () => (choice[name] === usual[name] ? null : choice[name]),
     set: (text) => { if (possible(read(text))) choice[name] = read(text); },
   });
-  keep("y", (value) => value in QUANTITIES);
-  keep("x", (value) => value in AXES);
-  keep("band", (value) => value in BANDS);
+  keep("y", (value) => Object.hasOwn(QUANTITIES, value));
+  keep("x", (value) => Object.hasOwn(AXES, value));
+  keep("band", (value) => Object.hasOwn(BANDS, value));
   keep("mean", (value) => WINDOWS.includes(value), Number);
-  keep("kind", (value) => Number.isInteger(value) && value >= 0, (text) => (text === "" ? NaN : Number(text)));
+  keep("kind", (value) => Number.isInteger(value) && value >= 0 && value < comparison.frame.kinds.length, (text) => (text === "" ? NaN : Number(text)));
   keep("rows", (value) => ["runs", "groups"].includes(value));
   keep("ref", (value) => comparison.groups.includes(value));
   for (const name of ["a", "b"]) keep(name, (value) => Boolean(comparison.one(value)));

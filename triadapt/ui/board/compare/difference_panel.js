@@ -52,9 +52,12 @@ export class DifferencePanel {
     const {means, members, runs} = comparison;
     const first = members.map((group) => means.find((mean) => mean.group === group[0].group) || group[0]);
     const usual = first.length > 1 ? first : runs;
-    const a = comparison.one(comparison.choice.a) || usual.find((one) => one.id !== comparison.choice.b);
-    const fits = (one) => one.id !== a.id && one.table === a.table;
-    const b = comparison.one(comparison.choice.b) || usual.find(fits) || runs.find(fits) || usual.find((one) => one.id !== a.id);
+    const fit = (one, other) => one.id !== other.id && one.table === other.table;
+    const chosen = comparison.one(comparison.choice.b);
+    const a = comparison.one(comparison.choice.a) || (chosen && usual.find((one) => fit(one, chosen))) || usual.find((one) => usual.some((other) => fit(one, other)))
+      || usual.find((one) => one !== chosen);
+    const fits = (one) => fit(one, a);
+    const b = chosen || usual.find(fits) || runs.find(fits) || usual.find((one) => one.id !== a.id);
     return [a, b];
   }
 

@@ -84,7 +84,7 @@ export class RankMaps {
   #lay() {
     const {tiles} = this;
     const widest = Math.max(1, ...tiles.map((tile) => tile.grid.modules.length));
-    const least = tiles.length <= 2 ? 300 : tiles.length <= 4 ? 200 : tiles.length <= 8 ? 170 : 138;
+    const least = tiles.length <= 2 ? 420 : tiles.length <= 4 ? 200 : tiles.length <= 8 ? 170 : 138;
     this.body.style.setProperty("--tri-tile", `${Math.max(least, NAMES + 11 * widest)}px`);
     const widths = new Map();
     for (const tile of tiles) {
@@ -184,9 +184,9 @@ class Tile {
 
   lay(width, count) {
     const {rows, modules} = this.grid;
-    const tall = count <= 4 ? 34 : 22;
+    const tall = count <= 4 ? Math.max(34, Math.min(56, 200 / rows.length)) : 22;
     const cell = Math.max(4, Math.min(tall, TALLEST / rows.length));
-    this.grid.lay({rows, columns: modules, width, cell, left: NAMES, size: count <= 4 ? 12 : 11, present: (r, c) => this.index[r][c] >= 0});
+    this.grid.lay({rows, columns: modules, width, cell, left: NAMES, size: count <= 4 ? 13 : 11, present: (r, c) => this.index[r][c] >= 0});
     const planted = (run) => (r, c) => Boolean(run.planted && this.index[r][c] >= 0 && run.planted[this.index[r][c]]);
     const runs = this.mean ? this.one.runs : [this.one];
     this.grid.outline((r, c) => runs.every((run) => planted(run)(r, c)));
