@@ -13,7 +13,7 @@ export class SlowMotion {
     this.run = null;
     this.event = null;
     this.beat = -1;
-    this.button = element("button", {className: "tri-small", type: "button", title: "Show this event in four beats: score, sort, threshold, grow"}, "slow motion");
+    this.button = element("button", {className: "tri-small", type: "button", hidden: true, title: "Show this event in four beats: score, sort, threshold, grow"}, "slow motion");
     this.nextButton = element("button", {className: "tri-small", type: "button", title: "The next beat", hidden: true}, "next");
     this.button.addEventListener("click", () => (this.beat < 0 ? this.#start() : this.stop()));
     this.nextButton.addEventListener("click", () => this.#show(this.beat + 1));

@@ -1,6 +1,6 @@
 // Every rule on one picture: the newest event of each run that decides, sorted, as distance from its own threshold. Methods
 // measure importance in units of their own, so each strip has its own: the distance within which half of its scores lie.
-import {chartAxis, chartConfig, chartLayout, element, lineLabel, matrixLabel, methodColour, tidy} from "./theme.js";
+import {chartAxis, chartConfig, chartLayout, element, matrixLabel, methodColour, tidy} from "./theme.js";
 import {sayNothing} from "./parts.js";
 import {keptTriplets, named, whyWords} from "./why_words.js";
 
@@ -10,6 +10,7 @@ const ALL_TOP = 2.5; // a root: bars end there, so that outliers leave room for 
 const ALL_LEAST = 0.18; // height of a bar at the threshold itself
 const ALL_MARGIN = {l: 34, r: 10, t: 2, b: 18};
 const ALL_WIDE = 560; // pixels, from which a title fits on one line
+const ALL_LETTER = 6.4; // pixels of a letter in a title
 
 // Runs that decide, in the order of the board.
 export function decidingRuns(runs) {
@@ -33,17 +34,17 @@ export function distances(event) {
   return {scores, order, owner: triplets ? event.unitMatrix : null, heights, passed: order.map((i) => kept.has(i)), unit};
 }
 
-// One line about an event: what the rule allowed, and what came of it.
-export function ruleLine(run, event) {
+// One line about an event: what the rule allowed, and, after a semicolon, what came of it with at most so many names.
+export function ruleLine(run, event, most = 3) {
   if (!event) return run.started.planned.length ? `no event yet, the first is planned at step ${run.started.planned[0]}` : "no event is planned";
   if (event.late) return `step ${event.t}, ${event.rule} rule: its importances are on their way`;
   if (event.units.length) {
     const lost = event.chosen.filter((i) => event.ranks[i] < event.before[i]);
-    const what = lost.length ? `${named(run, lost, 3)} lost rank` : "no matrix lost rank";
+    const what = lost.length ? `${named(run, lost, most)} lost rank` : "no matrix lost rank";
     return `step ${event.t}: the budget keeps ${keptTriplets(event)} of ${event.units.length} triplets; ${what}`;
   }
   const rule = event.rule === "top-h" ? `the top ${event.allowed} of ${event.scores.length}` : `${event.rule}, ${event.allowed} of ${event.scores.length}`;
-  return `step ${event.t}: ${rule} may grow; ${event.chosen.length ? `${named(run, event.chosen, 3)} did` : "none did"}`;
+  return `step ${event.t}: ${rule} may grow; ${event.chosen.length ? `${named(run, event.chosen, most)} did` : "none did"}`;
 }
 
 export class AllRules {
@@ -113,13 +114,9 @@ export class AllRules {
     const traces = [];
     strips.forEach((strip, i) => {
       const suffix = i ? String(i + 1) : "";
-      const {run, event, shown, line} = strip;
+      const {run, event, shown} = strip;
       Object.assign(strip, {top: ALL_MARGIN.t + i * each + title, high: each - title, left: ALL_MARGIN.l, wide: layout.width - ALL_MARGIN.l - ALL_MARGIN.r});
-      const [what, came] = wide ? [line, ""] : line.split("; ");
-      layout.annotations.push({
-        text: `<b>${run.started.label}</b> ${what}${came ? `<br>${came}` : ""}`, showarrow: false, xref: "paper", x: 0, xanchor: "left", xshift: 4 - ALL_MARGIN.l,
-        yref: "paper", y: 1 - (i * each) / inner, yanchor: "top", align: "left", font: {size: 12, color: theme.text}, borderpad: 0,
-      });
+      layout.annotations.push(...this.#titles(strip, 1 - (i * each) / inner, wide, layout.width));
       const ticks = strip.high >= 56 ? [-2, -1, 0, 1, 2] : [-1, 0, 1];
       layout[`xaxis${suffix}`] = chartAxis(theme, {
         anchor: `y${suffix}`, domain: [0, 1], range: [-0.6, shown ? shown.order.length - 0.4 : 1], fixedrange: true, showgrid: false, showticklabels: false,
@@ -135,10 +132,23 @@ export class AllRules {
       layout.shapes.push({
         type: "line", xref: "paper", x0: 0, x1: 1, yref: `y${suffix}`, y0: 0, y1: 0, line: {color: theme.text, width: 1.3, dash: "dash"},
       });
-      layout.annotations.push({...lineLabel(theme, `threshold ${tidy(event.threshold)}`, 0), yref: `y${suffix}`});
     });
     layout.uirevision = "all rules";
     Plotly.react(box, traces, layout, chartConfig("why", false));
+  }
+
+  // What stands above a strip: on one line where it fits, else what came of the rule on a second one.
+  #titles({run, event, shown}, y, wide, width) {
+    const {theme} = this.board;
+    const line = shown && Number.isFinite(event.threshold) ? `threshold ${tidy(event.threshold)}` : "";
+    const room = width / ALL_LETTER - run.started.label.length - line.length - 4;
+    const text = [3, 2, 1].map((most) => ruleLine(run, event, most)).find((one, i) => i === 2 || one.length <= room);
+    const [what, came] = wide ? [text, ""] : ruleLine(run, event).split("; ");
+    const base = {showarrow: false, xref: "paper", yref: "paper", y, yanchor: "top", borderpad: 0};
+    return [{
+      ...base, text: `<b>${run.started.label}</b> ${what}${came ? `<br>${came}` : ""}`, x: 0, xanchor: "left", xshift: 4 - ALL_MARGIN.l, align: "left",
+      font: {size: 12, color: theme.text},
+    }, ...(line ? [{...base, text: line, x: 1, xanchor: "right", yshift: wide ? -1 : -ALL_TITLE, font: {size: 11, color: theme.quiet}}] : [])];
   }
 
   // A strip in two shapes, those that passed and the others: a bar of its own for each would be slow with hundreds.
