@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page("pages/play.py", title="Play", icon=":material/play_circle:", url_path="home", default=True),
         st.Page("pages/runs.py", title="Runs", icon=":material/list:", url_path="runs"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
+        st.Page("pages/tune.py", title="Tune", icon=":material/tune:", url_path="tune"),
         # Play is the default page, which Streamlit serves at / and nowhere else; who types /play gets there too.
         st.Page(to_play, title="Play", url_path="play", visibility="hidden"),
     ],

@@ -90,7 +90,11 @@ class _Plan:
         for lint in self.lints:
             print(f"warning: {lint.message}")
             if lint.changes:
-                print(f"  fix: {' '.join(f'--set {name}={value}' for name, value in lint.changes.items())}")
+                print(f"  fix: {' '.join(_option(name, value) for name, value in lint.changes.items())}")
+
+
+def _option(name: str, value: Any) -> str:
+    return f"--{name} {value}" if name in ("processes", "accumulation") else f"--set {name}={value}"
 
 
 def _parameters(count: Parameters) -> str:

@@ -18,8 +18,10 @@ LANDING = 0.6
 EVENTS = (12, 10, 8, 16, 6, 20, 5, 24, 32, 4, 48, 3, 64, 2, 100, 150, 250)
 FEWER, MORE = (1, 2, 3, 4, 6, 8), (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 MOST_STEPS = 1_000_000
+NAMED = ("warmup_unit", "interval_unit", "tfinal_step")
+"""Findings that name the value that was meant: it is taken though others may follow."""
 WHOLE = ("steps", "warmup", "interval", "reference_rank", "top_h", "add_r")
-REFUSED = "refused"
+REFUSED, ONE_PROCESS = "refused", "one_process"
 TIMING = {REFUSED, "no_event", "missed", "early", "late", "interval_long", "at_once", "tfinal_step"}
 """Findings that hang together: mending one may bring another."""
 
@@ -37,9 +39,12 @@ def fix(
     code: str, values: Values, found_in: Callable[[Values], Found], smallest: int | None, counted: TrainerSteps | None
 ) -> Changes:
     """The changes that remove the finding `code` and, as far as any do, leave no other; fields of one's own method and
-    single fields before shared and several ones. Empty when nothing that was tried helps."""
+    single fields before shared and several ones. Empty when nothing that was tried helps. `processes` and
+    `accumulation` are those of the counted steps; all other names are fields of the configuration."""
     if values.get("method") not in METHODS or not all(isinstance(values.get(name), int) for name in WHOLE):
         return {}
+    if code == ONE_PROCESS and counted is not None:
+        return {"processes": 1, "accumulation": counted.accumulation * counted.processes}
     before = found_in(values)[0]
     best: tuple[tuple[int, int, float], Changes] | None = None
     for stage in _stages(code, values, smallest, counted):
@@ -51,7 +56,7 @@ def fix(
             merit = (len(found.keys() - before.keys()), len(found.keys() & TIMING), away)
             if best is None or merit < best[0]:
                 best = merit, changes
-        if best is not None and best[0][:2] == (0, 0):
+        if best is not None and (best[0][:2] == (0, 0) or code in NAMED):
             break
     return {} if best is None else best[1]
 

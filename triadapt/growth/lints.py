@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from triadapt.config import AllocationConfig, ConfigError, parse_allocation
-from triadapt.growth.fixes import REFUSED, fix
+from triadapt.growth.fixes import ONE_PROCESS, REFUSED, fix
 from triadapt.growth.preview import Preview, preview, pruning_schedule
 from triadapt.growth.trainer_steps import TrainerSteps
 from triadapt.methods.registry import METHODS
@@ -68,13 +68,18 @@ def _found(
             f"reference_rank = {config.reference_rank}: must not be above {smallest}, the size of the smallest adapted "
             f"matrix"
         )
-    seen = preview(config, matrices)
+    seen = preview(config, matrices, brief=True)
     for problem in seen.problems:
         if not (problem.code == "no_event" and "warmup_unit" in found):
             found[problem.code] = problem.message
     kind = METHODS[config.method].allocation
     if kind != "fixed":
         found |= _of_growth(config, seen) if kind == "grows" else _of_pruning(config)
+    if kind == "grows" and counted is not None and counted.processes > 1:
+        found[ONE_PROCESS] = (
+            f"processes = {counted.processes}: growth changes shapes, which parallel wrappers hold fixed, so it "
+            f"runs in one process; accumulate {counted.accumulation * counted.processes} batches there instead"
+        )
     if "interval_long" in found:
         found.pop("missed", None)  # what follows from it
     return found, _reached(seen)
@@ -100,7 +105,7 @@ def _of_growth(config: AllocationConfig, seen: Preview) -> dict[str, str]:
     reached = _reached(seen)
     if reached is not None and reached < EARLY:
         found["early"] = (
-            f"the budget of {seen.target} is reached after {100 * reached:.0f} % of training, which is before the "
+            f"the budget of {seen.target} is reached after {_percent(reached)} of training, which is before the "
             f"scores mean much; lengthen interval or warmup, so that there is something to tell matrices apart by"
         )
     from_step = LATE * config.steps
@@ -117,6 +122,10 @@ def _of_growth(config: AllocationConfig, seen: Preview) -> dict[str, str]:
             f"{seen.rows[-1]['total_rank']} of {seen.target}, and equal scores may add more; choose improved"
         )
     return found
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
 def _of_pruning(config: AllocationConfig) -> dict[str, str]:
@@ -143,7 +152,7 @@ def _units(values: Mapping[str, Any], counted: TrainerSteps) -> dict[str, str]:
         a_step = counted.batches_a_step(value) if isinstance(value, int) else None
         if isinstance(value, int) and a_step is not None:
             found[f"{name}_unit"] = (
-                f"{name} = {value}: not below the {counted.steps:,} optimizer steps, but batches there are as many. An "
+                f"{name} = {value}: not below the {counted.steps:,} optimizer steps, as if it counted batches. An "
                 f"optimizer step takes {a_step} of them, so {value} batches are {round(value / a_step)} steps"
             )
     warmup = values.get("warmup")

@@ -29,7 +29,8 @@ class Preview:
 
     rows: one dict an event with `step`, `progress` (0..1), `gap` before it, `allowed` (matrices that may grow, or total
     rank kept when pruning), `change` (ranks it may add, below 0: takes away) and `total_rank` after it, if no scores
-    tie and no matrix is full. start, target: total rank at both ends.
+    tie and no matrix is full. start, target: total rank at both ends. left_out: events
+    before the rows, of a brief preview.
     """
 
     method: str
@@ -40,6 +41,12 @@ class Preview:
     warmup: int
     rows: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    left_out: int = 0
+
+    @property
+    def events(self) -> int:
+        """How many events there are, those left out of the rows included."""
+        return len(self.rows) + self.left_out
 
     @property
     def warnings(self) -> list[str]:
@@ -68,15 +75,21 @@ def matrices_of(config: AllocationConfig) -> int:
 
 
 def preview(
-    config: AllocationConfig, num_matrices: int | None = None, start: int | None = None, after: int = -1
+    config: AllocationConfig,
+    num_matrices: int | None = None,
+    start: int | None = None,
+    after: int = -1,
+    *,
+    brief: bool = False,
 ) -> Preview:
     """The event table of a configuration, simulated with every allowed grant taken. start: total rank before any, where
-    it is not that of a fresh adapter. after: only events above this step, for a run that has come so far."""
+    it is not that of a fresh adapter. after: only events above this step, for a run that has come so far. brief: of a
+    pruning schedule the last two rows are enough."""
     n = num_matrices or matrices_of(config)
     target = config.reference_rank * n
     allocation = METHODS[config.method].allocation
     if allocation == "prunes":
-        return _pruning(config, n, target, start, after)
+        return _pruning(config, n, target, start, after, brief)
     start = target if allocation == "fixed" else start or n
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if allocation == "fixed":
@@ -165,11 +178,18 @@ class PruningSchedule:
         """The step at which the budget is enforced for good."""
         return self.total_step - self.tfinal
 
-    def mask_steps(self) -> list[int]:
-        """Steps at which triplets are masked, the forced one at the end included."""
+    def mask_steps(self, last: int | None = None) -> list[int]:
+        """Steps at which triplets are masked, the forced one at the end included; only the `last` so many."""
         first = (self.tinit // self.delta + 1) * self.delta
-        masks = list(range(first, self.final_step, self.delta))
-        return [*masks, self.final_step] if self.tfinal else masks
+        masks = range(first, self.final_step, self.delta)
+        masks = masks if last is None else masks[-last:]
+        return [*masks, self.final_step] if self.tfinal else list(masks)
+
+    @property
+    def masks(self) -> int:
+        """How many steps those are."""
+        first = (self.tinit // self.delta + 1) * self.delta
+        return len(range(first, self.final_step, self.delta)) + bool(self.tfinal)
 
 
 def pruning_schedule(config: AllocationConfig) -> PruningSchedule:
@@ -181,12 +201,13 @@ def pruning_schedule(config: AllocationConfig) -> PruningSchedule:
     return PruningSchedule(init_rank, config.warmup, tfinal, config.interval, config.steps)
 
 
-def _pruning(config: AllocationConfig, n: int, target: int, held: int | None, after: int) -> Preview:
+def _pruning(config: AllocationConfig, n: int, target: int, held: int | None, after: int, brief: bool) -> Preview:
     schedule = pruning_schedule(config)
     start = schedule.init_rank * n
     total = held or start
-    result = Preview(config.method, n, total, target, config.steps, config.warmup)
-    for step in schedule.mask_steps():
+    steps = schedule.mask_steps(1 if brief else None)
+    result = Preview(config.method, n, total, target, config.steps, config.warmup, left_out=schedule.masks - len(steps))
+    for step in steps:
         if step <= after:
             continue
         budget = adalora_budget(
@@ -214,7 +235,7 @@ def _pruning(config: AllocationConfig, n: int, target: int, held: int | None, af
             f"{schedule.final_step}, so AdaLoRA never prunes and every rank stays at "
             f"{schedule.init_rank}; lower interval",
         )
-    elif len(result.rows) == 1 and schedule.tfinal:
+    elif result.events == 1 and schedule.tfinal:
         result._find(
             "at_once",
             f"interval = {config.interval}: no mask before step {schedule.final_step}, where all pruning then happens "

@@ -11,29 +11,29 @@ import streamlit as st
 
 from triadapt.ui.static_files import publish
 
-# Loads the board's modules from the server's static files. Streamlit calls this with every new data; calls are passed
+# Loads a component's modules from the server's static files. Streamlit calls this with every new data; calls are passed
 # on in order once the module is there.
-_LOADER = """
+LOADER = """
 let module = null;
 export default function (component) {
   module ??= import(new URL(%s, window.location.origin).href);
   const mounted = module.then((board) => board.default(component));
-  mounted.catch((error) => { component.parentElement.textContent = `The board did not load: ${error.message}`; });
+  mounted.catch((error) => { component.parentElement.textContent = `This part did not load: ${error.message}`; });
   return () => { mounted.then((unmount) => unmount && unmount(), () => {}); };
 }
 """
 
 
-def static_url() -> tuple[str, str]:
-    """Path of the app's static files on the server, and the board's folder in it."""
+def static_url(part: str = "board") -> tuple[str, str]:
+    """Path of the app's static files on the server, and a component's folder in it."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}/app/static" if base else "/app/static", publish()
+    return f"/{base}/app/static" if base else "/app/static", publish(part)
 
 
 @functools.cache
 def _component(static: str, folder: str) -> Callable[..., Any]:
     path = f"{static}/{folder}/board.js"
-    return st.components.v2.component("triadapt_board", js=_LOADER % json.dumps(path), isolate_styles=False)
+    return st.components.v2.component("triadapt_board", js=LOADER % json.dumps(path), isolate_styles=False)
 
 
 def board(frame: bytes, *, key: str) -> bool:

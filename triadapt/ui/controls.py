@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,22 @@ MORE = (
     Field("batch_size", "Batch size", "Rows a step.", 1, 512, slider=False),
     Field("eval_every", "Evaluate every", "Steps between two evaluations.", 1, 1000, slider=False),
 )
+OF_METHOD = {
+    "triadaptlora": (
+        Field("triadaptlora.behaviour", "TriAdaptLoRA decides", "As improved here, or as its authors' code does.",
+              options=("improved", "reference")),
+    ),
+    "increlora": (
+        Field("increlora.behaviour", "IncreLoRA decides", "As improved here, or as its authors' code does.",
+              options=("improved", "reference")),
+    ),
+    "adalora": (
+        Field("adalora.init_rank_ratio", "AdaLoRA starts at", "Start rank over budget; above 1.", 1.01, 64.0, 0.1,
+              slider=False),
+        Field("adalora.final_share", "AdaLoRA's final share", "Share of the steps at the end with the budget fixed.",
+              0.0, 0.99, 0.05, slider=False),
+    ),
+}  # fmt: skip
 OF_TASK = {
     "planted": (
         Field("planted.blocks", "Blocks", "Transformer blocks, six matrices each.", 1, 12),
@@ -72,7 +89,10 @@ OF_TASK = {
         Field("text.max_tokens", "Longest input", "Tokens.", 16, 256, 8, slider=False),
     ),
 }  # fmt: skip
-ALL = (*SCHEDULE, *TRAINING, *MORE, *(field for fields in OF_TASK.values() for field in fields))
+ALL = (
+    *SCHEDULE, *TRAINING, *MORE,
+    *(field for of_one in (OF_METHOD, OF_TASK) for fields in of_one.values() for field in fields),
+)  # fmt: skip
 
 
 def address_problems() -> list[str]:
@@ -104,6 +124,12 @@ def _problem(field: Field, text: str) -> str | None:
     except ValueError:
         return f"must be a {'whole ' if whole else ''}number from {field.low:g} to {field.high:g}"
     return None if field.low <= value <= field.high else f"must be from {field.low:g} to {field.high:g}"
+
+
+def outside_controls(query: Mapping[str, Any]) -> list[str]:
+    """One line for each value of an address that the controls cannot show."""
+    found = [(field, str(query[field.key])) for field in ALL if field.key in query]
+    return [f"{field.label} {text} {reason}" for field, text in found if (reason := _problem(field, text))]
 
 
 def open_controls() -> None:
@@ -189,7 +215,8 @@ def race_controls() -> tuple[list[RunConfig], list[str]]:
         with columns[index % 2]:
             set_value(values, f"{field.key}={_text(_widget(field, task))}")
     with st.expander("More settings"):
-        for field in (*MORE, *OF_TASK.get(task, ())):
+        of_methods = [field for method in METHODS if method in methods for field in OF_METHOD.get(method, ())]
+        for field in (*MORE, *of_methods, *OF_TASK.get(task, ())):
             set_value(values, f"{field.key}={_text(_widget(field, task))}")
     configs, lines = [], []
     if not methods:

@@ -1,0 +1,32 @@
+"""The tune page: a schedule before it costs anything."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from triadapt.ui.front_door import through_front_door
+from triadapt.ui.schedule_lab import forget_visit, schedule_lab
+from triadapt.ui.visits import page_entered
+
+TABS: dict[str, Callable[[], None]] = {"Schedule lab": schedule_lab}
+
+through_front_door("pages/tune.py")
+if page_entered("tune"):
+    forget_visit()
+
+st.subheader("Tune")
+names = list(TABS)
+wanted = st.query_params.get("tab")
+# Only the tab on view runs.
+for tab, (name, draw) in zip(
+    st.tabs(names, default=wanted if wanted in names else None, key="tune_tab", on_change="rerun"),
+    TABS.items(),
+    strict=True,
+):
+    if tab.open:
+        if name != names[0]:
+            st.query_params["tab"] = name
+        else:
+            st.query_params.pop("tab", None)
+        with tab:
+            draw()
