@@ -137,9 +137,10 @@ def _of_pruning(config: AllocationConfig) -> dict[str, str]:
             f"on. If step {tfinal} was meant, tfinal is {steps - tfinal}"
         }
     if final > LATE * steps:
+        until = f"step {final} of {steps}" if tfinal else "the end"
         return {
-            "late": f"AdaLoRA prunes up to step {final} of {steps}, which leaves no time to make up for what it took; "
-            f"raise adalora.final_share"
+            "late": f"AdaLoRA prunes up to {until}, which leaves no time to make up for what it took; raise "
+            f"adalora.final_share"
         }
     return {}
 

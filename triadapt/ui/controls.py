@@ -13,6 +13,7 @@ from triadapt.figures.schedule import schedule_svg
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.svg_component import svg
+from triadapt.views.lab.findings import merged
 from triadapt.views.plan import plan
 
 NUMBER = int | float
@@ -237,10 +238,17 @@ def _text(value: Any) -> str:
 
 
 def draw_sketch(configs: list[RunConfig]) -> None:
-    """The planned total rank of each method, before a second is spent on training."""
+    """The planned total rank of each method, before a second is spent on training, and what speaks against it."""
     plans = [plan(config) for config in configs]
     st.caption("Planned total rank")
     svg(schedule_svg(plans), key="sketch_svg")
-    notes = dict.fromkeys(f"{item['label']}: {line}" for item in plans for line in item["warnings"])
-    for note in notes:
-        st.caption(f":material/warning: {note}")
+    for number, finding in enumerate(merged((item["label"], lint) for item in plans for lint in item["lints"])):
+        st.caption(f":material/warning: {', '.join(finding['labels'])}: {finding['message']}")
+        if finding["fix"] and not outside_controls(finding["changes"]):
+            st.button(finding["fix"], key=f"fix-{number}", type="tertiary", icon=":material/build:",
+                      on_click=_set_controls, args=(finding["changes"],))  # fmt: skip
+
+
+def _set_controls(changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        st.session_state[name] = value
