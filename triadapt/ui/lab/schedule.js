@@ -1,6 +1,5 @@
 // Twin of triadapt/growth/schedule.py and growth/preview.py, so that the picture follows a slider without the server. Python
 // decides; a test holds the two together.
-import {floorOfCube, floorOfPower} from "./exact_floor.js";
 
 const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
 
@@ -12,7 +11,7 @@ export function allowedMatrices(values, method, mode, step, steps, total, n) {
   if (method === "increlora") return Math.min(values.top_h, published ? gap : Math.ceil(gap / values.add_r), n);
   if (gap <= 0) return 0;
   const progress = (step - values.warmup) / (steps - values.warmup);
-  const count = mode === "linear" ? Math.floor(gap * progress) : mode === "non-linear" ? floorOfPower(gap, progress) : values.top_h;
+  const count = mode === "linear" ? Math.floor(gap * progress) : mode === "non-linear" ? Math.floor(Math.exp(progress * Math.log(gap))) : values.top_h;
   const allowed = clamp(count, 1, Math.max(1, n));
   return mode === "fixed" || published ? allowed : Math.max(1, Math.floor(allowed / values.add_r));
 }
@@ -35,7 +34,7 @@ export function adaloraBudget(step, initTotal, target, {tinit, tfinal, steps}) {
   if (step <= tinit) return initTotal;
   if (step > steps - tfinal) return target;
   const remaining = 1 - (step - tinit) / (steps - tfinal - tinit);
-  return floorOfCube(initTotal - target, remaining, target);
+  return Math.trunc((initTotal - target) * remaining ** 3 + target);
 }
 
 // The events of one line ({method, growth, allocation}) over n matrices: columns of equal length. `end` is where allocation is
