@@ -135,7 +135,8 @@ def test_whole_powers_are_cut_as_python_cuts_them(page: Page) -> None:
           const {adaloraBudget, allowedMatrices} = await import("/lab/schedule.js");
           const values = {warmup: 0, add_r: 1, behaviour: "improved", reference_rank: 2};
           return [
-            powers.map(([gap, k, m]) => allowedMatrices(values, "triadaptlora", "non-linear", k, m, 10_000 - gap, 5000)),
+            powers.map(([gap, k, m]) =>
+              allowedMatrices(values, "triadaptlora", "non-linear", k, m, 10_000 - gap, 5000)),
             cubes.map(([scale, k, m]) => adaloraBudget(k, scale + 48, 48, {tinit: 0, tfinal: 0, steps: m})),
           ];
         }""",
