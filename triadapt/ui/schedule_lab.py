@@ -66,8 +66,9 @@ def _lab() -> None:
     if sent is not None and sent.get("visit") == visit.number and sent.get("turn") != visit.turn:
         visit.turn = sent["turn"]
         visit.values, visit.problems = read_inputs({name: sent[name] for name in NAMES if name in sent})
+    errors = st.container()  # always there: what comes and goes above the lab would mount it anew
     for line in visit.problems:
-        st.error(line, icon=":material/error:")
+        errors.error(line, icon=":material/error:")
     _write_address(visit.values)
     lab(visit.values, answer(visit.values), visit=visit.number, turn=visit.turn)
     _take_away(visit.values)

@@ -10,7 +10,7 @@ import {plan} from "./schedule.js";
 import {EventTable} from "./table.js";
 
 const SEND_MS = 180;
-const TABLE_MS = 120;
+const TABLE_MS = 200; // after the last move: two hundred rows are not worth a frame
 const MODES = ["linear", "non-linear", "fixed"];
 
 export class Lab {
@@ -57,6 +57,7 @@ export class Lab {
 
   #draw() {
     if (this.gone || !this.values || !this.root.clientWidth) return;
+    const begun = performance.now();
     const {values, spec} = this;
     const theme = readTheme(this.root);
     if (JSON.stringify(theme) !== JSON.stringify(this.theme)) { this.theme = theme; applyTheme(this.root, theme); }
@@ -70,6 +71,7 @@ export class Lab {
     if (this.answer && !stale) this.controls.counting.textContent = this.answer.counting;
     clearTimeout(this.tabling);
     this.tabling = setTimeout(() => this.table.draw(this.lines), TABLE_MS);
+    this.took = performance.now() - begun;
     this.root.dataset.turn = this.turn;
     this.root.dataset.answered = this.answered;
   }

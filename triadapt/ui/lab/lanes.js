@@ -1,5 +1,5 @@
 // A lane a line: its phases as bands on the step axis, and every event as a bar of what it may add or take.
-import {PLANTED_COLOUR, mixColours} from "../board/theme.js";
+import {DASH_ARRAYS, PLANTED_COLOUR, mixColours} from "../board/theme.js";
 import {escape} from "./axis.js";
 
 const TITLE = 18;
@@ -13,7 +13,8 @@ export function phaseLanes(lines, x, top, theme) {
   const parts = lines.length ? [`<text x="${x.from}" y="${top - 6}" class="title">What each event may add or take, in ranks</text>`] : [];
   let at = top + 2;
   for (const line of lines) {
-    parts.push(`<text x="${x.from}" y="${at + 13}" class="lane" fill="${line.colour}">${escape(line.label)}<tspan class="quiet" dx="8">${summary(line.seen, x.to - x.from > 560)}</tspan></text>`);
+    parts.push(`<path d="M${x.from} ${at + 9}h22" fill="none" stroke="${line.colour}" stroke-width="3" stroke-dasharray="${DASH_ARRAYS[line.dash]}"/>`);
+    parts.push(`<text x="${x.from + 28}" y="${at + 13}" class="lane">${escape(line.label)}<tspan class="quiet" dx="8">${summary(line.seen, x.to - x.from > 560)}</tspan></text>`);
     parts.push(strip(line, x, at + TITLE, theme));
     at += TITLE + STRIP + BETWEEN;
   }

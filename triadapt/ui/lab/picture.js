@@ -28,13 +28,15 @@ export class Picture {
     this.x = new Axis(0, steps, width < 560 ? 46 : 60, width - 14);
     const parts = [this.#warmup(values.warmup, steps, theme)];
     let top = TOP;
-    parts.push(this.#stairs("Total rank", top, RANK_HEIGHT, lines, theme, (line) => [line.seen.start, line.seen.columns.total]));
-    parts.push(this.#target(lines, top, theme));
+    const ranks = new Axis(0, 1.06 * Math.max(1, ...lines.map((line) => highest(line.seen))), top + RANK_HEIGHT, top);
+    parts.push(this.#stairs("Total rank", ranks, lines, theme, (line) => [line.seen.start, line.seen.columns.total]));
+    parts.push(this.#target(lines, ranks, theme));
     top += RANK_HEIGHT + GAP;
     const known = lines.filter((line) => line.counts);
     if (known.length) {
       const title = "Trainable parameters" + (known.some(spread) ? ": evenly spread, shaded: whoever grows" : "");
-      parts.push(this.#stairs(title, top, PARAMETER_HEIGHT, known, theme, (line) => [line.counts.even[0], line.counts.even.slice(1)], true));
+      const entries = new Axis(0, 1.06 * Math.max(1, ...known.flatMap(({counts: {most}}) => [most[0], most[most.length - 1]])), top + PARAMETER_HEIGHT, top);
+      parts.push(this.#stairs(title, entries, known, theme, (line) => [line.counts.even[0], line.counts.even.slice(1)], spread));
       top += PARAMETER_HEIGHT + GAP;
     }
     this.bottom = top - GAP + 4;
@@ -60,20 +62,13 @@ export class Picture {
     return `<rect x="${this.x.from}" y="${TOP}" width="${(end - this.x.from).toFixed(1)}" height="${bottom - TOP}" fill="${theme.faint}"/>${label}`;
   }
 
-  #stairs(title, top, height, lines, theme, of, shaded = false) {
-    const series = lines.map(of);
-    let most = 1;
-    lines.forEach((line, i) => {
-      most = Math.max(most, series[i][0]);
-      for (const total of series[i][1]) if (total > most) most = total;
-      if (shaded) most = Math.max(most, line.counts.most[line.counts.most.length - 1], line.counts.most[0]);
-    });
-    const y = new Axis(0, most * 1.06, top + height, top);
-    const grid = y.ticks(height < 180 ? 3 : 5).map((tick) => {
+  #stairs(title, y, lines, theme, of, shaded = () => false) {
+    const [top, series] = [y.to, lines.map(of)];
+    const grid = y.ticks(y.from - y.to < 180 ? 3 : 5).map((tick) => {
       const at = y.at(tick).toFixed(1);
       return `<path d="M${this.x.from} ${at}H${this.x.to}" stroke="${theme.grid}"/><text x="${this.x.from - 6}" y="${+at + 4}" class="tick end">${compact(tick)}</text>`;
     });
-    const bands = shaded ? lines.filter(spread).map((line) => this.#band(line, y)) : [];
+    const bands = lines.filter(shaded).map((line) => this.#band(line, y));
     const paths = lines.map((line, i) => `<path d="${this.#path(series[i][0], line.seen.columns.step, series[i][1], y)}H${this.x.to}" fill="none" stroke="${line.colour}"
       stroke-width="${line.width}" stroke-dasharray="${DASH_ARRAYS[line.dash]}" stroke-linejoin="round"/>`);
     return `<text x="${this.x.from}" y="${top - 7}" class="title">${title}</text>${grid.join("")}${bands.join("")}${paths.join("")}`;
@@ -107,10 +102,9 @@ export class Picture {
     }
   }
 
-  #target(lines, top, theme) {
+  #target(lines, y, theme) {
     if (!lines.length) return "";
-    const most = Math.max(1, ...lines.map((line) => highest(line.seen)));
-    const at = new Axis(0, most * 1.06, top + RANK_HEIGHT, top).at(lines[0].seen.target).toFixed(1);
+    const at = y.at(lines[0].seen.target).toFixed(1);
     return `<path d="M${this.x.from} ${at}H${this.x.to}" stroke="${theme.text}" stroke-dasharray="1 4" opacity="0.7"/>
       <text x="${this.x.to}" y="${+at - 5}" class="end halo">budget ${lines[0].seen.target.toLocaleString("en")}</text>`;
   }
