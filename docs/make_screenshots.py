@@ -105,6 +105,14 @@ def take(browser: Browser, url: str, server: subprocess.Popen[bytes]) -> None:
     shoot(page, "runs")
 
 
+def take_lab(browser: Browser, url: str) -> None:
+    """The schedule lab, once the server has said what it thinks of the schedule."""
+    page = visit(browser, f"{url}/tune?modes=all&interval=40", height=1100)
+    page.wait_for_function("() => document.querySelector('.tri-lab')?.dataset.answered")
+    shoot(page, "tune-lab")
+    page.close()
+
+
 def worker_of(pid: int) -> int:
     """The process that trains for a server."""
     children = Path(f"/proc/{pid}/task").glob("*/children")
@@ -123,6 +131,7 @@ def main() -> None:
             with sync_playwright() as playwright:
                 flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
                 browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+                take_lab(browser, f"http://localhost:{port}")
                 take(browser, f"http://localhost:{port}", server)
                 browser.close()
         finally:

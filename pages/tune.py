@@ -1,18 +1,24 @@
-"""The tune page: what another schedule would have done, and what many schedules do."""
+"""The tune page: a schedule before it costs anything, what another would have done, and what many do."""
 
 from collections.abc import Callable
 
 import streamlit as st
 
 from triadapt.ui.front_door import through_front_door
+from triadapt.ui.schedule_lab import forget_visit, schedule_lab
 from triadapt.ui.sweep_section import sweep_section
 from triadapt.ui.visits import page_entered
 from triadapt.ui.what_if import what_if_section
 
-TABS: dict[str, Callable[[], None]] = {"What if": what_if_section, "Studies": sweep_section}
+TABS: dict[str, Callable[[], None]] = {
+    "Schedule lab": schedule_lab,
+    "What if": what_if_section,
+    "Studies": sweep_section,
+}
 
 through_front_door("pages/tune.py")
-page_entered("tune")
+if page_entered("tune"):
+    forget_visit()
 
 st.subheader("Tune")
 names = list(TABS)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from triadapt import cli_branch, cli_compare, cli_runs, cli_sweep, cli_train, cli_what_if
+from triadapt import cli_branch, cli_compare, cli_preview, cli_runs, cli_sweep, cli_train, cli_what_if
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.runs.export import MODEL_FORMS, WHAT
@@ -77,9 +77,21 @@ def parser() -> argparse.ArgumentParser:
 
     preview = commands.add_parser("preview", help="the rank events of a schedule, without training")
     _configuration(preview)
-    preview.add_argument("--matrices", metavar="N", help="number of adapted matrices; default: as the task has")
+    preview.add_argument(
+        "--matrices", type=int, metavar="N", help="number of adapted matrices; default: as the task has"
+    )
+    preview.add_argument("--layers", type=int, metavar="N", help="layers of a model of your own, with --modules")
+    preview.add_argument(
+        "--modules", metavar="NAME IN x OUT,...", help="its target modules, such as 'query 768x768, value 768x768'"
+    )
+    preview.add_argument("--epochs", type=float, metavar="N", help="count the steps of a Trainer, with the next two")
+    preview.add_argument("--rows", type=int, metavar="N", help="training rows")
+    preview.add_argument("--batch-size", type=int, metavar="N", help="per_device_train_batch_size")
+    preview.add_argument("--accumulation", type=int, metavar="N", help="gradient_accumulation_steps")
+    preview.add_argument("--processes", type=int, metavar="N", help="processes that train")
+    preview.add_argument("--drop-last", action="store_true", help="dataloader_drop_last")
     _json(preview, "print one JSON object")
-    preview.set_defaults(command=cli_train.preview)
+    preview.set_defaults(command=cli_preview.preview)
 
     whatif = commands.add_parser(
         "whatif", help="replay the decisions of a run under another schedule, without training"

@@ -1,4 +1,4 @@
-"""`triadapt train` and `triadapt preview`."""
+"""`triadapt train`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from rich.table import Table
 
 from triadapt.config import ConfigError, RunConfig, load_toml, parse_config, set_value
 from triadapt.events import Event, Failed, Warned
-from triadapt.growth import preview as schedules
-from triadapt.methods.registry import METHODS
 from triadapt.runs.export import plain
 from triadapt.runs.info import RunError
 from triadapt.runs.library import find, new_race, runs_folder
@@ -171,33 +169,6 @@ def _print_summaries(race: str, summaries: list[dict[str, Any]]) -> None:
         speed = "" if run["steps_per_second"] is None else f"{run['steps_per_second']:.1f}"
         table.add_row(run["id"], run["state"], ranks, metrics, speed)
     print_table(table, f"race {race}")
-
-
-def preview(options: Namespace) -> int:
-    """The event table of each configuration."""
-    configs = configs_of(options)
-    count = None
-    if options.matrices is not None:
-        if not (options.matrices.isascii() and options.matrices.isdigit() and 0 < int(options.matrices) <= 100_000):
-            raise RunError(f"--matrices {options.matrices!r}: expected a whole number from 1 to 100000")
-        count = int(options.matrices)
-    plans = [(config, schedules.preview(config, count)) for config in configs]
-    if options.json:
-        print(json.dumps(plain({"previews": [_plan_values(config, plan) for config, plan in plans]}), allow_nan=False))
-        return 0
-    for config, plan in plans:
-        table = Table("step", "progress", "gap", "allowed", "total rank", box=None, header_style="bold")
-        for row in plan.rows:
-            table.add_row(*(str(row[key]) for key in ("step", "progress", "gap", "allowed", "total_rank")))
-        title = f"{METHODS[config.method].label}: {len(plan.rows)} rank events, rank {plan.start} to {plan.target}"
-        print_table(table, title)
-        for line in plan.warnings:
-            print(f"warning: {line}")
-    return 0
-
-
-def _plan_values(config: RunConfig, plan: schedules.Preview) -> dict[str, Any]:
-    return {"config": config.as_dict(), **plan.__dict__}
 
 
 def print_table(table: Table, title: str = "") -> None:

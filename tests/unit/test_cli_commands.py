@@ -63,6 +63,21 @@ BAD = {
     "resume of no id": (["train", "--resume", "../x"], ["'../x' is not the id of a run or race"]),
     "resume of an unknown id": (["train", "--resume", "20260102-030405-abcd"], ["there is no run or race"]),
     "preview is checked too": (["preview", "--steps", "0"], ["steps = 0:"]),
+    "preview of half an epoch count": (
+        ["preview", "--epochs", "3", "--rows", "100"],
+        ["--batch-size: missing; steps are"],
+    ),
+    "preview of an option alone": (["preview", "--processes", "2"], ["--processes: counts only along with --epochs"]),
+    "preview of steps twice": (
+        ["preview", "--epochs", "1", "--rows", "9", "--batch-size", "1", "--steps", "5"],
+        ["--steps 5: follows from --epochs, --rows and --batch-size; leave it out"],
+    ),
+    "preview of no rows": (["preview", "--epochs", "1", "--rows", "0", "--batch-size", "1"], ["rows = 0: must be at"]),
+    "preview of modules alone": (["preview", "--modules", "q 4x4"], ["--modules and --layers: give both"]),
+    "preview of unreadable modules": (
+        ["preview", "--layers", "2", "--modules", "q 4"],
+        ["modules = 'q 4': expected a"],
+    ),
     "preview of no matrices": (["preview", "--matrices", "0"], ["--matrices '0': expected a whole number"]),
     "show of no id": (["show", "/etc/passwd"], ["'/etc/passwd' is not the id"]),
     "export of an unknown id": (["export", "20260102-030405-abcd", "out"], ["there is no run or race"]),
@@ -159,9 +174,28 @@ def test_preview_shows_the_events_without_making_anything(capsys: pytest.Capture
     previews = json.loads(out)["previews"]
     assert [p["method"] for p in previews] == ["triadaptlora", "adalora"]
     assert {"step", "progress", "gap", "allowed", "total_rank"} <= set(previews[0]["rows"][0])
+    row = previews[0]["rows"][0]
+    assert row["change"] == row["total_rank"] - previews[0]["start"]
+    assert row["parameters"]["least"] <= row["parameters"]["even"] <= row["parameters"]["most"]
     code, out, _ = run(capsys, "preview", "--set", "warmup=590")
-    assert code == 0 and "warning: " in out
+    assert code == 0 and "warning: " in out and "fix: --set warmup=60" in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_preview_counts_steps_as_the_trainer_does_and_takes_the_matrices_of_any_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    epochs = ["--epochs", "3", "--rows", "67349", "--batch-size", "32", "--accumulation", "4"]
+    model = ["--layers", "12", "--modules", "query 768x768, value 768x768"]
+    code, out, _ = run(capsys, "preview", *epochs, *model, "--set", "warmup=2000")
+    assert code == 0 and out.splitlines()[0].endswith("x 3 epochs: 1,581 optimizer steps")
+    assert "36,912 parameters at the start" in out and "as if it counted batches" in out
+    assert "fix: --set warmup=500" in out
+    code, out, _ = run(capsys, "preview", *epochs, *model, "--processes", "2", "--json")
+    found = json.loads(out)
+    assert found["counted"]["steps"] == 792 and found["previews"][0]["total_step"] == 792
+    assert found["previews"][0]["lints"][0]["changes"] == {"processes": 1, "accumulation": 8}
+    assert "--processes 1 --accumulation 8" in run(capsys, "preview", *epochs, "--processes", "2")[1]
 
 
 def test_runs_show_export_and_import_go_round(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

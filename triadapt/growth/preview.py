@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triadapt.growth.schedule import adalora_budget, event_steps, matrices_to_grow
 from triadapt.methods.registry import METHODS
@@ -11,13 +11,26 @@ from triadapt.methods.registry import METHODS
 if TYPE_CHECKING:
     from triadapt.config import AllocationConfig
 
+TO_REACH_IT = "lower warmup or interval, raise add_r, or choose another growth mode"
+TO_ENFORCE_IT = "lower interval, or raise adalora.final_share above 0 so that the budget is enforced at the end"
+OF_UNKNOWN_TASK = 36
+
+
+class Problem(NamedTuple):
+    """A schedule that will not do what it is for. message: what, with its numbers, and what to change."""
+
+    code: str
+    message: str
+
 
 @dataclass(frozen=True)
 class Preview:
     """What a schedule will do.
 
     rows: one dict an event with `step`, `progress` (0..1), `gap` before it, `allowed` (matrices that may grow, or total
-    rank kept when pruning) and `total_rank` after it, if no scores tie. start, target: total rank at both ends.
+    rank kept when pruning), `change` (ranks it may add, below 0: takes away) and `total_rank` after it, if no scores
+    tie and no matrix is full. start, target: total rank at both ends. left_out: events
+    before the rows, of a brief preview.
     """
 
     method: str
@@ -27,34 +40,72 @@ class Preview:
     total_step: int
     warmup: int
     rows: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    left_out: int = 0
+
+    @property
+    def events(self) -> int:
+        """How many events there are, those left out of the rows included."""
+        return len(self.rows) + self.left_out
+
+    @property
+    def warnings(self) -> list[str]:
+        """The problems in words."""
+        return [problem.message for problem in self.problems]
+
+    def _find(self, code: str, message: str) -> None:
+        self.problems.append(Problem(code, message))
+
+    def _append(self, step: int, progress: float, gap: int, allowed: int, before: int, total: int) -> None:
+        self.rows.append(
+            {"step": step, "progress": round(progress, 4), "gap": gap, "allowed": allowed, "change": total - before,
+             "total_rank": total}
+        )  # fmt: skip
+
+
+def shapes_of(config: AllocationConfig) -> list[tuple[int, int]] | None:
+    """Shapes `(out, in)` of the matrices that the configured task adapts, where they are known without its model."""
+    shapes = getattr(getattr(config, "task_settings", None), "matrix_shapes", lambda: None)()
+    return None if shapes is None else list(shapes)
 
 
 def matrices_of(config: AllocationConfig) -> int:
     """How many matrices the configured task adapts, as far as it can be known without loading a model."""
-    if getattr(config, "task", "") == "planted":
-        return 6 * int(getattr(config, "planted").blocks)  # noqa: B009
-    return 36
+    return len(shapes_of(config) or ()) or OF_UNKNOWN_TASK
 
 
 def preview(
-    config: AllocationConfig, num_matrices: int | None = None, start: int | None = None, after: int = -1
+    config: AllocationConfig,
+    num_matrices: int | None = None,
+    start: int | None = None,
+    after: int = -1,
+    *,
+    brief: bool = False,
 ) -> Preview:
     """The event table of a configuration, simulated with every allowed grant taken. start: total rank before any, where
-    it is not that of a fresh adapter. after: only events above this step, for a run that has come so far."""
+    it is not that of a fresh adapter. after: only events above this step, for a run that has come so far. brief: of a
+    pruning schedule the last two rows are enough."""
     n = num_matrices or matrices_of(config)
     target = config.reference_rank * n
     allocation = METHODS[config.method].allocation
     if allocation == "prunes":
-        return _pruning(config, n, target, start, after)
+        return _pruning(config, n, target, start, after, brief)
     start = target if allocation == "fixed" else start or n
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if allocation == "fixed":
         return result
+    if start >= target and after < 0:
+        result._find(
+            "nothing_to_grow",
+            f"reference_rank = {config.reference_rank}: the budget of {target} ranks is not above the {start} the "
+            f"adapter starts with, so nothing can grow; raise it",
+        )
+        return result
     if config.warmup >= config.steps:
-        result.warnings.append(
+        result._find(
+            "no_event",
             f"warmup = {config.warmup}: not below steps = {config.steps}, so no rank event can ever fire; "
-            f"lower warmup or train longer"
+            f"lower warmup or train longer",
         )
         return result
     total = start
@@ -64,24 +115,24 @@ def preview(
         if total >= target:
             break
         allowed = allowed_matrices(config, step=step, total_rank=total, num_matrices=n)
-        gap = target - total
+        before = total
         total += allowed * config.add_r
         if not as_published(config):
             total = min(target, total)
         progress = (step - config.warmup) / (config.steps - config.warmup)
-        result.rows.append(
-            {"step": step, "progress": round(progress, 4), "gap": gap, "allowed": allowed, "total_rank": total}
-        )
+        result._append(step, progress, target - before, allowed, before, total)
     if not steps and (after < 0 or total < target):
         since = f"step {after}" if after > config.warmup else f"warmup = {config.warmup}"
-        result.warnings.append(
+        result._find(
+            "no_event",
             f"interval = {config.interval}: no multiple of it lies between {since} and "
-            f"steps = {config.steps}, so no rank event fires; lower interval or warmup"
+            f"steps = {config.steps}, so no rank event fires; lower interval or warmup",
         )
     elif total < target:
-        result.warnings.append(
+        result._find(
+            "missed",
             f"the budget of {target} is not reached: {len(result.rows)} events end at total rank {total}; "
-            f"lower warmup or interval, raise add_r, or choose another growth mode"
+            f"{TO_REACH_IT}",
         )
     return result
 
@@ -127,10 +178,18 @@ class PruningSchedule:
         """The step at which the budget is enforced for good."""
         return self.total_step - self.tfinal
 
-    def mask_steps(self) -> list[int]:
-        """Steps at which triplets are masked, the forced one at the end included."""
-        masks = [step for step in range(self.tinit + 1, self.final_step) if step % self.delta == 0]
-        return [*masks, self.final_step] if self.tfinal else masks
+    def mask_steps(self, last: int | None = None) -> list[int]:
+        """Steps at which triplets are masked, the forced one at the end included; only the `last` so many."""
+        first = (self.tinit // self.delta + 1) * self.delta
+        masks = range(first, self.final_step, self.delta)
+        masks = masks if last is None else masks[-last:]
+        return [*masks, self.final_step] if self.tfinal else list(masks)
+
+    @property
+    def masks(self) -> int:
+        """How many steps those are."""
+        first = (self.tinit // self.delta + 1) * self.delta
+        return len(range(first, self.final_step, self.delta)) + bool(self.tfinal)
 
 
 def pruning_schedule(config: AllocationConfig) -> PruningSchedule:
@@ -142,12 +201,13 @@ def pruning_schedule(config: AllocationConfig) -> PruningSchedule:
     return PruningSchedule(init_rank, config.warmup, tfinal, config.interval, config.steps)
 
 
-def _pruning(config: AllocationConfig, n: int, target: int, held: int | None, after: int) -> Preview:
+def _pruning(config: AllocationConfig, n: int, target: int, held: int | None, after: int, brief: bool) -> Preview:
     schedule = pruning_schedule(config)
     start = schedule.init_rank * n
     total = held or start
-    result = Preview(config.method, n, total, target, config.steps, config.warmup)
-    for step in schedule.mask_steps():
+    steps = schedule.mask_steps(1 if brief else None)
+    result = Preview(config.method, n, total, target, config.steps, config.warmup, left_out=schedule.masks - len(steps))
+    for step in steps:
         if step <= after:
             continue
         budget = adalora_budget(
@@ -159,26 +219,28 @@ def _pruning(config: AllocationConfig, n: int, target: int, held: int | None, af
             total_step=schedule.total_step,
         )
         progress = (step - schedule.tinit) / max(1, schedule.final_step - schedule.tinit)
-        result.rows.append(
-            {"step": step, "progress": round(progress, 4), "gap": total - budget, "allowed": budget,
-             "total_rank": budget}
-        )  # fmt: skip
+        result._append(step, progress, total - budget, budget, total, budget)
         total = budget
     if after >= 0:
         if not result.rows and total > target:
-            result.warnings.append(
+            result._find(
+                "no_event",
                 f"interval = {config.interval}: AdaLoRA masks nothing after step {after}, so total rank stays at "
-                f"{total}, above the budget of {target}; lower interval"
+                f"{total}, above the budget of {target}; lower interval",
             )
     elif not result.rows:
-        result.warnings.append(
+        result._find(
+            "no_event",
             f"interval = {config.interval}: no multiple of it lies between warmup = {config.warmup} and step "
             f"{schedule.final_step}, so AdaLoRA never prunes and every rank stays at "
-            f"{schedule.init_rank}; lower interval"
+            f"{schedule.init_rank}; lower interval",
         )
-    elif len(result.rows) == 1 and schedule.tfinal:
-        result.warnings.append(
+    elif result.events == 1 and schedule.tfinal:
+        result._find(
+            "at_once",
             f"interval = {config.interval}: no mask before step {schedule.final_step}, where all pruning then happens "
-            f"at once; lower interval"
+            f"at once; lower interval",
         )
+    elif total > target:
+        result._find("missed", f"AdaLoRA keeps total rank {total}, above the budget of {target}; {TO_ENFORCE_IT}")
     return result

@@ -28,7 +28,7 @@ from triadapt.events import (
     Warned,
 )  # fmt: skip
 from triadapt.growth.optimizer_state import optimizer_bytes
-from triadapt.growth.preview import preview
+from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.interface import Task
@@ -257,13 +257,13 @@ class Session:
             yield (
                 "budget",
                 f"the budget was not reached: total rank {total} of {target}",
-                ("lower warmup or interval, raise add_r, or choose another growth mode"),
+                TO_REACH_IT,
             )
         if spec.allocation == "prunes" and total > target:
             yield (
                 "budget",
                 f"AdaLoRA kept total rank {total}, above the budget of {target}",
-                ("lower interval, or raise adalora.final_share above 0 so that the budget is enforced at the end"),
+                TO_ENFORCE_IT,
             )
 
     # Checkpoints

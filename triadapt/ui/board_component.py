@@ -11,23 +11,23 @@ import streamlit as st
 
 from triadapt.ui.static_files import publish
 
-# Loads a module from the server's static files. Streamlit calls this with every new data; calls are passed
+# Loads a component's modules from the server's static files. Streamlit calls this with every new data; calls are passed
 # on in order once the module is there.
 LOADER = """
 let module = null;
 export default function (component) {
   module ??= import(new URL(%s, window.location.origin).href);
   const mounted = module.then((board) => board.default(component));
-  mounted.catch((error) => { component.parentElement.textContent = `The board did not load: ${error.message}`; });
+  mounted.catch((error) => { component.parentElement.textContent = `This part did not load: ${error.message}`; });
   return () => { mounted.then((unmount) => unmount && unmount(), () => {}); };
 }
 """
 
 
-def static_url() -> tuple[str, str]:
-    """Path of the app's static files on the server, and the board's folder in it."""
+def static_url(part: str = "board") -> tuple[str, str]:
+    """Path of the app's static files on the server, and a component's folder in it."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}/app/static" if base else "/app/static", publish()
+    return f"/{base}/app/static" if base else "/app/static", publish(part)
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from triadapt.figures.schedule import schedule_svg
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.svg_component import svg
+from triadapt.views.lab.findings import merged
 from triadapt.views.plan import plan
 
 NUMBER = int | float
@@ -59,6 +60,22 @@ MORE = (
     Field("batch_size", "Batch size", "Rows a step.", 1, 512, slider=False),
     Field("eval_every", "Evaluate every", "Steps between two evaluations.", 1, 1000, slider=False),
 )
+OF_METHOD = {
+    "triadaptlora": (
+        Field("triadaptlora.behaviour", "TriAdaptLoRA decides", "As improved here, or as its authors' code does.",
+              options=("improved", "reference")),
+    ),
+    "increlora": (
+        Field("increlora.behaviour", "IncreLoRA decides", "As improved here, or as its authors' code does.",
+              options=("improved", "reference")),
+    ),
+    "adalora": (
+        Field("adalora.init_rank_ratio", "AdaLoRA starts at", "Start rank over budget; above 1.", 1.01, 64.0, 0.1,
+              slider=False),
+        Field("adalora.final_share", "AdaLoRA's final share", "Share of the steps at the end with the budget fixed.",
+              0.0, 0.99, 0.05, slider=False),
+    ),
+}  # fmt: skip
 OF_TASK = {
     "planted": (
         Field("planted.blocks", "Blocks", "Transformer blocks, six matrices each.", 1, 12),
@@ -83,7 +100,10 @@ OF_TASK = {
         Field("files.max_tokens", "Longest input", "Tokens.", 16, 512, 8, slider=False),
     ),
 }  # fmt: skip
-ALL = (*SCHEDULE, *TRAINING, *MORE, *(field for fields in OF_TASK.values() for field in fields))
+ALL = (
+    *SCHEDULE, *TRAINING, *MORE,
+    *(field for of_one in (OF_METHOD, OF_TASK) for fields in of_one.values() for field in fields),
+)  # fmt: skip
 
 
 def address_problems() -> list[str]:
@@ -117,6 +137,12 @@ def _problem(field: Field, text: str) -> str | None:
     except ValueError:
         return f"must be a {'whole ' if whole else ''}number from {field.low:g} to {field.high:g}"
     return None if field.low <= value <= field.high else f"must be from {field.low:g} to {field.high:g}"
+
+
+def outside_controls(query: Mapping[str, Any]) -> list[str]:
+    """One line for each value of an address that the controls cannot show."""
+    found = [(field, str(query[field.key])) for field in ALL if field.key in query]
+    return [f"{field.label} {text} {reason}" for field, text in found if (reason := _problem(field, text))]
 
 
 def open_controls() -> None:
@@ -211,7 +237,8 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
         if field.text:  # nothing can be trained without it, so it is not hidden
             set_value(values, f"{field.key}={_text(_widget(field, task))}")
     with st.expander("More settings"):
-        for field in (*MORE, *(field for field in of_task if not field.text)):
+        of_methods = [field for method in METHODS if method in methods for field in OF_METHOD.get(method, ())]
+        for field in (*MORE, *of_methods, *(field for field in of_task if not field.text)):
             set_value(values, f"{field.key}={_text(_widget(field, task))}")
     configs, wrong = [], {}
     for method in METHODS:
@@ -237,12 +264,19 @@ def _text(value: Any) -> str:
 
 
 def draw_sketch(configs: list[RunConfig], worded: Callable[[str], str] = str) -> None:
-    """The planned total rank of each method, before a second is spent on training."""
+    """The planned total rank of each method, before a second is spent on training, and what speaks against it."""
     plans = [plan(config) for config in configs]
     if not plans:
         return
     st.caption("Planned total rank")
     svg(schedule_svg(plans), key="sketch_svg")
-    notes = dict.fromkeys(f"{item['label']}: {worded(line)}" for item in plans for line in item["warnings"])
-    for note in notes:
-        st.caption(f":material/warning: {note}")
+    for number, finding in enumerate(merged((item["label"], lint) for item in plans for lint in item["lints"])):
+        st.caption(f":material/warning: {', '.join(finding['labels'])}: {worded(finding['message'])}")
+        if finding["fix"] and not outside_controls(finding["changes"]):
+            st.button(finding["fix"], key=f"fix-{number}", type="tertiary", icon=":material/build:",
+                      on_click=_set_controls, args=(finding["changes"],))  # fmt: skip
+
+
+def _set_controls(changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        st.session_state[name] = value

@@ -14,7 +14,7 @@ def through_front_door(page: str) -> None:
     Until it has, Streamlit takes every file in `pages/` for a page of its own, without our navigation and page setup.
     """
     if getattr(PagesManager, "uses_pages_directory", False) and ENTERED not in st.session_state:
-        st.session_state[WANTED] = (page, st.query_params.to_dict())
+        st.session_state[WANTED] = (page, _address())
         st.switch_page("app.py")
 
 
@@ -29,4 +29,9 @@ def on_to_the_page() -> None:
 
 def to_play() -> None:
     """The page at `/play`, which is the first page under its own name."""
-    st.switch_page("pages/play.py", query_params=st.query_params.to_dict())
+    st.switch_page("pages/play.py", query_params=_address())
+
+
+def _address() -> dict[str, list[str]]:
+    """Every name in the address with all of its values: `to_dict` keeps one."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}

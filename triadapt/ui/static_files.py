@@ -1,4 +1,4 @@
-"""Puts the board's scripts and plotly.js where the server serves them as files."""
+"""Puts scripts and plotly.js where the server serves them as files."""
 
 from __future__ import annotations
 
@@ -8,40 +8,49 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-BOARD = Path(__file__).parent / "board"
+UI = Path(__file__).parent
+BOARD = UI / "board"
 # The drawer of the replay page, which the comparison draws its charts with until the mouse comes to one.
-DRAWER = tuple(
-    Path(__file__).parent.parent / "figures" / "replay_page" / name for name in ("axes.js", "traces.js", "plot.js")
-)
-STATIC = Path(__file__).parent.parent.parent / "static"
+DRAWER = tuple(UI.parent / "figures" / "replay_page" / name for name in ("axes.js", "traces.js", "plot.js"))
+STATIC = UI.parent.parent / "static"
+# What the published folder of each component holds: its own files, and those of others in a folder beside them.
+PARTS: dict[str, Mapping[str, Path]] = {"board": {"": BOARD}, "lab": {"lab": UI / "lab", "board": BOARD}}
 
 
 @functools.cache
-def publish(static: Path = STATIC) -> str:
-    """Make sure `static` holds plotly.js and this version of the board. Returns the board's folder name.
+def publish(part: str = "board", static: Path = STATIC) -> str:
+    """Make sure `static` holds this version of a component, and plotly.js if it needs it. Returns its folder's name.
 
     The folder is named for the hash of its files and of plotly's version, so a browser never mixes versions.
     """
-    files = {path.relative_to(BOARD).as_posix(): path for path in BOARD.rglob("*") if path.suffix in (".js", ".css")}
-    files |= {path.name: path for path in DRAWER}
+    files = {
+        Path(place) / path.relative_to(source): path
+        for place, source in PARTS[part].items()
+        for path in sorted(source.rglob("*"))
+        if path.suffix in (".js", ".css")
+    }
+    if part == "board":
+        files |= {Path(path.name): path for path in DRAWER}
     digest = hashlib.sha256(importlib.metadata.version("plotly").encode())
-    for file, path in sorted(files.items()):
-        digest.update(file.encode() + path.read_bytes())
-    name = f"board-{digest.hexdigest()[:12]}"
-    if (static / name).is_dir() and (static / "plotly.min.js").is_file():
+    for place, path in files.items():
+        digest.update(place.as_posix().encode() + path.read_bytes())
+    name = f"{part}-{digest.hexdigest()[:12]}"
+    draws_with_plotly = part == "board"
+    if (static / name).is_dir() and (not draws_with_plotly or (static / "plotly.min.js").is_file()):
         return name
     static.mkdir(parents=True, exist_ok=True)
-    _write_plotly(static)
-    for old in static.glob("board-*"):
+    if draws_with_plotly:
+        _write_plotly(static)
+    for old in static.glob(f"{part}-*"):
         shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=static, prefix=".board-") as workshop:
+    with tempfile.TemporaryDirectory(dir=static, prefix=f".{part}-") as workshop:
         fresh = Path(workshop) / name
-        fresh.mkdir()
-        for file, path in files.items():
-            (fresh / file).parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, fresh / file)
+        for place, path in files.items():
+            (fresh / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, fresh / place)
         try:
             os.replace(fresh, static / name)
         except OSError:  # another server of the same checkout was faster

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from triadapt.config import RunConfig
-from triadapt.growth.preview import preview
+from triadapt.growth.lints import lints
+from triadapt.growth.preview import preview, shapes_of
 from triadapt.methods.registry import METHODS
 
 
 def plan(config: RunConfig, num_matrices: int | None = None) -> dict[str, Any]:
     """Stairs of the planned total rank: `steps` and `totals` of equal length, with label, colour and dash of the
-    method, `target`, `total_step`, `warmup` and `warnings`."""
+    method, `target`, `total_step`, `warmup`, and as `lints` what speaks against it."""
     seen, spec = preview(config, num_matrices), METHODS[config.method]
+    shapes = None if num_matrices else shapes_of(config)
     steps = [0, *(row["step"] for row in seen.rows), config.steps]
     totals = [seen.start, *(row["total_rank"] for row in seen.rows)]
     return {
@@ -25,7 +27,7 @@ def plan(config: RunConfig, num_matrices: int | None = None) -> dict[str, Any]:
         "target": seen.target,
         "total_step": config.steps,
         "warmup": config.warmup,
-        "warnings": seen.warnings,
+        "lints": lints(config, matrices=seen.num_matrices, smallest=min(map(min, shapes)) if shapes else None),
     }
 
 

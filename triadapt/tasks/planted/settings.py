@@ -27,6 +27,11 @@ class Settings(BaseModel):
     noise: float = Field(0.0, ge=0, le=10, description="Standard deviation of noise on the targets.")
     where: Literal["random", "first", "last"] = Field("random", description="Which matrices are planted.")
 
+    def matrix_shapes(self) -> list[tuple[int, int]]:
+        """`(out, in)` of the adapted matrices, in the order of the task."""
+        d = self.width
+        return [(d, d), (d, d), (d, d), (d, d), (2 * d, d), (d, 2 * d)] * self.blocks
+
     def check(self, config: RunConfig) -> list[str]:
         """One line for each setting that fits no network."""
         lines = []

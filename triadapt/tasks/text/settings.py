@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MINILM_LAYERS, MINILM_WIDTH = 6, 384
+
 
 class EncoderSettings(BaseModel):
     """Which encoder, and how rows become inputs."""
@@ -18,6 +20,12 @@ class EncoderSettings(BaseModel):
     eval_rows: int = Field(300, ge=8, le=20_000, description="Held-out rows scored at each evaluation during training.")
     max_tokens: int = Field(48, ge=8, le=512, description="Longest input in tokens.")
     pooling: Literal["mean", "cls"] = Field("mean", description="How token states become one vector.")
+
+    def matrix_shapes(self) -> list[tuple[int, int]] | None:
+        """`(out, in)` of the adapted matrices, in the order of the task; None for an encoder other than MiniLM."""
+        d, wide = MINILM_WIDTH, 4 * MINILM_WIDTH
+        block = [(d, d), (d, d), (d, d), (d, d), (wide, d), (d, wide)]
+        return block * MINILM_LAYERS if self.model == "minilm" else None
 
 
 class Settings(EncoderSettings):
