@@ -142,17 +142,35 @@ def stop(page: Page, server: AppServer) -> str:
     return race
 
 
+PARTS = {"triadapt.workers.process": "training", "streamlit": "server", "chrom": "browser"}
+
+
 def processor_seconds() -> dict[str, float]:
-    """Processor time used so far by the training, the server and the browser that were started here."""
-    used = {"training": 0.0, "server": 0.0, "browser": 0.0}
-    for process in psutil.Process().children(recursive=True):
+    """Processor time used so far by the training, the server and the browser that were started here; as `others`, that
+    of everything else on the machine; as `waiting`, how long the training stood in line for a processor (NaN where the
+    system does not say)."""
+    used = dict.fromkeys([*PARTS.values(), "waiting"], 0.0)
+    here = 0.0
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
         with suppress(psutil.Error):  # gone meanwhile
             times, command = process.cpu_times(), " ".join(process.cmdline())
-            words = {"triadapt.workers.process": "training", "streamlit": "server", "chrom": "browser"}
-            part = next((part for word, part in words.items() if word in command), None)
+            here += times.user + times.system
+            part = next((part for word, part in PARTS.items() if word in command), None)
             if part is not None:
                 used[part] += times.user + times.system
-    return used
+            if part == "training":
+                used["waiting"] += _waited(process.pid)
+    busy = psutil.cpu_times()
+    return used | {"others": busy.user + busy.nice + busy.system - here}
+
+
+def _waited(pid: int) -> float:
+    """Seconds that the threads of a process could have run, but others did."""
+    waited = 0.0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError):  # a thread that ended
+            waited += int(path.read_text().split()[1]) / 1e9
+    return waited if Path(f"/proc/{pid}/schedstat").exists() else float("nan")
 
 
 def race_on_view(page: Page) -> str:

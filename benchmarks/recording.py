@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,7 +17,7 @@ import torch
 from playwright.sync_api import Page, WebSocket
 
 from benchmarks.app_server import app_server, chromium, new_page, open_board, press_run, processor_seconds, race_on_view
-from benchmarks.tables import Table, main
+from benchmarks.tables import Cell, Table, main
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Event, Step
 from triadapt.methods.registry import METHODS
@@ -132,9 +133,28 @@ def _bytes_received(page: Page) -> list[int]:
     return sizes
 
 
-def watching_cost(quick: bool = False) -> Table:
+@dataclass
+class Window:
+    """Some seconds of a run: lockstep steps a second, and in cores who used the processors (`processor_seconds`)."""
+
+    speed: float
+    cores: dict[str, float]
+
+
+def watched_window(reader: RunReader, seconds: float) -> Window:
+    """What happens over the next `seconds`."""
+    start, before = time.perf_counter(), processor_seconds()
+    speed = speed_during(reader, seconds)
+    after, took = processor_seconds(), time.perf_counter() - start
+    return Window(speed, {part: (after[part] - before[part]) / took for part in after})
+
+
+def watching_cost(quick: bool = False) -> list[Table]:
     """One long race; the page that shows it is opened and closed in turn."""
-    window, turns = (2.0, 1) if quick else (4.0, 5)
+    window, turns = (2.0, 1) if quick else (4.0, 8)
+    closed: list[Window] = []
+    opened: list[Window] = []
+    received = 0
     with app_server() as server, chromium() as browser:
         page = new_page(browser)
         page.goto(f"{server.address}/?steps=50000")
@@ -142,41 +162,55 @@ def watching_cost(quick: bool = False) -> Table:
         race = race_on_view(page)
         page.context.close()
         reader = RunReader(server.runs / find(server.runs, race)[0].id)
-        closed, opened, ratios, received = [], [], [], 0
-        busy: dict[str, list[float]] = {"training": [], "server": [], "browser": []}
         for _ in range(turns):
             time.sleep(SETTLE_SECONDS)
-            closed.append(speed_during(reader, window))
+            closed.append(watched_window(reader, window))
             page = new_page(browser)
             counted = _bytes_received(page)
             open_board(page, f"{server.address}/?run={race}")
             page.wait_for_timeout(SETTLE_SECONDS * 1000)
             before = sum(counted)
-            used = processor_seconds()
-            opened.append(speed_during(reader, window))
-            for part, seconds in processor_seconds().items():
-                busy[part].append((seconds - used[part]) / window)
+            opened.append(watched_window(reader, window))
             page.evaluate("0")  # a round trip: what arrived meanwhile was counted before its answer
             received += sum(counted) - before
             page.context.close()
-            ratios.append(closed[-1] / opened[-1])
+    ratios = [one.speed / other.speed for one, other in zip(closed, opened, strict=True)]
     note = (
         f"Four methods in lockstep, {turns} windows of {window:g} s each way in turn, speed from the times in the "
         f"run's file; browser, server and training share the cores. time: median of closed over open. "
-        f"The open page received {received / turns / window / 1024:.1f} KB/s. Cores in use meanwhile: "
-        + ", ".join(f"{part} {statistics.median(shares):.2f}" for part, shares in busy.items())
-        + "; training asks for one core, and less than 1 means that others took it."
+        f"The open page received {received / turns / window / 1024:.1f} KB/s."
     )
     rows = [
-        ("page closed", statistics.median(closed), 1.0),
-        ("page open", statistics.median(opened), statistics.median(ratios)),
+        ("page closed", _median(closed), 1.0),
+        ("page open", _median(opened), statistics.median(ratios)),
     ]
-    return Table("Cost of watching", ("what", "lockstep steps/s", "time"), rows, [note])
+    return [Table("Cost of watching", ("what", "lockstep steps/s", "time"), rows, [note]), _cores(closed, opened)]
+
+
+def _median(windows: list[Window]) -> float:
+    return statistics.median(one.speed for one in windows)
+
+
+def _cores(closed: list[Window], opened: list[Window]) -> Table:
+    """Who used the processors meanwhile."""
+    names = {
+        "training": "training, which asks for one core",
+        "waiting": "training, standing in line for a core",
+        "server": "server of the pages",
+        "browser": "browser",
+        "others": "everything else on the machine",
+    }
+    rows: list[tuple[Cell, ...]] = [
+        (name, *(statistics.median(one.cores[part] for one in windows) for windows in (closed, opened)))
+        for part, name in names.items()
+    ]
+    note = "Medians over the same windows. What training loses to others is what it stands in line."
+    return Table("Cores in use while watching", ("what", "page closed", "page open"), rows, [note])
 
 
 def measure(quick: bool = False) -> list[Table]:
-    """Both tables."""
-    return [store_cost(quick), watching_cost(quick)]
+    """All tables."""
+    return [store_cost(quick), *watching_cost(quick)]
 
 
 if __name__ == "__main__":

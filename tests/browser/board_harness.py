@@ -197,7 +197,8 @@ body { margin: 0; padding: 12px; background: var(--st-background-color); }
 </style></head><body><div id="host"></div><script type="module">
 import mount, {Board} from "/static/board-1/board.js";
 import {Pace} from "/static/board-1/pace.js";
-if (!new URLSearchParams(location.search).has("paced")) Pace.share = Infinity; // a test looks at once at what it delivered
+// A test looks at once at what it delivered.
+if (!new URLSearchParams(location.search).has("paced")) Pace.share = Infinity;
 window.Board = Board;
 window.asked = [];
 const host = document.getElementById("host");

@@ -17,17 +17,19 @@ __all__ = ["cached", "open_page", "race", "server"]
 COUNT = """() => {
   const {board} = where.triBoard;
   window.drawn = [];
-  board.Plotly = Object.fromEntries(Object.entries(board.Plotly).map(([name, call]) => [name, typeof call !== "function" ? call : (box, ...more) => {
+  const count = (call) => (box, ...more) => {
     window.drawn.push(box.closest("section").dataset.testid);
     return call.call(window.Plotly, box, ...more);
-  }]));
+  };
+  board.Plotly = {...board.Plotly, react: count(board.Plotly.react), restyle: count(board.Plotly.restyle)};
 }"""
 # Where the newest step lies, where the tails of the losses end, and how far Plotly has drawn them.
 ENDS = """() => {
   const {board} = where.triBoard;
   const {box, tail} = board.loss;
   const ends = [...tail.svg.childNodes].map((path) => Number(path.getAttribute("d").match(/.*[ML]([\\d.]+) /)[1]));
-  return {newest: box._fullLayout.xaxis.d2p(board.end), tails: ends, drawn: Math.max(...box.data.flatMap((trace) => trace.x))};
+  const drawn = Math.max(...box.data.flatMap((trace) => trace.x));
+  return {newest: box._fullLayout.xaxis.d2p(board.end), tails: ends, drawn};
 }"""
 
 
@@ -72,7 +74,8 @@ def test_what_the_end_of_a_curve_shows_is_what_plotly_then_draws(open_page: Any,
     }"""
     drawn = """() => {
       const {budget, loss, metric} = where.triBoard.board;
-      return [budget, loss, metric].map(({box}) => box.data.filter((trace) => trace.meta && trace.mode !== "markers").map((trace) => trace.y.at(-1)));
+      return [budget, loss, metric].map(({box}) => box.data.filter((trace) => trace.meta && trace.mode !== "markers")
+        .map((trace) => trace.y.at(-1)));
     }"""
     shown = page.evaluate(ends)
     page.evaluate("where.triBoard.board.touch('size')")
@@ -87,10 +90,7 @@ def test_panels_that_drew_for_long_wait_with_new_data_but_not_with_what_the_visi
     page = open_page("?paced")
     deliver(page, server, race.frame(130))
     page.evaluate(COUNT)
-    page.evaluate(
-        "() => { const {board} = where.triBoard; const now = performance.now();"
-        " for (const panel of board.panels) if (panel.holder) board.pace.spent(panel, 1000, now, 6); }"
-    )
+    page.evaluate("() => where.triBoard.board.pace.spent(1000, performance.now())")
     server.frames["next"] = race.frame(170, after=130)
     page.evaluate("deliverNamed('next')")
     page.wait_for_function("where.triBoard.board.resting")
@@ -109,12 +109,23 @@ def test_drawing_takes_its_share_of_the_time_and_no_more(open_page: Any) -> None
           const {Pace} = await import("/static/board-1/pace.js");
           Pace.share = 0.1;
           const pace = new Pace();
-          const panel = {};
-          pace.spent(panel, 30, 1000, 5);
+          const panel = {holder: true};
+          let spent = 0;
+          let now = 0;
+          while (now < 60000) {
+            const data = new Set(["data"]);
+            if (pace.due(panel, data, now).size) {
+              now += 50;
+              spent += 50;
+              pace.spent(50, now);
+            } else now += pace.wait(panel, data, now);
+          }
+          pace.spent(500, now);
           const data = new Set(["data", "hover"]);
-          const hovered = [...pace.due(panel, data, 1100)];
-          const waits = pace.wait(panel, data, 1100);
-          return [hovered, [...data], waits, [...pace.due(panel, data, 1100 + waits)]];
+          const hovered = [...pace.due(panel, data, now)];
+          return [spent / now, hovered, [...data], [...pace.due(panel, new Set(["step", "hand"]), now)]];
         }"""
     )
-    assert waits == [["hover"], ["data"], 1400, ["data"]]
+    share, hovered, left, scrubbed = waits
+    assert share == pytest.approx(0.1, abs=0.01)
+    assert (hovered, left, scrubbed) == (["hover"], ["data"], ["step", "hand"])

@@ -21,11 +21,11 @@ BOARD = Path(__file__).parent.parent / "ui" / "board"
 PAGE = Path(__file__).parent / "replay_page"
 # Each file after those it imports; what only a server or Plotly needs is left out.
 BOARD_SCRIPTS = (
-    "frames.js", "pictures.js", "theme.js", "thinning.js", "parts.js", "tail.js", "time_axis.js", "time_chart.js",
-    "board_view.js", "effective.js", "used_rank.js", "rankmap.js", "budget_curve.js", "curves.js", "need_words.js",
-    "why_words.js", "slow_words.js", "slow_motion.js", "why_all.js", "why.js", "spectrum.js", "core.js", "matrix.js",
-    "importance_series.js", "importance.js", "history.js", "scrubber.js", "chips.js", "health.js", "pace.js",
-    "board.js",
+    "frames.js", "pictures.js", "theme.js", "thinning.js", "pace.js", "parts.js", "tail.js", "time_axis.js",
+    "time_chart.js", "board_view.js", "effective.js", "used_rank.js", "rankmap.js", "budget_curve.js", "curves.js",
+    "need_words.js", "why_words.js", "slow_words.js", "slow_motion.js", "why_all.js", "why.js", "spectrum.js",
+    "core.js", "matrix.js", "importance_series.js", "importance.js", "history.js", "scrubber.js", "chips.js",
+    "health.js", "board.js",
 )  # fmt: skip
 PAGE_SCRIPTS = ("axes.js", "traces.js", "plot.js", "start.js")
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from triadapt.ui.board_component import static_url
 
-# Streamlit fades what a script is about to draw anew. For the board that is twice a second, and the mere start of a fade
-# makes the browser paint all of it again.
+# Streamlit fades what a script is about to draw anew. For the board that is twice a second, and the mere start of a
+# fade makes the browser paint all of it again.
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 4.3rem 2.2rem 1rem; max-width: 1700px; }
 [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }

@@ -201,7 +201,6 @@ export class Board {
     const until = performance.now() + FRAME_BUDGET_MS;
     const first = this.turn;
     const near = this.panels.filter((panel) => this.#isNear(panel));
-    const charts = near.filter((panel) => panel.holder);
     for (let i = 0; i < this.panels.length; i += 1) {
       const at = (first + i) % this.panels.length;
       const panel = this.panels[at];
@@ -209,21 +208,19 @@ export class Board {
       if (!waiting.size || !near.includes(panel)) continue;
       const began = performance.now();
       const reasons = this.pace.due(panel, waiting, began);
-      if (!reasons.size) {
-        if (panel.glance) panel.glance();
-        continue;
-      }
+      if (!reasons.size) continue;
       const drawn = !panel.box || panel.box.data;
       panel.draw(reasons);
       const ended = performance.now();
-      if (panel.holder && drawn) this.pace.spent(panel, ended - began, ended, charts.length); // the first time is not like the others
-      this.turn = (at + 1) % this.panels.length;
+      if (drawn) this.pace.spent(ended - began, ended); // the first time is not like the others
+      if (panel.holder) this.turn = (at + 1) % this.panels.length;
       if (performance.now() > until) break;
     }
     const ended = performance.now();
-    const waits = near.filter((panel) => this.pending.get(panel).size).map((panel) => this.pace.wait(panel, this.pending.get(panel), ended));
-    if (this.scrubber.playing) this.#draw();
-    else if (waits.length) this.#draw(Math.max(0, Math.min(...waits)));
+    const left = near.filter((panel) => this.pending.get(panel).size);
+    const waits = left.map((panel) => this.pace.wait(panel, this.pending.get(panel), ended));
+    left.forEach((panel, i) => { if (waits[i] && panel.glance) panel.glance(); });
+    if (left.length || this.scrubber.playing) this.#draw(this.scrubber.playing ? 0 : Math.min(...waits));
     this.#publish();
   }
 

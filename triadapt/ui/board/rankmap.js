@@ -2,6 +2,8 @@
 import {cellText, paintUsed, usedNote} from "./used_rank.js";
 import {keepChoice} from "./board_view.js";
 import {usedAt} from "./effective.js";
+import {Pace} from "./pace.js";
+import {isOver} from "./parts.js";
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 
 const MODULE_ORDER = ["q", "k", "v", "o", "up", "down"];
@@ -73,6 +75,8 @@ export class RankMap {
     this.shown = [];
     this.drafted = false;
     this.settling = 0;
+    this.cost = 0; // milliseconds of the last drawing by Plotly
+    this.holder.addEventListener("pointerenter", () => { if (this.drafted) board.touch("look"); });
   }
 
   get numbersShown() {
@@ -81,9 +85,11 @@ export class RankMap {
 
   draw(reasons) {
     const whole = ["size", "theme", "numbers"].some((reason) => reasons.has(reason)) || (reasons.has("data") && this.#outdated());
+    const began = performance.now();
     if (whole || !this.box.data) this.#drawAll();
-    else if (reasons.has("settle") || reasons.has("data") || (reasons.has("hover") && this.drafted)) this.#drawRanks();
-    else if (reasons.has("step")) this.#draft();
+    else if (reasons.has("settle") || (this.drafted && ["hover", "look"].some((reason) => reasons.has(reason)))) this.#drawRanks();
+    else if (reasons.has("step") || reasons.has("data")) this.#draft();
+    if (!this.drafted) this.cost = performance.now() - began;
     if (whole || reasons.has("hover") || reasons.has("pin")) this.#drawMarks();
     this.#describe();
   }
@@ -245,8 +251,8 @@ export class RankMap {
     };
   }
 
-  // While the scrubber moves, cells are painted on a canvas above the chart (under a millisecond); the chart itself, whose
-  // redraw would cost the frame rate, takes over when the scrubber rests.
+  // While the scrubber moves or a run goes on, cells are painted on a canvas above the chart (under a millisecond); the chart
+  // itself, whose redraw costs a hundred times that, takes over when the scrubber rests and where the mouse is.
   #draft() {
     const now = this.maps.map((map) => this.#state(map.run));
     const same = now.every((at, i) => at === (this.painted || this.shown)[i]);
@@ -254,7 +260,9 @@ export class RankMap {
     this.painted = now;
     this.drafted = true;
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.board.touch("settle"), SETTLE_MS);
+    const goesOn = this.board.following && !this.board.runs.every(isOver) && !this.holder.matches(":hover");
+    this.settling = goesOn ? setTimeout(() => this.board.touch("settle"), Math.max(SETTLE_MS, Pace.apart(this.cost)))
+      : setTimeout(() => this.board.touch("settle", "hand"), SETTLE_MS);
     const brush = this.#brush(this.canvas);
     brush.textAlign = "center";
     brush.textBaseline = "middle";
