@@ -84,7 +84,9 @@ def _run(folder: Path, config: SweepConfig, options: Namespace) -> int:
     if info.state == "failed":
         print(f"triadapt: {info.message}", file=sys.stderr)
         return 1
-    return 130 if info.state == "stopped" else 0
+    if info.state == "stopped":
+        return 130
+    return 0 if any(trial.state == "complete" for trial in record.trials) else 1
 
 
 @contextmanager
@@ -174,7 +176,7 @@ def print_study(record: StudyRecord) -> None:
     table = Table(*_columns(record), box=None, header_style="bold")
     for row in best_first(points_table(record), higher_is_better=info.higher_is_better):
         table.add_row(*_cells(record, row))
-    state = f"{info.state}: {info.message}" if info.message else info.state
+    state = info.message if info.message.startswith(info.state) else ": ".join(filter(None, [info.state, info.message]))
     print_table(table, f"{info.id}: {info.name} ({state})")
     for trial in record.trials:
         if trial.state == "failed":

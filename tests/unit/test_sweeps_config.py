@@ -220,28 +220,39 @@ def test_drawn_points_lie_in_the_space_and_use_all_of_it() -> None:
     assert 1e-4 <= rates.min() and rates.max() <= 1e-1 and 1.5e-3 < np.median(rates) < 6e-3
 
 
-def trials_of(sampled: SweepConfig, count: int) -> list[TrialRecord]:
+def complete(value: float) -> tuple[str, float | None]:
+    return "complete", value
+
+
+def far_ones_fail(value: float) -> tuple[str, float | None]:
+    return ("complete", value) if value < 30 else ("failed", None)
+
+
+def trials_of(sampled: SweepConfig, count: int, end: Callable[[float], tuple[str, float | None]]) -> list[TrialRecord]:
     """Trials as a study would make them one by one: the metric is the distance to a warm-up of 30."""
     trials: list[TrialRecord] = []
     for number in range(count):
         (point,) = new_points(sampled, trials, 1, higher_is_better=False)
         value = abs(float(point["warmup"]) - 30)
-        trials.append(TrialRecord(number, point, 7, "complete", value))
+        trials.append(TrialRecord(number, point, 7, *end(value)))
     return trials
 
 
-def test_tpe_looks_where_earlier_points_did_well_and_tries_none_twice() -> None:
+@pytest.mark.parametrize("end", [complete, far_ones_fail])
+def test_tpe_looks_where_earlier_points_did_well_and_tries_none_twice(
+    end: Callable[[float], tuple[str, float | None]],
+) -> None:
     sampled = config(space={"warmup": {"low": 0, "high": 180}}, sampler="tpe", points=30)
-    trials = trials_of(sampled, 30)
+    trials = trials_of(sampled, 30, end)
     assert len({trial.point["warmup"] for trial in trials}) == 30
-    values = [trial.value for trial in trials if trial.value is not None]
-    assert np.mean(values[20:]) < 0.5 * np.mean(values[:10])
-    assert [trial.point for trial in trials_of(sampled, 12)] == [trial.point for trial in trials[:12]]
+    distances = [abs(float(trial.point["warmup"]) - 30) for trial in trials]
+    assert np.mean(distances[20:]) < 0.5 * np.mean(distances[:10])
+    assert [trial.point for trial in trials_of(sampled, 12, end)] == [trial.point for trial in trials[:12]]
 
 
 def test_a_small_space_is_sampled_to_its_last_valid_point() -> None:
     sampled = config(space={"warmup": [20, 40, 200], "interval": [5, 10]}, sampler="tpe", points=4)
-    assert sorted(str(trial.point) for trial in trials_of(sampled, 4)) == [
+    assert sorted(str(trial.point) for trial in trials_of(sampled, 4, complete)) == [
         "{'warmup': 20, 'interval': 10}", "{'warmup': 20, 'interval': 5}", "{'warmup': 40, 'interval': 10}",
         "{'warmup': 40, 'interval': 5}",
     ]  # fmt: skip

@@ -121,6 +121,9 @@ def test_nothing_trains_on_without_a_coordinator(tmp_path: Path) -> None:
     assert read_info(folder).state == "interrupted" and reasons() == [ORPHANED] * 2
 
     process, workers = started()
+    os.kill(process.pid, signal.SIGKILL)
+    until(lambda: not process.alive, "its death")
+    process, workers = started()  # at once, while the old workers may still be writing
     process.stop()
     until(lambda: not process.alive, "the coordinator to end")
     assert process.close() == 0 and read_info(folder).state == "stopped"

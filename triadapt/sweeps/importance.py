@@ -10,7 +10,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 
 from triadapt.sweeps.record import Point, StudyRecord
-from triadapt.sweeps.sampling import fits, means
+from triadapt.sweeps.sampling import by_point, fits, mean
 from triadapt.sweeps.storage import sampled_as
 
 FEWEST_POINTS = 10
@@ -27,7 +27,8 @@ def importances(record: StudyRecord) -> dict[str, float]:
     """
     config = record.config
     kinds = {name: kind for name, kind in sampled_as(config.space).items() if not kind.single()}
-    found = [(point, value) for point, value in means(record.trials) if _has_all(record, point, kinds)]
+    judged = [(of_point[0].point, mean(of_point)) for of_point in by_point(record.trials)]
+    found = [(point, value) for point, value in judged if value is not None and _has_all(record, point, kinds)]
     if len(found) < FEWEST_POINTS or not kinds:
         return {}
     direction = StudyDirection.MAXIMIZE if record.info.higher_is_better else StudyDirection.MINIMIZE

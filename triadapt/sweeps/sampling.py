@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import optuna
@@ -59,16 +60,21 @@ def _suggested(
     config: SweepConfig, trials: Sequence[TrialRecord], known: set[str], seed: int, *, higher_is_better: bool
 ) -> Point | None:
     """A new point by what is known so far. The estimator works on a copy in memory, so that suggestions that are not
-    taken leave no trace in the study."""
+    taken leave no trace in the study.
+
+    A point counts once, by its mean. One that came to no value counts as pruned: where its trials were, by how far the
+    first came; where any failed, as worse than all others. One under way keeps others from its neighbourhood.
+    """
     assert config.points is not None
     kinds = sampled_as(config.space)
     sampler = TPESampler(seed=seed, n_startup_trials=min(STARTUP, math.ceil(config.points / 3)))
     direction = optuna.study.StudyDirection.MAXIMIZE if higher_is_better else optuna.study.StudyDirection.MINIMIZE
     study = optuna.create_study(direction=direction, sampler=sampler)
-    for tried, value in means(trials):
+    for of_point in by_point(trials):
+        tried = of_point[0].point
         here = {name: kinds[name] for name in tried if name in kinds and fits(config, name, tried)}
         params = {name: tried[name] for name in here}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=here, value=value))
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=here, **_outcome(of_point)))
     for _ in range(ASKED):
         asked = study.ask(kinds)
         point = valid(config, {name: _tidy(config.space[name], asked.params[name]) for name in config.space})
@@ -85,13 +91,29 @@ def _tidy(values: Values, value: Scalar) -> Scalar:
     return value
 
 
-def means(trials: Sequence[TrialRecord]) -> list[tuple[Point, float]]:
-    """Each point that has a value, with the mean over its seeds."""
-    found: dict[str, tuple[Point, list[float]]] = {}
+def by_point(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
+    """The trials of each point, in the order in which the points were planned."""
+    found: dict[str, list[TrialRecord]] = {}
     for trial in trials:
-        if trial.state == "complete" and trial.value is not None:
-            found.setdefault(key(trial.point), (trial.point, []))[1].append(trial.value)
-    return [(point, sum(values) / len(values)) for point, values in found.values()]
+        found.setdefault(key(trial.point), []).append(trial)
+    return list(found.values())
+
+
+def mean(of_point: Sequence[TrialRecord]) -> float | None:
+    """Mean over the seeds that are complete; None where none is."""
+    values = [trial.value for trial in of_point if trial.state == "complete" and trial.value is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _outcome(of_point: Sequence[TrialRecord]) -> dict[str, Any]:
+    """What came of a point, as a trial of Optuna's has it."""
+    value = mean(of_point)
+    if value is not None:
+        return {"value": value}
+    if not all(trial.ended for trial in of_point):
+        return {"state": TrialState.RUNNING}
+    failed = any(trial.state == "failed" for trial in of_point)
+    return {"state": TrialState.PRUNED, "intermediate_values": {} if failed else dict(of_point[0].intermediate)}
 
 
 def fits(config: SweepConfig, name: str, point: Point) -> bool:
