@@ -21,7 +21,7 @@ from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
 OWES, TIMED = "board_owes", "board_timed"
-PARENT_LOOK = {"colour": "#8a8a8a", "dash": "dot"}
+PARENT_LOOK = {"colour": "#8a8a8a", "dash": "dot", "beside": True}
 
 
 def refresh_every(race: Shown) -> float | None:

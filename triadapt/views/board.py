@@ -60,8 +60,9 @@ def run_frame(
     rows: stored events in order; those up to `after` are left out. generation: changes when the run's history was
     rewritten (resumed from an older checkpoint), which makes the browser ask for a full copy. status: `state` (one of
     STATES) and, where known, `message`, `position` in the queue, `speed` in steps a second, `eta` in seconds, `health`
-    (findings of `views/health.py`), `branched_at`, the step at which the run left another. `label`, `colour` and `dash`
-    in it replace those of the method, to tell two runs of one method apart.
+    (findings of `views/health.py`), `branched_at`, the step at which the run left another, `beside`, true for a run
+    that is only there to be compared with. `label`, `colour` and `dash` in it replace those of the method, to tell two
+    runs of one method apart.
 
     owed: sequence numbers of rows whose arrays do not travel now (`views/late_rows.py`); late: such rows of an earlier
     frame, which travel now. Loss curves of more than `most_steps` points are thinned, peaks kept, and so are long lists

@@ -63,6 +63,9 @@ export class Chips {
       node.button.dataset.state = run.status.state;
       node.button.setAttribute("aria-pressed", String(run === focus));
     }
+    // A run that was on view before keeps its chip, but not the place it had among others.
+    const inOrder = runs.map((run) => this.nodes.get(run.id).button);
+    if (inOrder.some((button, i) => this.section.children[i] !== button)) this.section.append(...inOrder);
     this.#drawErrors(runs);
   }
 

@@ -257,8 +257,10 @@ export class Held {
     return Math.max(1, ...this.runs.map((run) => (run.started ? run.started.total_step : 0)));
   }
 
+  // What stands beside a run for comparison, such as its parent, does not say where the end is.
   get last() {
-    return Math.max(-1, ...this.runs.map((run) => run.last));
+    const own = this.runs.filter((run) => !run.status.beside);
+    return Math.max(-1, ...(own.length ? own : this.runs).map((run) => run.last));
   }
 
   get points() {
