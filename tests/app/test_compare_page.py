@@ -23,7 +23,7 @@ GROWING = [[1, 1, 1, 1], [2, 1, 1, 1], [2, 2, 1, 1], [3, 2, 2, 1]]
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status=lambda _: {})
+    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status_of=lambda _: {})
     monkeypatch.setattr("triadapt.ui.manager.manager", lambda: manager)
     monkeypatch.chdir(ROOT)
     return tmp_path / "runs"

@@ -19,7 +19,7 @@ from triadapt.events import Checkpointed, Failed, Finished, Matrix, RankEvent, S
 from triadapt.methods.registry import METHODS
 from triadapt.runs.branch import BranchPlan, make_branch
 from triadapt.runs.bundle import import_bundle, recorded_races
-from triadapt.runs.info import RunError
+from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore
 from triadapt.ui import downloads
@@ -46,7 +46,7 @@ class Manager:
 
     unpause = step = step_event = stop = pause
 
-    def status(self, run_id: str) -> dict[str, Any]:
+    def status_of(self, info: RunInfo) -> dict[str, Any]:
         return {"state": "failed", "message": "out of memory", "position": None, "speed": None, "eta": None}
 
     def submit(self, configs: list[RunConfig], name: str | None = None) -> str:

@@ -25,7 +25,7 @@ SPACE = {"method": ["triadaptlora", "increlora"], "warmup": [2, 4], "interval": 
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status=lambda _: {})
+    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status_of=lambda _: {})
     monkeypatch.setattr("triadapt.ui.manager.manager", lambda: manager)
     monkeypatch.chdir(ROOT)
     return tmp_path / "runs"

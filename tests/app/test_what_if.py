@@ -26,7 +26,7 @@ HEALTHY = next(race.path for race in recorded_races() if race.slug == "healthy-r
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A manager that notes what is submitted and makes its folder, as the real one does."""
-    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status=lambda _: {}, submitted=[])
+    manager = SimpleNamespace(runs=tmp_path / "runs", active=list, status_of=lambda _: {}, submitted=[])
     for order in ("pause", "unpause", "step", "step_event", "stop"):
         setattr(manager, order, lambda _: False)
 

@@ -182,7 +182,8 @@ def _write_choices(methods: list[str], task: str) -> None:
 def _default(key: str, task: str) -> Any:
     section, _, name = key.rpartition(".")
     if section:
-        return TASKS[section].settings_class().model_fields[name].default
+        spec = TASKS.get(section) or METHODS[section]
+        return spec.settings_class().model_fields[name].default
     return TASKS[task].defaults.get(key, RunConfig.model_fields[key].default)
 
 

@@ -83,14 +83,16 @@ KNOWN_MODELS = {
 
 def defaults(task: str) -> dict[str, Any]:
     """Every input of the lab at its default, which for the schedule is that of the task."""
-    config = RunConfig(task=task if task in TASKS else "planted")
+    # Not a run of the task itself, which may need what only its user has, such as a file.
+    config = RunConfig.model_validate({**(TASKS[task].defaults if task in TASKS else {}), "task": "planted"})
     adalora = getattr(config, "adalora")  # noqa: B009  (a section that the registry brings)
     return {
         **{name: getattr(config, name) for name in ("steps", "warmup", "interval", "reference_rank", "growth", "top_h",
                                                     "add_r", "alpha")},
         "adalora.init_rank_ratio": adalora.init_rank_ratio, "adalora.final_share": adalora.final_share,
         "behaviour": "improved", "modes": "one", "method": [name for name in METHODS if name != "lora"], "task": task,
-        "layers": {"planted": 4, "text": 6}.get(task, 12), "modules": QUERY_VALUE, "from": "steps", "epochs": 3.0,
+        "layers": {"planted": 4, "text": 6, "files": 6}.get(task, 12), "modules": QUERY_VALUE, "from": "steps",
+        "epochs": 3.0,
         "rows": 10_000, "batch": 16, "accumulation": 1, "processes": 1, "drop_last": "no",
     }  # fmt: skip
 

@@ -112,6 +112,8 @@ def race_toml(values: Mapping[str, Any]) -> str:
         plain = allocation_values(values, meant.steps, method, values["growth"]) | {"task": task}
         if task == "planted" and values["task"] == task:
             plain["planted"] = {"blocks": values["layers"]}
+        if task == "files":
+            plain["files"] = {"train": "rows.csv"}  # to be named by whoever trains
         try:
             merged = parse_config(plain).as_dict() | merged
         except ConfigError as error:
