@@ -63,6 +63,7 @@ export class Comparison {
     this.pareto.section.hidden = this.runs.length < 2;
     this.around.section.hidden = this.runs.every((run) => run.around.Events === null && !run.events.length);
     this.refreshTheme();
+    this.width = this.root.clientWidth; // the observer's first word of it is no news
     this.queue.touch("data");
     this.queue.drawNow();
     this.#publish();

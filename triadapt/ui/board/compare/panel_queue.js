@@ -28,10 +28,10 @@ export class PanelQueue {
     return !this.frame && !this.panels.some((panel) => this.#due(panel));
   }
 
-  // At once, without waiting for a frame: the first look.
+  // At once and everything in sight: spread over frames the first look would take longer, not less.
   drawNow() {
     cancelAnimationFrame(this.frame);
-    this.#draw();
+    this.#draw(Infinity);
   }
 
   #due(panel) {
@@ -46,10 +46,10 @@ export class PanelQueue {
     return this.near.get(panel);
   }
 
-  #draw() {
+  #draw(budget = FRAME_BUDGET_MS) {
     this.frame = 0;
     if (this.gone) return;
-    const until = performance.now() + FRAME_BUDGET_MS;
+    const until = performance.now() + budget;
     for (const panel of this.panels) {
       if (!this.#due(panel)) continue;
       const waiting = this.pending.get(panel);
