@@ -117,7 +117,7 @@ def test_a_study_that_is_paused_trains_nothing_and_goes_on_from_checkpoints(tmp_
 
 
 def test_a_study_that_is_stopped_keeps_its_place_and_is_resumed(tmp_path: Path) -> None:
-    folder = study(tmp_path, base={**BASE, "steps": 100})
+    folder = study(tmp_path, base={**BASE, "steps": 60})
 
     def stop(record: StudyRecord) -> None:
         running = any(trial.state == "running" and trial.intermediate for trial in record.trials)

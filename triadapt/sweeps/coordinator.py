@@ -31,6 +31,7 @@ from triadapt.sweeps.state import (
     sole_coordinator,
     write_info,
 )
+from triadapt.sweeps.storage import WRITING
 from triadapt.sweeps.study import StudyTrials
 from triadapt.sweeps.trial_runs import RunWatch, is_number, make_run, new_run_id, runs_elsewhere
 from triadapt.views.sweep.recommendation import recommend
@@ -95,6 +96,8 @@ class Coordinator:
                         self._set(*self._work())
                 except BackendError as error:
                     self._set("failed", str(error))
+                except WRITING as error:
+                    raise StudyError(f"{self.folder.name}: its trials cannot be written: {error}") from error
                 except BaseException as error:
                     line = " ".join(str(error).split())
                     self._set("stopped", f"ended by {type(error).__name__}" + (f": {line}" if line else ""))
@@ -110,7 +113,7 @@ class Coordinator:
                 self._take_up_changes()
                 self._start_trials()
             else:
-                self._hold(self._stopping or (f"the study was {'stopped' if order == 'stop' else 'paused'}"))
+                self._hold(self._stopping or ("the study was paused" if order == "pause" else "the study was ended"))
             if not self._running:
                 if order == "stop":
                     return "stopped", self._stopping or "stopped by the user"

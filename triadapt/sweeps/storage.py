@@ -20,6 +20,9 @@ from triadapt.sweeps.record import StudyError
 FILE = "study.db"
 STUDY = "study"
 BUSY_SECONDS = 30
+WRITING = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError)
+"""What is raised when the file cannot be read or written, as on a full disk."""
+UNREADABLE = (*WRITING, RuntimeError, AssertionError, KeyError)
 
 # Whoever wants to know that a trial was added reads the study; a line on stderr for each is noise.
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -37,7 +40,7 @@ def open_reader(folder: Path) -> optuna.Study:
             _url(path), {"poolclass": NullPool, **_patience()}, skip_compatibility_check=True, skip_table_creation=True
         )
         return _load(storage)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise StudyError(f"{folder.name}: {FILE} cannot be read ({_one_line(error)})") from error
 
 
@@ -57,11 +60,8 @@ def open_writer(folder: Path, *, higher_is_better: bool | None = None) -> tuple[
         direction = StudyDirection.MAXIMIZE if higher_is_better else StudyDirection.MINIMIZE
         study = optuna.create_study(storage=storage, study_name=STUDY, direction=direction, sampler=_no_sampler())
         return study, storage
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise StudyError(f"{folder.name}: {FILE} cannot be opened ({_one_line(error)})") from error
-
-
-_UNREADABLE = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, AssertionError, KeyError)
 
 
 def _existing(folder: Path) -> Path:
