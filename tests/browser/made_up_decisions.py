@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Event, Geometry, Matrix, RankEvent, Stamped, Started
-from triadapt.methods.growing import decide_as_published, decide_growth
+from triadapt.methods.growing import decide_growth
 from triadapt.methods.interface import RankDecision
 from triadapt.methods.registry import METHODS
 
@@ -76,10 +76,8 @@ def grown(rng: np.random.Generator, step: int, config: RunConfig, where: list[Ma
     while before.sum() >= config.reference_rank * n:
         before[rng.choice(np.flatnonzero(before > 1))] -= 1
     scores = random_scores(rng, n)
-    published = getattr(config.method_settings, "behaviour", "") == "reference"
-    decide = decide_as_published if published else decide_growth
     rule = "top-h" if config.method == "increlora" else config.growth
-    decision, grants = decide(config, step=step, scores=scores, ranks=before, matrices=where, rule=rule)
+    decision, grants = decide_growth(config, step=step, scores=scores, ranks=before, matrices=where, rule=rule)
     after = before.copy()
     for index, gain in grants:
         after[index] += gain

@@ -18,7 +18,7 @@ from triadapt.ui.fields import in_page_words, label
         ("interval = 50: lower interval or warmup", "Interval = 50: lower interval or Warm-up (warmup)"),
         ("raise add_r, or choose another growth mode", "raise Ranks a growth (add_r), or choose another growth mode"),
         ("Lower `learning_rate` or `alpha`.", "Lower Learning rate (learning_rate) or Alpha."),
-        ("(steps and adalora.final_share)", "(steps and Final share (adalora.final_share))"),
+        ("(steps and adalora.final_share)", "(steps and AdaLoRA's final share (adalora.final_share))"),
         ("planted.blocks = 0: too few", "Blocks (planted.blocks) = 0: too few"),
         ("no step at which the growth is linear", "no step at which the growth is linear"),
     ],

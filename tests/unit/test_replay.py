@@ -144,6 +144,6 @@ def test_the_script_has_no_modules_and_no_name_twice() -> None:
 
 def test_the_script_takes_every_file_of_the_board_but_the_loader() -> None:
     files = {path.name for path in Path(ui).parent.joinpath("board").glob("*.js")}
-    assert files == {*BOARD_SCRIPTS, "load_plotly.js", "first_look.js"}
+    assert files == {*BOARD_SCRIPTS, "load_plotly.js", "first_look.js", "figure.js"}
     page = Path(ui).parents[1] / "figures" / "replay_page"
     assert {path.name for path in page.iterdir()} == {*PAGE_SCRIPTS, "replay.html", "replay.css"}
