@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from board_harness import Race, Server
+from conftest import wait_for
 from playwright.sync_api import Page
 from test_board import alt_texts, board, cached, deliver, open_page, race, server
 
@@ -99,7 +100,7 @@ def test_panels_that_drew_for_long_wait_with_new_data_but_not_with_what_the_visi
     assert page.evaluate("where.triBoard.board.rankMap.drafted")
     page.evaluate("where.triBoard.board.scrub(100)")
     page.wait_for_function("drawn.includes('why')")
-    assert "at step 100" in alt_texts(page)["rank-map"]
+    wait_for(lambda: "at step 100" in alt_texts(page)["rank-map"])
 
 
 def test_drawing_takes_its_share_of_the_time_and_no_more(open_page: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import App, wait_for
@@ -268,7 +269,7 @@ def test_wrong_values_in_the_address_are_named_and_nothing_starts(app: App, page
 
 def test_an_impossible_choice_disables_run_and_says_why(app: App, page: Page) -> None:
     page.goto(f"{app.url}/?planted.width=48&reference_rank=2&batch_size=500&planted.blocks=1&warmup=590&method=adalora")
-    expect(page.get_by_text("AdaLoRA: Warm-up (warmup) = 590")).to_be_visible()
+    expect(page.get_by_text("Warm-up (warmup) = 590: AdaLoRA's budget")).to_be_visible()
     expect(run_button(page)).to_be_disabled()
 
 
@@ -307,8 +308,9 @@ def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Brows
     page.locator("[data-testid=why] .bars path").nth(2).click(force=True)
     page.wait_for_url("**v.zoom=*")
     page.wait_for_url("**v.pin=L*")
-    pinned = page.locator("[data-testid=matrix] h3").text_content()
-    assert pinned is not None
+    pinned = f"Matrix {parse_qs(urlsplit(page.url).query)['v.pin'][0]}"
+    page.locator("[data-testid=matrix]").scroll_into_view_if_needed()  # off the screen nothing is drawn
+    expect(page.locator("[data-testid=matrix] h3")).to_have_text(pinned)
     pressed = {"why": ["all"], "rank-map": ["used"], "matrix": [], "importance": ["margin", "all"]}
     expect(page.locator("[data-testid=why] button[data-value=one]")).to_have_attribute("aria-pressed", "true")
     page.locator("[data-testid=why] button:text-is('all')").click()
