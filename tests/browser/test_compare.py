@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,17 @@ def test_curves_bands_and_the_front_are_those_of_their_definition(page: Page, ad
     assert found["front"] == [3, 2, 0] and found["cheapest"] == [1, 2, 0]
     assert found["interval"] == {"mean": 1, "half": pytest.approx(12.706), "count": 2}
     assert found["churn"] == 0.5 and found["rho"] == pytest.approx(4 / 4.5)
+
+
+def test_a_panel_out_of_sight_is_saved_as_it_would_be_drawn(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 700, "height": 500})
+    open_comparison(page, address)
+    with page.expect_download() as download:
+        # By script: the mouse would bring the panel into sight first.
+        page.evaluate("document.querySelector('[data-testid=numbers] .tri-save').click()")
+    names, *rows = csv.reader(download.value.path().read_text().splitlines())
+    assert names[:5] == ["Group", "Runs", "Total rank", "Total rank ±", "Parameters"]
+    assert [row[:3] for row in rows] == [["TriAdaptLoRA", "2", "7.5"], ["AdaLoRA", "2", "8"], ["LoRA", "2", "8"]]
 
 
 def test_charts_are_drawn_without_plotly_until_the_mouse_comes_to_one(page: Page, address: str) -> None:

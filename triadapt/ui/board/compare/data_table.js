@@ -79,10 +79,15 @@ export class DataTable {
       || (missing(a) ? 0 : (typeof value(a) === "number" ? value(a) - value(b) : String(value(a)).localeCompare(String(value(b)))) * (down ? -1 : 1)));
   }
 
-  // Rows of cells as they stand, the first of names.
+  // Rows of cells as they stand, the first of names; a mean with its interval takes two columns.
   get csv() {
-    const plain = (cell) => (cell !== null && typeof cell === "object" ? cell.mean : cell ?? "");
-    return [this.names, ...this.#ordered().map((row) => this.names.map((name) => plain(row.cells[name])))];
+    const isMean = (cell) => cell !== null && typeof cell === "object";
+    const wide = new Set(this.names.filter((name) => this.rows.some((row) => isMean(row.cells[name]))));
+    const cells = (name, cell) => (wide.has(name) ? [isMean(cell) ? cell.mean : "", isMean(cell) ? cell.half ?? "" : ""] : [cell ?? ""]);
+    return [
+      this.names.flatMap((name) => (wide.has(name) ? [name, `${name} ±`] : [name])),
+      ...this.#ordered().map((row) => this.names.flatMap((name) => cells(name, row.cells[name]))),
+    ];
   }
 
   light(key) {

@@ -34,6 +34,16 @@ export class PanelQueue {
     this.#draw(Infinity);
   }
 
+  // The panel that holds `node` draws what it waits with, in sight or not: what is saved is up to date.
+  catchUp(node) {
+    const panel = this.panels.find(({section}) => section.contains(node));
+    const waiting = this.pending.get(panel);
+    if (!waiting.size) return;
+    const reasons = new Set(waiting);
+    waiting.clear();
+    panel.draw(reasons);
+  }
+
   #due(panel) {
     return this.pending.get(panel).size && !panel.section.hidden && this.#isNear(panel);
   }

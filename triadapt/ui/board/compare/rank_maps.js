@@ -84,7 +84,7 @@ export class RankMaps {
   #lay() {
     const {tiles} = this;
     const widest = Math.max(1, ...tiles.map((tile) => tile.grid.modules.length));
-    const least = tiles.length <= 2 ? 420 : tiles.length <= 4 ? 200 : tiles.length <= 8 ? 170 : 138;
+    const least = tiles.length <= 2 ? 420 : tiles.length <= 4 ? 200 : tiles.length <= 8 ? 170 : 128;
     this.body.style.setProperty("--tri-tile", `${Math.max(least, NAMES + 11 * widest)}px`);
     const widths = new Map();
     for (const tile of tiles) {

@@ -13,7 +13,10 @@ export function saveButtons(name, comparison, pictures, table) {
   const filename = () => ["triadapt-compare", name, comparison.root.dataset.moment].join("-").replace(/[^A-Za-z0-9.]+/g, "-");
   const make = (word, title, act) => {
     const button = element("button", {className: "tri-small tri-save", type: "button", title}, word);
-    button.addEventListener("click", () => act());
+    button.addEventListener("click", () => {
+      comparison.queue.catchUp(button);
+      act();
+    });
     return button;
   };
   const picture = () => sheet(pictures().filter(({svg}) => svg.isConnected && svg.getAttribute("width")), comparison);
