@@ -7,14 +7,13 @@ from triadapt.ui.compare_runs import compare_runs, refresh_every
 from triadapt.ui.compare_selection import SAID, Choosable, choose_runs, enter_comparison
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.manager import manager
-from triadapt.ui.visits import page_entered
+from triadapt.ui.visits import on_entering
 
 through_front_door("pages/compare.py")
 preload_comparison()
 runs = manager().runs
 choosable = Choosable(runs)
-if page_entered("compare"):
-    enter_comparison(choosable)
+on_entering("compare", lambda: enter_comparison(choosable))
 
 tokens = choose_runs(choosable)
 for line in st.session_state[SAID]:

@@ -7,7 +7,7 @@ from triadapt.runs.library import list_runs
 from triadapt.ui.actions import forget_actions, race_buttons
 from triadapt.ui.address import enter_view, named_view, on_view
 from triadapt.ui.chooser import choices, race_chooser
-from triadapt.ui.controls import address_problems, keep_controls, open_controls, race_controls
+from triadapt.ui.controls import keep_controls, note_address_problems, open_controls, race_controls
 from triadapt.ui.feed import feed, refresh_every, reset_board
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.front_door import through_front_door
@@ -16,16 +16,11 @@ from triadapt.ui.manager import manager
 from triadapt.ui.messages import keep_message
 from triadapt.ui.notes import state_notes
 from triadapt.ui.showing import beside_its_parent, first_view, shown
-from triadapt.ui.visits import page_entered
+from triadapt.ui.visits import on_entering
 
 through_front_door("pages/play.py")
 runs = manager()
-if page_entered("play"):
-    reset_board()
-    st.session_state["address_problems"] = address_problems()
-    open_controls()
-    enter_view()
-    forget_actions()
+on_entering("play", reset_board, note_address_problems, open_controls, enter_view, forget_actions)
 
 with st.sidebar:
     configs, problems = race_controls(in_page_words)

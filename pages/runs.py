@@ -5,11 +5,11 @@ import streamlit as st
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.manager import manager
 from triadapt.ui.run_list import import_panel, race_panel, run_table
-from triadapt.ui.visits import page_entered
+from triadapt.ui.visits import on_entering
 
 through_front_door("pages/runs.py")
 runs = manager()
-page_entered("runs")
+on_entering("runs")
 
 st.subheader("Runs")
 chosen = run_table(runs)

@@ -7,7 +7,7 @@ import streamlit as st
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.schedule_lab import forget_visit, schedule_lab
 from triadapt.ui.sweep_section import sweep_section
-from triadapt.ui.visits import page_entered
+from triadapt.ui.visits import on_entering
 from triadapt.ui.what_if import what_if_section
 
 TABS: dict[str, Callable[[], None]] = {
@@ -17,8 +17,7 @@ TABS: dict[str, Callable[[], None]] = {
 }
 
 through_front_door("pages/tune.py")
-if page_entered("tune"):
-    forget_visit()
+on_entering("tune", forget_visit)
 
 st.subheader("Tune")
 names = list(TABS)

@@ -13,14 +13,14 @@ from triadapt.ui.address import on_view
 from triadapt.ui.branching import branch_control
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown, race_id
-from triadapt.ui.starting import start
+from triadapt.ui.starting import start_if_wanted, want
 from triadapt.workers.manager import RunManager
 
 
 def forget_actions() -> None:
     """The visitor came to the page: what was wanted or went wrong on an earlier visit is over."""
-    for key in ("run_wanted", "branch_wanted", "message"):
-        st.session_state.pop(key, None)
+    on_view().wanted = None
+    st.session_state.pop("message", None)
 
 
 def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfig], *, blocked: bool) -> None:
@@ -38,11 +38,10 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
         # Label and type stay the same while a race runs: a button that changes loses the click made meanwhile.
         st.button(
             "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", key="run_button",
-            disabled=blocked or not configs, on_click=_want_run,
+            disabled=blocked or not configs, on_click=want, args=("race",),
             help="Start this race. While another runs, it waits in the queue.",
         )  # fmt: skip
-        if st.session_state.pop("run_wanted", False) and configs and not blocked:
-            start("The race", lambda: manager.submit(configs))
+        start_if_wanted("race", (lambda: manager.submit(configs)) if configs and not blocked else None)
         label, icon = ("Continue", ":material/resume:") if paused else ("Pause", ":material/pause:")
         st.button(
             label, icon=icon, shortcut="P", disabled=not (running or paused), key="pause_button",
@@ -77,10 +76,6 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
 
 def _order(action: Callable[[str], bool], race: str) -> None:
     action(race)
-
-
-def _want_run() -> None:
-    st.session_state["run_wanted"] = True
 
 
 def resume(manager: RunManager, view: str) -> None:

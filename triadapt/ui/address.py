@@ -15,10 +15,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 @dataclass
 class OnView:
-    """The race a session looks at (None: it has not said), and how often that has changed."""
+    """The race a session looks at (None: it has not said), how often that has changed, and what the visitor has pressed
+    that is to be started (`ui/starting.py`)."""
 
     race: str | None = None
     turn: int = 0
+    wanted: str | None = None
 
     def turn_to(self, race: str | None) -> None:
         """Look at another race. No access to the session, where a script that is no longer wanted would end."""

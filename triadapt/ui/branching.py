@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 
 import streamlit as st
 
@@ -18,7 +19,7 @@ from triadapt.ui.branch_fields import branch_fields
 from triadapt.ui.downloads import has_weights
 from triadapt.ui.fields import in_page_words, label
 from triadapt.ui.showing import Shown
-from triadapt.ui.starting import start
+from triadapt.ui.starting import start_if_wanted, want
 from triadapt.ui.svg_component import svg
 from triadapt.views.plan import branch_plans
 from triadapt.workers.manager import RunManager
@@ -44,13 +45,7 @@ def branch_control(manager: RunManager, race: Shown | None) -> None:
     if popover.open:
         with popover, st.container(horizontal=True, width=FORM_WIDTH + PLAN_WIDTH + GAP):
             plan = _inside(manager, whole)
-    if st.session_state.pop("branch_wanted", False) and plan is not None:
-        wanted = plan
-        start("The branch", lambda: manager.branch(wanted))
-
-
-def _want_branch() -> None:
-    st.session_state["branch_wanted"] = True
+    start_if_wanted("branch", None if plan is None else partial(manager.branch, plan))
 
 
 def _inside(manager: RunManager, whole: list[RunInfo]) -> BranchPlan | None:
@@ -75,7 +70,7 @@ def _inside(manager: RunManager, whole: list[RunInfo]) -> BranchPlan | None:
             _say(manager, plan)
         st.button(
             "Start the branch", type="primary", icon=":material/call_split:", key="branch_button",
-            disabled=plan is None, on_click=_want_branch, help="The run it comes from stays as it is.",
+            disabled=plan is None, on_click=want, args=("branch",), help="The run it comes from stays as it is.",
         )  # fmt: skip
     return plan
 

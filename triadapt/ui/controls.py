@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import streamlit as st
@@ -145,10 +146,29 @@ def outside_controls(query: Mapping[str, Any]) -> list[str]:
     return [f"{field.label} {text} {reason}" for field, text in found if (reason := _problem(field, text))]
 
 
+@dataclass
+class Kept:
+    """What the controls said last, and whether that was on an earlier visit to the page."""
+
+    values: dict[str, Any] = dataclass_field(default_factory=dict)
+    earlier: bool = True
+
+
+def _kept() -> Kept:
+    found: Kept = st.session_state.setdefault("controls_kept", Kept())
+    return found
+
+
+def note_address_problems() -> None:
+    """Remember what is wrong in the address for as long as no control is moved."""
+    st.session_state["address_problems"] = address_problems()
+
+
 def open_controls() -> None:
     """Give the widgets their first values when the visitor comes to the page: what the address says, else what they
     were when the page was left, else the defaults. Call before `race_controls`."""
-    params, kept = st.query_params, st.session_state.pop("controls_kept", {})
+    params, before = st.query_params, _kept()
+    before.earlier, kept = True, before.values
     named = [name for name in params.get_all("method") if name in METHODS]
     st.session_state["method"] = named or kept.get("method", list(METHODS))
     task = params.get("task", kept.get("task", "planted"))
@@ -161,9 +181,11 @@ def open_controls() -> None:
 def keep_controls() -> bool:
     """Remember the controls: Streamlit forgets widgets that the next page does not draw. Returns whether one moved."""
     keys = ["method", "task", *(field.key for field in ALL)]
-    before = st.session_state.get("controls_kept")
-    st.session_state["controls_kept"] = {key: st.session_state[key] for key in keys if key in st.session_state}
-    return before is not None and before != st.session_state["controls_kept"]
+    now = {key: st.session_state[key] for key in keys if key in st.session_state}
+    kept = _kept()
+    moved = not kept.earlier and now != kept.values
+    kept.values, kept.earlier = now, False
+    return moved
 
 
 def _write_choices(methods: list[str], task: str) -> None:
