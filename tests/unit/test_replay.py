@@ -21,6 +21,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.ui import __file__ as ui
 from triadapt.views.frames import unpack
+from triadapt.views.pieces import KINDS
 from triadapt.views.replay import DETAILS, left_out, replay_frame, rounded, settings_table
 
 Runs = list[tuple[RunInfo, list[Stamped]]]
@@ -44,6 +45,16 @@ def frame_in(page: str) -> dict[str, object]:
     return unpack(gzip.decompress(base64.b64decode(text)))
 
 
+def importances(pieces: dict[str, np.ndarray]) -> dict[int, bytes]:
+    """The payload of each rank event by its step; in a replay every payload is one piece."""
+    ends = np.cumsum(pieces["count"])
+    return {
+        int(t): pieces["data"][end - count : end].tobytes()
+        for kind, t, count, end in zip(pieces["kind"], pieces["t"], pieces["count"], ends, strict=True)
+        if KINDS[kind].startswith("rank")
+    }
+
+
 def test_a_race_of_usual_size_is_whole_and_below_400_kilobytes() -> None:
     runs = race(72, 600)
     page = race_replay(runs)
@@ -51,8 +62,8 @@ def test_a_race_of_usual_size_is_whole_and_below_400_kilobytes() -> None:
     frame = frame_in(page)
     assert [len(run["step"]["loss"]) for run in frame["runs"]] == [600] * 4  # type: ignore[attr-defined]
     events = [row.event for row in runs[0][1] if isinstance(row.event, RankEvent)]
-    held = frame["runs"][0]["events"]  # type: ignore[index]
-    np.testing.assert_array_equal(held["scores"], np.concatenate([event.scores for event in events]))
+    held = importances(frame["runs"][0]["pieces"])  # type: ignore[index]
+    assert held == {event.step: event.scores.tobytes() for event in events}
     assert race_replay(runs) == page
 
 
@@ -71,7 +82,9 @@ def test_a_large_race_stays_below_two_megabytes_and_says_what_it_left_out() -> N
     for where, rank in zip(held["ranks"]["where"], held["ranks"]["rank"], strict=True):
         last[where] = rank
     np.testing.assert_array_equal(last, events[-1].ranks)
-    assert len(held["units"]) == sum(len(event.unit_scores) for event in events)
+    held = importances(frame_in(page)["runs"][2]["pieces"])  # type: ignore[index]
+    implied = [4 * (222 + len(event.unit_scores)) for event in events]  # what a part belongs to follows from the ranks
+    assert [len(held[event.step]) for event in events] == implied
 
 
 def test_the_poorest_detail_has_no_limit_and_every_one_is_poorer_than_the_last() -> None:

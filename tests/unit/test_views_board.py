@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from triadapt.events import Failed, Geometry, Matrix, RankEvent, Scores, Stamped, Started, Step
+from triadapt.events import Evaluation, Failed, Matrix, RankEvent, Scores, Stamped, Started, Step
 from triadapt.views.board import board_frame, run_frame
 from triadapt.views.board_parts import matrix_table
 from triadapt.views.frames import unpack
-from triadapt.views.late_rows import in_order, take, weight
 from triadapt.views.thinning import keep_extremes
 
 RUNNING = {"state": "running", "speed": 40.0, "eta": None}
@@ -52,7 +51,7 @@ def test_a_full_frame_says_who_runs_and_holds_every_event() -> None:
     rows = stamped(started(), Step(0, 1.0, 0.1), rank_event(2, [2, 1, 1]), Scores(3, np.ones(3, np.float32)))
     frame = unpack(board_frame("one", [run_frame("r", rows, after=0, generation=3, status=RUNNING)], full=True))
     (run,) = frame["runs"]
-    assert (frame["v"], frame["view"], frame["full"]) == (2, "one", True)
+    assert (frame["v"], frame["view"], frame["full"]) == (3, "one", True)
     assert (run["id"], run["from"], run["to"], run["generation"]) == ("r", 0, 4, 3)
     assert run["started"]["label"] == "TriAdaptLoRA" and run["started"]["colour"] == "#0072B2"
     table = frame["matrices"][run["started"]["matrices"]]
@@ -61,7 +60,7 @@ def test_a_full_frame_says_who_runs_and_holds_every_event() -> None:
     assert run["started"]["planned"].tolist() == [2, 4]
     assert run["status"] == {"state": "running", "speed": 40.0}
     assert ranks_of(run["events"]) == [([1, 1, 1], [2, 1, 1])]
-    assert run["events"]["chosen"].tolist() == [0] and run["events"]["chosen_count"].tolist() == [1]
+    assert "chosen" not in run["events"]  # what changed, in order
     assert run["step"]["loss"].tolist() == [1.0]
 
 
@@ -108,18 +107,6 @@ def test_a_name_is_sent_once_for_all_layers_where_it_repeats() -> None:
     assert matrix_table(layers)["planted"] == [65535] * 4
 
 
-def test_parts_of_matrices_keep_their_owner_and_count() -> None:
-    rows = stamped(started(), rank_event(2, [1, 1, 1], units=4), rank_event(4, [1, 1, 1], units=2))
-    events = run_frame("r", rows, after=0, generation=0, status=RUNNING)["events"]
-    assert events["unit_count"].tolist() == [4, 2] and len(events["units"]) == len(events["unit_matrix"]) == 6
-
-
-def test_geometry_says_how_many_values_each_record_has() -> None:
-    shape = Geometry(3, np.array([1, 2, 0], np.uint16), np.ones(3, np.float32), np.ones(5, np.float32))
-    part = run_frame("r", stamped(started(), shape), after=0, generation=0, status=RUNNING)["geometry"]
-    assert part["singular_count"].tolist() == [3] and part["core_count"].tolist() == [5]
-
-
 def test_a_failed_run_tells_its_error() -> None:
     run = run_frame("r", stamped(Failed(3, "out of memory")), after=0, generation=0, status={"state": "failed"})
     assert run["error"] == "out of memory"
@@ -151,27 +138,13 @@ def test_thinning_leaves_short_curves_alone_and_minds_nan() -> None:
     assert 50 in keep_extremes(values, 10)
 
 
-def test_what_is_owed_follows_late_and_adds_up() -> None:
-    """A frame without the heavy rows, then pieces: every importance and spectrum arrives once, the newest first."""
-    shape = Geometry(9, np.array([1, 2, 0], np.uint16), np.ones(3, np.float32), np.ones(5, np.float32))
-    events = [rank_event(t, [2, 1, 1], units=t % 3) for t in range(8)]
-    rows = stamped(started(), *events, Scores(8, np.ones(3, np.float32)), shape)
-    owed = in_order(rows)
-    assert {row.event.step for row in owed[:3]} == {7, 8, 9}  # the newest of each kind
-    first = run_frame("r", rows, after=0, generation=0, status=RUNNING, owed={row.seq for row in owed})
-    assert not first["events"]["scored"].any() and "scores" not in first["events"]
-    assert "geometry" not in first and "scores" not in first and len(ranks_of(first["events"])) == 8
-    seen: list[int] = []
-    while owed:
-        now = take(owed, 40, least=1)
-        assert len(now) == 1 or sum(weight(row) for row in now) <= 40
-        late = run_frame("r", [], after=10, generation=0, status=RUNNING, late=now)["late"]
-        seen += late.get("events", {}).get("scores_t", np.zeros(0)).tolist()
-        seen += late.get("scores", {}).get("t", np.zeros(0)).tolist()
-        seen += late.get("geometry", {}).get("t", np.zeros(0)).tolist()
-    assert sorted(seen) == list(range(10))
+def test_of_many_evaluations_the_first_and_the_last_travel() -> None:
+    rows = stamped(*(Evaluation(t, {"error": t / 10}) for t in range(300)))
+    part = run_frame("r", rows, after=0, generation=0, status=RUNNING, most_evaluations=50)["evals"]
+    assert len(part["t"]) == 50 and part["t"][0] == 0 and part["t"][-1] == 299
 
 
-def test_the_order_of_what_is_owed_goes_from_coarse_to_fine() -> None:
-    rows = stamped(*(rank_event(t, [1, 1]) for t in range(9)))
-    assert [row.event.step for row in in_order(rows)] == [8, 0, 4, 2, 6, 1, 3, 5, 7]
+def test_who_was_chosen_is_told_where_it_is_not_what_changed() -> None:
+    events = [rank_event(2, [1, 2, 1]), replace(rank_event(4, [1, 2, 1]), chosen=[2, 0])]
+    part = run_frame("r", stamped(*events), after=0, generation=0, status=RUNNING)["events"]
+    assert part["chosen"].tolist() == [0, 2, 0] and part["chosen_count"].tolist() == [1, 2]

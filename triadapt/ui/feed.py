@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import streamlit as st
 
-from triadapt.events import Stamped
+from triadapt.events import Stamped, Warned
 from triadapt.methods.registry import METHODS
+from triadapt.runs.bundle import Readable
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.address import named_view
 from triadapt.ui.board_component import board
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.showing import Shown, beside_its_parent, shown
-from triadapt.views.board import MAX_STEPS, board_frame, run_frame
+from triadapt.views.delivery import Delivery, News
 from triadapt.views.health import Health
-from triadapt.views.late_rows import FULL_ROOM, LATE_ROOM, NEWER_ROOM, in_order, take, weight
 from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
-OWES, TIMED = "board_owes", "board_timed"
+SENT, OWES, TIMED = "board_sent", "board_owes", "board_timed"
 PARENT_LOOK = {"colour": "#8a8a8a", "dash": "dot", "beside": True}
+
+
+@dataclass
+class Sent:
+    """What the browser of a session was sent, and what is known of the runs from it. shown: names of what is shown."""
+
+    shown: tuple[str, ...]
+    delivery: Delivery
+    health: dict[str, Health] = field(default_factory=dict)
+
+    def health_of(self, run_id: str, rows: list[Stamped], *, fresh: bool) -> list[dict[str, Any]]:
+        """What speaks against a run, from what it said so far and `rows`, which are new."""
+        if fresh or run_id not in self.health:
+            self.health[run_id] = Health()
+        self.health[run_id].add(row.event for row in rows)
+        told = [asdict(finding) for finding in self.health[run_id].findings()]
+        return [finding | {"advice": in_page_words(finding["advice"])} for finding in told]
 
 
 def refresh_every(race: Shown) -> float | None:
@@ -30,7 +47,8 @@ def refresh_every(race: Shown) -> float | None:
     Of a race that was not on view before nobody knows yet: a frame that followed its first at once could overtake it on
     the way to the browser.
     """
-    fresh = st.session_state.get("board_sent", {}).get("shown") != _names(race)
+    sent: Sent | None = st.session_state.get(SENT)
+    fresh = sent is None or sent.shown != _names(race)
     timed = race.live or fresh or st.session_state.get(OWES, False)
     st.session_state[TIMED] = timed
     return REFRESH_SECONDS if timed else None
@@ -38,7 +56,7 @@ def refresh_every(race: Shown) -> float | None:
 
 def reset_board() -> None:
     """Forget what the browser was sent, so that the next frame is a full copy."""
-    st.session_state.pop("board_sent", None)
+    st.session_state.pop(SENT, None)
 
 
 def _names(race: Shown) -> tuple[str, ...]:
@@ -56,64 +74,39 @@ def feed(manager: RunManager, view: str, parent: bool = False) -> None:
         return
     states = [info.state for info, _ in race.on_board]
     elsewhere = named_view() not in (None, view)
-    sent: dict[str, Any] = st.session_state.get("board_sent", {})
-    if sent.get("shown") != _names(race):
-        sent = {"shown": _names(race), "runs": {}, "frame": b""}
-    full = not sent["runs"]
-    frames, moved = [], full
-    room = FULL_ROOM if full else LATE_ROOM if sent.get("catching_up") else NEWER_ROOM
-    for info, reader in race.on_board:
-        after, generation = sent["runs"].get(info.id, (0, info.generation))
-        rows: list[Stamped] = []
-        if info.state != "damaged":
-            info, rows = reader.snapshot(after)
-            if generation != info.generation:
-                after = 0
-                info, rows = reader.snapshot(0)
-        status = status_of(manager, info, race) | {"health": _health(sent, info, rows, fresh=after == 0)}
-        queue: list[Stamped] = sent.setdefault("owed", {}).setdefault(info.id, [])
-        if after == 0:
-            queue.clear()
-        queue[:0] = in_order(rows)
-        now = take(queue, room // len(race.on_board), least=0 if full else 1)
-        frame = run_frame(
-            info.id,
-            rows,
-            after=after,
-            generation=info.generation,
-            status=status,
-            owed={row.seq for row in rows if weight(row)} - {row.seq for row in now},
-            late=[row for row in now if row.seq <= after],
-            most_steps=max(600, MAX_STEPS // len(race.on_board) ** 2),
-        )
-        for warning in frame.get("warnings", []):
-            warning |= {key: in_page_words(warning[key]) for key in ("message", "advice")}
-        moved |= bool(rows or now) or status != sent.get("statuses", {}).get(info.id)
-        sent.setdefault("statuses", {})[info.id] = status
-        sent["runs"][info.id] = (frame["to"], info.generation)
-        frames.append(frame)
-    if moved:
-        sent["frame"] = board_frame(view, frames, full=full, extras={"title": race.title, "errors": "elsewhere"})
-    owes = any(sent.get("owed", {}).values())
-    sent["catching_up"] = owes and (full or sent.get("catching_up", False))
-    st.session_state["board_sent"] = sent
-    if board(sent["frame"], key="board"):
+    sent: Sent | None = st.session_state.get(SENT)
+    if sent is None or sent.shown != _names(race):
+        sent = Sent(_names(race), Delivery(view))
+    full = not sent.delivery.number
+    news = [_news(manager, race, sent, info, reader) for info, reader in race.on_board]
+    message = sent.delivery.message(news, {"title": race.title, "errors": "elsewhere"})
+    st.session_state[SENT] = sent
+    if board(message, key="board"):
         reset_board()
         st.rerun()
+    owes = sent.delivery.owes
     st.session_state[OWES] = owes
     done = st.session_state.get(TIMED, False) and not (full or owes or race.live)
     if elsewhere or done or states != st.session_state.get("drawn_states"):
         st.rerun()
 
 
-def _health(sent: dict[str, Any], info: RunInfo, rows: list[Stamped], *, fresh: bool) -> list[dict[str, Any]]:
-    """What speaks against a run, from what it said so far and `rows`, which are new."""
-    kept: dict[str, Health] = sent.setdefault("health", {})
-    if fresh or info.id not in kept:
-        kept[info.id] = Health()
-    kept[info.id].add(row.event for row in rows)
-    told = [asdict(finding) for finding in kept[info.id].findings()]
-    return [finding | {"advice": in_page_words(finding["advice"])} for finding in told]
+def _news(manager: RunManager, race: Shown, sent: Sent, info: RunInfo, reader: Readable) -> News:
+    rows: list[Stamped] = []
+    after = sent.delivery.after(info.id, info.generation)
+    if info.state != "damaged":
+        generation = info.generation
+        info, rows = reader.snapshot(after)
+        if generation != info.generation:
+            after = sent.delivery.after(info.id, info.generation)
+            info, rows = reader.snapshot(after)
+    health = sent.health_of(info.id, rows, fresh=after == 0)
+    warnings = [replace(row, event=_in_page_words(row.event)) if isinstance(row.event, Warned) else row for row in rows]
+    return News(info.id, info.generation, status_of(manager, info, race) | {"health": health}, warnings)
+
+
+def _in_page_words(event: Warned) -> Warned:
+    return replace(event, message=in_page_words(event.message), advice=in_page_words(event.advice))
 
 
 def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]:

@@ -5,21 +5,18 @@ Everything is pure: stored events in, dicts of small arrays out, bytes at the en
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from triadapt.events import Baseline, Evaluation, Failed, Geometry, RankEvent, Scores, Stamped, Started, Warned
+from triadapt.events import Baseline, Evaluation, Failed, RankEvent, Stamped, Started, Warned
 from triadapt.runs.info import STATES
 from triadapt.views import board_parts as parts_of
 from triadapt.views.frames import pack
+from triadapt.views.pieces import Piece, columns, in_order, size_of
 
 # Most records of each kind in one frame, so that a full copy of a long run stays small. Rank events are never thinned.
 MAX_STEPS = 4000
-MAX_SCORES = 24
-MAX_GEOMETRY = 40
-T_ = TypeVar("T_")
+MAX_EVALUATIONS = 800
 
 
 def board_frame(
@@ -40,7 +37,7 @@ def board_frame(
                 tables.append(table)
             run = {**run, "started": {**run["started"], "matrices": tables.index(table)}}
         shared.append(run)
-    header = {**(extras or {}), "v": 2, "view": view, "full": full, "runs": shared}
+    header = {**(extras or {}), "v": 3, "view": view, "full": full, "runs": shared}
     return pack(header | ({"matrices": tables} if tables else {}))
 
 
@@ -51,9 +48,9 @@ def run_frame(
     after: int,
     generation: int,
     status: dict[str, Any],
-    owed: Container[int] = (),
-    late: Sequence[Stamped] = (),
+    pieces: Sequence[Piece] | None = None,
     most_steps: int = MAX_STEPS,
+    most_evaluations: int = MAX_EVALUATIONS,
 ) -> dict[str, Any]:
     """What is newer than sequence number `after` in one run.
 
@@ -64,9 +61,9 @@ def run_frame(
     that is only there to be compared with. `label`, `colour` and `dash` in it replace those of the method, to tell two
     runs of one method apart.
 
-    owed: sequence numbers of rows whose arrays do not travel now (`views/late_rows.py`); late: such rows of an earlier
-    frame, which travel now. Loss curves of more than `most_steps` points are thinned, peaks kept, and so are long lists
-    of scores and geometry. Raises ValueError for an unknown state.
+    pieces: what of importances and spectra travels (`views/pieces.py`); None: all of those in `rows`, long lists of
+    scores and geometry thinned. Loss curves of more than `most_steps` points are thinned, peaks kept, and evaluations
+    to `most_evaluations`. Raises ValueError for an unknown state.
     """
     if status.get("state") not in STATES:
         raise ValueError(f"state = {status.get('state')!r}: known are {', '.join(STATES)}")
@@ -82,17 +79,12 @@ def run_frame(
     for event in events:
         if isinstance(event, Started):
             frame["started"] = parts_of.started(event)
-    present = [row for row in rows if row.seq not in owed]
     ranks = [row for row in rows if isinstance(row.event, RankEvent)]
     parts = {
         "step": parts_of.steps(rows, most_steps),
-        "scores": parts_of.scores(thinned([row.event for row in present if isinstance(row.event, Scores)], MAX_SCORES)),
-        "events": parts_of.rank_events([(row.event, row.seq not in owed) for row in ranks]),  # type: ignore[misc]
-        "evals": parts_of.evaluations([event for event in events if isinstance(event, Evaluation)]),
-        "geometry": parts_of.geometry(
-            thinned([row.event for row in present if isinstance(row.event, Geometry)], MAX_GEOMETRY)
-        ),
-        "late": _late(late),
+        "events": parts_of.rank_events([(row.event, size_of(row) > 0) for row in ranks]),  # type: ignore[misc]
+        "evals": parts_of.evaluations([e for e in events if isinstance(e, Evaluation)], most_evaluations),
+        "pieces": columns(in_order(rows) if pieces is None else pieces),
         "baselines": {event.name: event.value for event in events if isinstance(event, Baseline)},
         "warnings": [
             {"t": event.step, "code": event.code, "message": event.message, "advice": event.advice}
@@ -103,20 +95,3 @@ def run_frame(
     }
     frame.update({name: part for name, part in parts.items() if part})
     return frame
-
-
-def _late(rows: Sequence[Stamped]) -> dict[str, Any]:
-    events = [row.event for row in rows]
-    parts = {
-        "events": parts_of.event_scores([event for event in events if isinstance(event, RankEvent)]),
-        "scores": parts_of.scores([event for event in events if isinstance(event, Scores)]),
-        "geometry": parts_of.geometry([event for event in events if isinstance(event, Geometry)]),
-    }
-    return {name: part for name, part in parts.items() if part}
-
-
-def thinned(events: list[T_], limit: int) -> list[T_]:
-    """At most `limit` of the events, evenly spread, the first and the last among them."""
-    if len(events) <= limit:
-        return events
-    return [events[index] for index in np.linspace(0, len(events) - 1, limit).round().astype(int)]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import Evaluation, Geometry, Matrix, RankEvent, Scores, Stamped, Started, Step
+from triadapt.events import Evaluation, Matrix, RankEvent, Stamped, Started, Step
 from triadapt.methods.registry import METHODS
+from triadapt.views.pieces import thinned
 from triadapt.views.thinning import keep_extremes
 
 MAX_MARKS = 50
@@ -85,22 +86,23 @@ def steps(rows: Sequence[Stamped], limit: int) -> dict[str, Any] | None:
     }
 
 
-def scores(events: Sequence[Scores]) -> dict[str, Any] | None:
-    """Importances between rank events."""
-    if not events:
-        return None
-    return {"t": _whole([event.step for event in events]), "values": _joined([event.scores for event in events], "f4")}
-
-
 def rank_events(events: Sequence[tuple[RankEvent, bool]]) -> dict[str, Any] | None:
-    """Allocations, each with whether its importances travel too. Ranks are those before the first event, and then what
-    changes from row to row: ranks after it, ranks before the next, and so on (`changes` counts, `where`, `rank`)."""
+    """Allocations, each with whether its importances are to come in pieces (`late`). Ranks are those before the first
+    event, and then what changes from row to row: ranks after it, ranks before the next, and so on (`changes` counts,
+    `where`, `rank`). `chosen` is left out where it is what changed, in order."""
     if not events:
         return None
     all_events = [event for event, _ in events]
     rows = [row for event in all_events for row in (event.before, event.ranks)]
     moved = [np.flatnonzero(after != before) for before, after in pairwise(rows)]
     rules = [event.rule for event in all_events]
+    as_moved = all(np.array_equal(event.chosen, where) for event, where in zip(all_events, moved[::2], strict=True))
+    chosen = {
+        "chosen": _whole(np.concatenate([np.asarray(event.chosen) for event in all_events])),
+        "chosen_count": _whole([len(event.chosen) for event in all_events]),
+    }
+    changes = np.concatenate([after[where] for after, where in zip(rows[1:], moved, strict=True)])
+    every_rank = _whole(np.concatenate([rows[0], changes]))  # of one type: the browser writes one into the other
     return {
         "t": _whole([event.step for event in all_events]),
         "threshold": _floats([event.threshold for event in all_events]),
@@ -109,36 +111,23 @@ def rank_events(events: Sequence[tuple[RankEvent, bool]]) -> dict[str, Any] | No
         "params": _whole([event.trainable_parameters for event in all_events]),
         "bytes": _whole([event.optimizer_bytes for event in all_events]),
         "rule": rules[0] if len(set(rules)) == 1 else rules,
-        "chosen": _joined([np.asarray(event.chosen, np.uint16) for event in all_events], "u2"),
-        "chosen_count": _joined([np.array([len(event.chosen)]) for event in all_events], "u2"),
+        **({} if as_moved else chosen),
         "ranks": {
-            "before": rows[0].astype("<u2"),
-            "changes": np.array([len(where) for where in moved], "<u2"),
-            "where": _joined(moved, "u2"),
-            "rank": _joined([after[where] for after, where in zip(rows[1:], moved, strict=True)], "u2"),
+            "before": every_rank[: len(rows[0])],
+            "changes": _whole([len(where) for where in moved]),
+            "where": _whole(np.concatenate(moved)),
+            "rank": every_rank[len(rows[0]) :],
         },
-        "scored": np.array([present for _, present in events]),
-        **(event_scores([event for event, present in events if present]) or {}),
+        "late": np.array([late for _, late in events]),
     }
 
 
-def event_scores(events: Sequence[RankEvent]) -> dict[str, Any] | None:
-    """Importances at allocations, of matrices and of their parts."""
+def evaluations(events: Sequence[Evaluation], limit: int) -> dict[str, Any] | None:
+    """Metrics on held-out data: a column each where every evaluation has the same. Of more than `limit`, those evenly
+    spread, first and last among them."""
     if not events:
         return None
-    return {
-        "scores_t": _whole([event.step for event in events]),
-        "scores": _joined([event.scores for event in events], "f4"),
-        "units": _joined([event.unit_scores for event in events], "f4"),
-        "unit_matrix": _joined([event.unit_matrix for event in events], "u2"),
-        "unit_count": _whole([len(event.unit_scores) for event in events]),
-    }
-
-
-def evaluations(events: Sequence[Evaluation]) -> dict[str, Any] | None:
-    """Metrics on held-out data: a column each where every evaluation has the same."""
-    if not events:
-        return None
+    events = thinned(list(events), limit)
     names = list(events[0].metrics)
     same = all(list(event.metrics) == names for event in events)
     return {
@@ -149,40 +138,13 @@ def evaluations(events: Sequence[Evaluation]) -> dict[str, Any] | None:
     }
 
 
-def geometry(events: Sequence[Geometry]) -> dict[str, Any] | None:
-    """Spectra of dW and what stands between A and B. Pictures only are drawn from them: half precision."""
-    if not events:
-        return None
-    return {
-        "t": _whole([event.step for event in events]),
-        "ranks": _ranks([event.ranks for event in events]),
-        "singular": _halves([event.singular for event in events]),
-        "core": _halves([event.core for event in events]),
-        "singular_count": _whole([len(event.singular) for event in events]),
-        "core_count": _whole([len(event.core) for event in events]),
-    }
-
-
-def _whole(values: Any) -> NDArray[np.uint32]:
-    return np.clip(np.asarray(values, dtype=np.float64), 0, 2**32 - 1).astype(np.uint32)
+def _whole(values: Any) -> NDArray[Any]:
+    """Counts in as few bytes each as hold the largest."""
+    whole = np.clip(np.asarray(values, dtype=np.float64), 0, 2**32 - 1)
+    most = whole.max(initial=0)
+    return whole.astype("<u1" if most < 2**8 else "<u2" if most < 2**16 else "<u4")
 
 
 def _floats(values: Sequence[float]) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float64).astype(np.float32)
-
-
-def _joined(parts: Sequence[NDArray[Any]], dtype: str) -> NDArray[Any]:
-    return np.concatenate([np.asarray(part) for part in parts] or [np.zeros(0)]).astype(f"<{dtype}")
-
-
-def _halves(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    largest = np.finfo(np.float16).max
-    halves: NDArray[np.float16] = np.clip(np.concatenate(parts), -largest, largest).astype("<f2")
-    return halves
-
-
-def _ranks(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """One byte a rank while every rank fits, two otherwise."""
-    joined = _joined(parts, "u2")
-    return joined.astype("<u1") if not joined.size or joined.max() < 256 else joined

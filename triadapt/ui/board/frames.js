@@ -3,6 +3,7 @@
 const FRAME_TYPES = {u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f4: Float32Array, f2: Uint16Array};
 const UNKNOWN_RANK = 65535;
 const NO_SCORES = new Float32Array(0);
+const PIECE_KINDS = ["rank", "rank with owners", "scores", "geometry"]; // KINDS in triadapt/views/pieces.py
 
 // The header of a frame with its arrays in place. `bytes` is a Uint8Array or an ArrayBuffer.
 export function unpackFrame(bytes) {
@@ -48,7 +49,8 @@ export class HeldRun {
     this.id = id;
     this.generation = null;
     this.to = 0;
-    this.fills = 0; // times that what came late was put in
+    this.fills = 0; // times that something was put among what was there
+    this.partial = new Map(); // payloads that are not whole yet
     this.started = null;
     this.status = {state: "queued"};
     this.step = {t: [], loss: []};
@@ -109,13 +111,9 @@ export class HeldRun {
       loss.forEach((value, i) => { this.step.t.push(t ? t[i] : first + i); this.step.loss.push(value); });
       for (const key of ["t", "time", "lr"]) for (const value of part.step.clock[key]) this.clock[key].push(value);
     }
-    if (part.late) this.fills += 1;
-    if (part.events) this.#appendEvents(part.events, n);
-    for (const one of [part, part.late || {}]) {
-      if (one.events && one.events.scores_t) this.#fillScores(one.events, n);
-      if (one.scores) one.scores.t.forEach((t, i) => put(this.scores, {t, scores: one.scores.values.subarray(i * n, (i + 1) * n)}));
-      if (one.geometry) this.#putGeometry(one.geometry, n);
-    }
+    const known = this.events.length;
+    if (part.events) this.#appendEvents(part.events);
+    if (part.pieces) this.#collect(part.pieces, n, known);
     if (part.evals) {
       const {t: times, metrics} = part.evals;
       const names = Object.keys(metrics);
@@ -129,7 +127,7 @@ export class HeldRun {
     this.to = part.to;
   }
 
-  #appendEvents(e, n) {
+  #appendEvents(e) {
     let chosen = 0;
     let change = 0;
     let row = e.ranks.before;
@@ -145,44 +143,72 @@ export class HeldRun {
       if (i) row = next(2 * i - 1);
       const before = row;
       row = next(2 * i);
+      const changed = () => Array.from(row.keys()).filter((at) => row[at] !== before[at]);
       this.events.push({
         t, threshold: e.threshold[i], allowed: e.allowed[i], total: e.total[i], params: e.params[i], bytes: e.bytes[i],
-        rule: Array.isArray(e.rule) ? e.rule[i] : e.rule, chosen: Array.from(e.chosen.subarray(chosen, chosen + e.chosen_count[i])),
-        before, ranks: row, late: !e.scored[i], scores: NO_SCORES, units: NO_SCORES, unitMatrix: NO_SCORES,
+        rule: Array.isArray(e.rule) ? e.rule[i] : e.rule, chosen: e.chosen ? Array.from(e.chosen.subarray(chosen, chosen + e.chosen_count[i])) : changed(),
+        before, ranks: row, late: Boolean(e.late[i]), scores: NO_SCORES, units: NO_SCORES, unitMatrix: NO_SCORES,
       });
-      chosen += e.chosen_count[i];
+      if (e.chosen) chosen += e.chosen_count[i];
     });
   }
 
-  // Importances of events that are already there.
-  #fillScores(e, n) {
-    let units = 0;
-    e.scores_t.forEach((t, i) => {
-      const event = this.events[lastAtOrBefore(this.events, t)];
-      const count = e.unit_count[i];
-      if (event && event.t === t) {
-        Object.assign(event, {
-          late: false, scores: e.scores.subarray(i * n, (i + 1) * n), units: e.units.subarray(units, units + count),
-          unitMatrix: e.unit_matrix.subarray(units, units + count),
-        });
+  // Pieces of payloads (triadapt/views/pieces.py), which follow one another; a payload is put in place when it is whole.
+  // known: how many events were there before this frame.
+  #collect(pieces, n, known) {
+    let at = 0;
+    pieces.t.forEach((t, i) => {
+      const key = `${pieces.kind[i]} ${t}`;
+      const held = this.partial.get(key) || {bytes: new Uint8Array(pieces.size[i]), filled: 0};
+      const count = pieces.count[i];
+      held.bytes.set(pieces.data.subarray(at, at + count), held.filled);
+      held.filled += count;
+      at += count;
+      if (held.filled < held.bytes.length) this.partial.set(key, held);
+      else {
+        this.partial.delete(key);
+        this.#put(PIECE_KINDS[pieces.kind[i]], t, held.bytes.buffer, n, known);
       }
-      units += count;
     });
   }
 
-  #putGeometry(g, n) {
-    let singular = 0;
-    let core = 0;
-    g.t.forEach((t, i) => {
-      put(this.geometry, {
-        t, ranks: g.ranks.subarray(i * n, (i + 1) * n),
-        singular: g.singular.subarray(singular, singular + g.singular_count[i]),
-        core: g.core.subarray(core, core + g.core_count[i]),
-      });
-      singular += g.singular_count[i];
-      core += g.core_count[i];
-    });
+  #put(kind, t, bytes, n, known) {
+    if (kind === "geometry") {
+      const ranks = new Uint16Array(bytes, 0, n);
+      const values = fromHalves(new Uint16Array(bytes, 2 * n));
+      const singular = ranks.reduce((sum, rank) => sum + rank, 0);
+      this.#late(this.geometry, t);
+      put(this.geometry, {t, ranks, singular: values.subarray(0, singular), core: values.subarray(singular)});
+      return;
+    }
+    const scores = new Float32Array(bytes, 0, n);
+    if (kind === "scores") {
+      this.#late(this.scores, t);
+      put(this.scores, {t, scores});
+      return;
+    }
+    const at = lastAtOrBefore(this.events, t);
+    const event = this.events[at];
+    if (!event || event.t !== t) return;
+    if (at < known) this.fills += 1;
+    const owned = kind === "rank with owners";
+    const count = (bytes.byteLength - 4 * n) / (owned ? 6 : 4);
+    const units = new Float32Array(bytes, 4 * n, count);
+    const unitMatrix = owned ? new Uint16Array(bytes, 4 * (n + count), count) : owners(event.before, count);
+    Object.assign(event, {late: false, scores, units, unitMatrix});
   }
+
+  // What is put before something that is held already changes what was drawn from it.
+  #late(list, t) {
+    if (list.length && list.at(-1).t >= t) this.fills += 1;
+  }
+}
+
+// The matrix of each of its parts, as many as its rank says; none where there are no parts.
+function owners(ranks, count) {
+  const matrix = new Uint16Array(count);
+  if (count) ranks.reduce((from, rank, i) => matrix.fill(i, from, from + rank) && from + rank, 0);
+  return matrix;
 }
 
 // Value at a step of what is known at the steps `known`, straight in between; null where nothing is known.
@@ -213,16 +239,24 @@ export function lastAtOrBefore(list, step) {
   return low - 1;
 }
 
-// All runs in view. `apply` says what a frame did: {fresh, changed, missing}.
+// All runs in view. `apply` says what a frame did: {fresh, changed, missing}. Frames of a server are numbered; one that
+// does not follow on the last is missing something, for Streamlit may drop what newer data overtook.
 export class Held {
   constructor() {
     this.view = null;
+    this.number = 0;
     this.runs = [];
     this.extras = {};
   }
 
   apply(frame) {
     const fresh = frame.view !== this.view;
+    const {number} = frame;
+    if (number && !fresh && !frame.full) {
+      if (number === this.number) return {fresh: false, changed: false, missing: false};
+      if (number !== this.number + 1) return {fresh: false, changed: false, missing: true};
+    }
+    this.number = number;
     this.extras = {...(fresh ? {} : this.extras), ...frame};
     delete this.extras.runs;
     if (fresh || frame.full) {
@@ -245,8 +279,8 @@ export class Held {
       if (JSON.stringify(run.status) !== JSON.stringify(part.status)) changed = true;
       if (run.generation !== part.generation) missing = true;
       else if (part.from === run.to) {
-        if (part.to > run.to || part.late) changed = true;
-        if (part.to > run.to || part.started || part.late) run.append(part);
+        if (part.to > run.to || part.pieces) changed = true;
+        if (part.to > run.to || part.started || part.pieces) run.append(part);
       } else if (part.to > run.to) missing = true;
       run.setStatus(part.status);
     }
