@@ -11,39 +11,56 @@ from benchmarks.tables import Cell, Table, main
 from triadapt.config import parse_config
 from triadapt.events import Stamped
 from triadapt.methods.registry import METHODS
-from triadapt.views.board import board_frame, run_frame
+from triadapt.views.delivery import Delivery, News
 
 REFRESH_SECONDS = 0.5
 STEPS_A_SECOND = 40.0
+LARGE = {"steps": 10_000, "warmup": 1000, "interval": 40, "reference_rank": 8}
 STATUS = {"state": "running", "speed": STEPS_A_SECOND, "eta": 9.0}
 
 
-def frame_bytes(runs: dict[str, list[Stamped]], after: float, until: float) -> int:
-    """Size of the frame that brings a browser from second `after` to second `until`; 0 when nothing is new."""
-    frames, news = [], False
-    for name, rows in runs.items():
-        seen = max((row.seq for row in rows if row.time <= after), default=0)
-        held = [row for row in rows if row.time <= until]
-        news |= any(row.seq > seen for row in held)
-        frames.append(run_frame(name, held, after=seen, generation=0, status=STATUS))
-    return len(board_frame("race", frames, full=after <= 0)) if news else 0
+def message_sizes(runs: dict[str, list[Stamped]], ticks: list[float]) -> list[int]:
+    """Bytes of the messages that a browser gets at those seconds, all there is at the first; 0 for what is the last
+    message again. Between the first and the second it gets what is owed."""
+    delivery, sizes, last = Delivery("race"), [], b""
+
+    def message(until: float) -> bytes:
+        return delivery.message([
+            News(name, 0, STATUS, [row for row in rows if row.seq > delivery.after(name, 0) and row.time <= until])
+            for name, rows in runs.items()
+        ])  # fmt: skip
+
+    for tick in ticks:
+        sent = message(tick)
+        sizes.append(0 if sent == last else len(sent))
+        while delivery.catching_up:
+            sent = message(tick)
+        last = sent
+    return sizes
 
 
 def payload() -> Table:
     """Full copies and increments, for one run and for a race of every method."""
     rows: list[tuple[Cell, ...]] = []
-    for matrices in (24, 72):
-        config = parse_config({})
+    for matrices, values in ((24, {}), (72, {}), (222, LARGE)):
+        config = parse_config(values)
         runs = {method: made_up_run(config.for_method(method), matrices, STEPS_A_SECOND) for method in METHODS}
         end = max(stored[-1].time for stored in runs.values())
         for label, race in ((METHODS[config.method].label, {config.method: runs[config.method]}), ("all four", runs)):
             ticks = [REFRESH_SECONDS * i for i in range(1, int(end / REFRESH_SECONDS) + 1)]
-            newer = [frame_bytes(race, tick - REFRESH_SECONDS, tick) for tick in ticks[1:]]
-            unchanged = frame_bytes(race, end, end)
-            full = frame_bytes(race, 0.0, end)
-            rows.append((f"{matrices} matrices, {label}", full, round(statistics.mean(newer)), max(newer), unchanged))
+            newer = message_sizes(race, ticks)[1:]
+            full, unchanged = message_sizes(race, [end, end])
+            rows.append(
+                (
+                    f"{matrices} matrices, {config.steps} steps, {label}",
+                    full,
+                    round(statistics.mean(newer)),
+                    max(newer),
+                    unchanged,
+                )
+            )
     note = (
-        f"Bytes of a whole run of {config.steps} steps and of what {REFRESH_SECONDS:g} s bring at {STEPS_A_SECOND:.0f} "
+        f"Bytes of a whole run and of what {REFRESH_SECONDS:g} s bring at {STEPS_A_SECOND:.0f} "
         f"steps/s; made-up values in events of the true number and size."
     )
     columns = ("board", "full copy", "newer, mean", "newer, most", "unchanged")

@@ -173,8 +173,9 @@ def _print_summaries(race: str, summaries: list[dict[str, Any]]) -> None:
 
 def print_table(table: Table, title: str = "") -> None:
     """A table on stdout; as wide as it needs when piped."""
-    terminal = Console(file=sys.stdout)
-    console = terminal if terminal.is_terminal else Console(file=sys.stdout, width=400)
+    # No markup: names and errors are the user's, and may hold brackets.
+    terminal = Console(file=sys.stdout, markup=False)
+    console = terminal if terminal.is_terminal else Console(file=sys.stdout, width=400, markup=False)
     if title:
         console.print(title, markup=False, highlight=False)
     if table.row_count:

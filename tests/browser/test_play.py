@@ -246,7 +246,7 @@ def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page:
 
 
 def test_a_killed_worker_leaves_a_readable_run_that_resumes(app: App, page: Page) -> None:
-    page.goto(small(app, "steps=1500"))
+    page.goto(small(app, "steps=700"))
     race = run(page)
     page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")
     app.kill_worker()
@@ -255,7 +255,7 @@ def test_a_killed_worker_leaves_a_readable_run_that_resumes(app: App, page: Page
     page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")
     page.locator(".st-key-resume_button button:visible").first.click()
     wait_for(lambda: states(app, race) == {"finished"})
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 3000")
+    page.wait_for_function(f"() => +{BOARD}.dataset.points === 1400")
 
 
 def test_wrong_values_in_the_address_are_named_and_nothing_starts(app: App, page: Page) -> None:

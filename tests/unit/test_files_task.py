@@ -110,3 +110,10 @@ def test_the_task_trains_on_the_rows_and_describes_them(tmp_path: Path) -> None:
     described = task.describe()
     assert described["files"] == {"train": "rows.csv", "dev": ""} and described["rows"]["evaluated"] == 8
     assert described["classes"] == ["fruit", "tool"] and len(described["data_sha256"]) == 64
+
+
+def test_none_and_na_are_words_and_may_be_classes(tmp_path: Path) -> None:
+    table = pd.DataFrame({"text": [f"row {i}" for i in range(60)], "label": ["None", "NA", "spam"] * 20})
+    for name in ("a.csv", "a.tsv"):
+        found = labelled_text(Settings(train=write(table, tmp_path / name)))
+        assert sorted(found.classes) == ["NA", "None", "spam"]

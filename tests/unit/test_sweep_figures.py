@@ -10,6 +10,7 @@ from triadapt.figures.sweep_parallel import parallel_lines
 from triadapt.figures.sweep_response import response_map
 from triadapt.figures.sweep_trials import field_importance, trial_curves
 from triadapt.sweeps.record import StudyRecord
+from triadapt.ui.sweep_charts import _sizes
 from triadapt.views.sweep.slices import along, place_of, scored, values_of, where
 
 STUDY = made_up_study()
@@ -99,3 +100,11 @@ def test_a_study_without_a_score_draws_empty_charts() -> None:
     ):  # fmt: skip
         assert numbers(figure) == []
         figure.to_json()
+
+
+def test_a_point_in_any_chart_that_can_be_clicked_names_a_trial() -> None:
+    study = made_up_study()
+    numbers = {trial.number for trial in study.trials}
+    drawn = _sizes(study)
+    clickable = [trace for trace in drawn.data if trace.customdata is not None]
+    assert clickable and all(set(trace.customdata) <= numbers for trace in clickable)

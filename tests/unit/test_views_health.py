@@ -111,3 +111,8 @@ def test_every_finding_says_what_to_change(kind: str) -> None:
     }
     (finding,) = findings(cases[kind])
     assert finding.code == kind and finding.message.endswith(".") and finding.advice.endswith(".")
+
+
+def test_a_loss_that_was_exactly_zero_before_an_event_is_no_crash() -> None:
+    events = [START, *(Step(t, 0.0, 0.1) for t in range(41)), grown(40, [1, 1, 1], [2, 2, 1]), *steps(41, 60, loss=1.5)]
+    assert all(finding.code != "spikes" for finding in findings(events))

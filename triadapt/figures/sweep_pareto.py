@@ -33,8 +33,9 @@ def pareto(groups: Sequence[dict[str, Any]], *, metric: str, higher_is_better: b
         if several:
             figure.add_scatter(
                 x=sizes, y=values, mode="markers", showlegend=False, legendgroup=group["label"], opacity=0.45,
-                marker={"color": group["colour"], "symbol": symbol, "size": 6}, customdata=group["labels"],
-                hovertemplate="%{customdata}: %{x:,} parameters, %{y:.4g}<extra></extra>",
+                marker={"color": group["colour"], "symbol": symbol, "size": 6}, text=group["labels"],
+                customdata=group.get("numbers"),
+                hovertemplate="%{text}: %{x:,} parameters, %{y:.4g}<extra></extra>",
             )  # fmt: skip
         figure.add_scatter(
             x=[size], y=[value], mode="markers", name=group["label"], legendgroup=group["label"],

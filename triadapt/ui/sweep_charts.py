@@ -109,7 +109,7 @@ def _sizes(study: StudyRecord) -> go.Figure:
         label, colour, _ = method_look(method)
         drawn.append({
             "label": f"{label}, budget {budget}" if budget else label, "colour": colour, "method": method, "place": 0,
-            "labels": [f"seed {trial.seed}" for trial in trials],
+            "labels": [f"seed {trial.seed}" for trial in trials], "numbers": [trial.number for trial in trials],
             "parameters": [trial.parameters for trial in trials], "values": [trial.value for trial in trials],
         })  # fmt: skip
     return pareto(drawn, metric=study.info.metric, higher_is_better=study.info.higher_is_better)

@@ -30,17 +30,22 @@ def sweep_section() -> None:
     runs = managers.manager().runs
     processes = study_processes(str(runs))
     infos = list_studies(runs)
-    said = st.session_state.pop("study_said", "")
-    if said:
-        st.error(said, icon=":material/error:")
+    _say()
     chosen = _choose(infos)
     if chosen == NEW:
         _new(processes)
         return
     info = next(info for info in infos if info.id == chosen)
-    st.session_state["study_drawn"] = info.state
-    every = REFRESH_SECONDS if info.live or processes.alive(info.id) else None
+    alive = processes.alive(info.id)
+    st.session_state["study_drawn"] = info.state, alive
+    every = REFRESH_SECONDS if info.live or alive else None
     st.fragment(_study, run_every=every)(runs, info.id)
+
+
+def _say() -> None:
+    """What went wrong after a press, once."""
+    if said := st.session_state.pop("study_said", ""):
+        st.error(said, icon=":material/error:")
 
 
 def _choose(infos: list[StudyInfo]) -> str:
@@ -89,9 +94,11 @@ def _study(runs: Path, study_id: str) -> None:
     except StudyError as error:
         st.error(str(error), icon=":material/error:")
         return
-    if study.info.state != st.session_state.get("study_drawn"):
-        st.session_state["study_drawn"] = study.info.state
+    now = study.info.state, processes.alive(study_id)
+    if now != st.session_state.get("study_drawn"):  # the timer of this fragment is set by the page
+        st.session_state["study_drawn"] = now
         st.rerun()
+    _say()
     _progress(study)
     _buttons(runs, study, processes)
     said = recommend(study)

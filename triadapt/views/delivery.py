@@ -18,8 +18,8 @@ FULL_SIZE = 50_000
 until nothing is owed of the past."""
 NEWER_SIZE = 5_000
 """The same of a message with what has just happened."""
-LEAST_ROOM = 256
-"""Bytes of pieces that each run may have in any case, or what is owed would never arrive."""
+LEAST_ROOM = 200
+"""Bytes of pieces that one run may have in any case, or what is owed would never arrive."""
 MAX_STEPS, FEW_STEPS = 4000, 400
 """Most losses of a run in a full copy: of one that is alone, and of one of many."""
 MAX_EVALUATIONS, FEW_EVALUATIONS = 800, 100
@@ -96,11 +96,16 @@ class Delivery:
         most = FULL_SIZE if full or self.catching_up else NEWER_SIZE
         room = most - len(board_frame(self.view, frames, full=full, extras=about))
         waiting = [(frame, self._runs[frame["id"]]) for frame in frames if self._runs[frame["id"]].owed]
+        waiting.sort(key=lambda one: -len(one[1].owed))
         for place, (frame, held) in enumerate(waiting):
             share = room // (len(waiting) - place) - COLUMNS
-            taken = take(held.owed, max(share, 0 if full else LEAST_ROOM))
+            if share < LEAST_ROOM:  # one run at a time then, the one that owes most, and none in a full copy
+                share = LEAST_ROOM if place == 0 and not full else 0
+            taken = take(held.owed, share)
+            if not taken:
+                continue
             room -= COLUMNS + sum(HEAD + piece.stop - piece.start for piece in taken)
-            frame |= {"pieces": columns(taken)} if taken else {}
+            frame["pieces"] = columns(taken)
         self.catching_up = self.owes and (full or self.catching_up)
         self._last = board_frame(self.view, frames, full=full, extras=about)
         return self._last

@@ -142,7 +142,7 @@ class Health:
             if len(before) < BEFORE or len(after) < AROUND or not all(map(math.isfinite, [*before, *after])):
                 continue
             level = fmean(before[-AROUND:])
-            if fmean(after) > level + SPIKE * pstdev(before):
+            if level > 0 and fmean(after) > level + SPIKE * pstdev(before):
                 rises.append((event.step, fmean(after) / level - 1))
         if not rises:
             return None

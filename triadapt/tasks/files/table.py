@@ -22,8 +22,9 @@ LEAST_TRAIN, LEAST_DEV = 16, 8
 HELD_OUT = 10  # one row in so many, where there is no file of held-out rows
 
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(path),
-    ".tsv": lambda path: pd.read_csv(path, sep="\t"),
+    # Only an empty cell is missing: "None" and "NA" are words, and may be classes.
+    ".csv": lambda path: pd.read_csv(path, keep_default_na=False, na_values=[""]),
+    ".tsv": lambda path: pd.read_csv(path, sep="\t", keep_default_na=False, na_values=[""]),
     ".jsonl": lambda path: pd.read_json(path, lines=True),
     ".parquet": lambda path: pd.read_parquet(path),
 }
