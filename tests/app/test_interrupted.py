@@ -21,6 +21,7 @@ class Interruptions:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at = self.seen = 0
+        self.names_widgets = True
         self.request = RerunData()
         outer, run_script = self, ScriptRunner._run_script
         look = ScriptRunner._maybe_handle_execution_control_request
@@ -42,7 +43,10 @@ class Interruptions:
         monkeypatch.setattr(ScriptRunner, "_maybe_handle_execution_control_request", handle)
 
     def _next_request(self, query_string: str) -> RerunData:
-        """What the browser sends next: the widgets as they are, no button pressed."""
+        """What the browser sends next: the widgets as they are, no button pressed. Or none of them, as long as it has
+        not drawn them."""
+        if not self.names_widgets:
+            return RerunData(query_string=query_string)
         widgets = self.request.widget_states
         if widgets is not None:
             widgets = WidgetStates(widgets=[w for w in widgets.widgets if w.WhichOneof("value") != "trigger_value"])
@@ -96,3 +100,15 @@ def test_a_press_on_run_that_is_interrupted_starts_one_race(
         interruptions.during(at, press)
         assert len(manager.submitted) == before + 1, at
         assert not app.error, at
+
+
+def test_a_press_before_the_browser_has_drawn_the_methods_starts_the_methods_of_the_address(
+    visit: Callable[..., AppTest],  # noqa: F811
+    manager: Manager,  # noqa: F811
+    interruptions: Interruptions,
+) -> None:
+    app = visit(method="lora", warmup="30")
+    interruptions.names_widgets = False
+    interruptions.during(1, lambda: app.button(key="run_button").click().run())
+    ((config,),) = manager.submitted
+    assert (config.method, config.warmup) == ("lora", 30)

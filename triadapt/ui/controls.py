@@ -173,9 +173,19 @@ def open_controls() -> None:
     st.session_state["method"] = named or kept.get("method", list(METHODS))
     task = params.get("task", kept.get("task", "planted"))
     st.session_state["task"] = task if task in TASKS else "planted"
+    before.values = kept | {"method": st.session_state["method"], "task": st.session_state["task"]}
     for field in ALL:
         if field.key in kept and field.key not in params and "task" not in params:
             st.session_state[field.key] = kept[field.key]
+
+
+def _find_again() -> None:
+    """Give back what Streamlit dropped: a request that the browser makes before it has drawn a widget does not name it,
+    and the server takes it for gone. What is bound to the address comes from there."""
+    kept = _kept().values
+    for key in ("method", "task"):
+        if key not in st.session_state and key in kept:
+            st.session_state[key] = kept[key]
 
 
 def keep_controls() -> bool:
@@ -237,6 +247,7 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
 
     worded: puts a line about fields in the words of the page.
     """
+    _find_again()
     methods = st.pills(
         "Methods", list(METHODS), selection_mode="multi", key="method", format_func=lambda name: METHODS[name].label,
         help="They race in lockstep: same data, same seed, same budget.",

@@ -27,6 +27,7 @@ from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
 WHAT_IF = "Take its decisions again under another schedule, without training."
+DELETIONS = "run_deletions"
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
     "Race": 130, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
@@ -72,15 +73,18 @@ def run_table(manager: RunManager) -> RunInfo | None:
         return None
     drawn = [info.id for info in infos]
 
+    # Another key after a deletion: the browser would keep the tick at its row, where another run stands then.
+    key = f"run_table-{st.session_state.get(DELETIONS, 0)}"
+
     def choose() -> None:
         # A selection is a row number; by the next script run other runs may stand in these rows.
-        rows = st.session_state["run_table"].selection.rows
+        rows = st.session_state[key].selection.rows
         st.session_state["chosen_runs"] = [drawn[row] for row in rows]
         st.session_state["chosen_run"] = drawn[rows[0]] if len(rows) == 1 else None
 
     known = {info.id: info for info in infos}
     st.dataframe(
-        pd.DataFrame([_row(info, known) for info in infos]), hide_index=True, width="stretch", key="run_table",
+        pd.DataFrame([_row(info, known) for info in infos]), hide_index=True, width="stretch", key=key,
         on_select=choose, selection_mode="multi-row", column_config=COLUMNS,
     )  # fmt: skip
     chosen = next((info for info in infos if info.id == st.session_state.get("chosen_run")), None)
@@ -162,8 +166,9 @@ def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
 
 def _delete(manager: RunManager, view: str) -> None:
     delete(manager.runs, view)
-    for name in ("chosen_run", "chosen_runs", "run_table"):
+    for name in ("chosen_run", "chosen_runs"):
         st.session_state.pop(name, None)
+    st.session_state[DELETIONS] = st.session_state.get(DELETIONS, 0) + 1
 
 
 def import_panel(manager: RunManager) -> None:

@@ -112,15 +112,16 @@ def _study(runs: Path, study_id: str) -> None:
 def _progress(study: StudyRecord) -> None:
     info, counts = study.info, study.info.counts
     done = sum(counts.get(state, 0) for state in ("complete", "pruned", "failed"))
-    told = [f"{counts[state]} {state}" for state in ("complete", "pruned", "failed", "running") if counts.get(state)]
+    held = info.state == "paused"
+    words = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "held" if held else "running"}
+    told = [f"{counts[state]} {word}" for state, word in words.items() if counts.get(state)]
     spent = [trial.seconds for trial in study.trials if trial.state == "complete"]
     left = info.trials - done
     rate = done / info.seconds if info.seconds and done else 0.0
-    ahead = f" · about {_span(left / rate)} left" if info.live and rate and left else ""
+    ahead = f" · about {_span(left / rate)} left" if info.live and rate and left and not held else ""
     each = f" · {sum(spent) / len(spent):.0f} s a run" if spent else ""
-    st.progress(
-        min(1.0, done / max(1, info.trials)), text=f"{done} of {info.trials} runs: {', '.join(told)}{each}{ahead}"
-    )
+    begun = f"{'Paused: ' if held else ''}{done} of {info.trials} runs: {', '.join(told)}"
+    st.progress(min(1.0, done / max(1, info.trials)), text=f"{begun}{each}{ahead}")
     if info.message:
         st.caption(f"{info.state}: {info.message}")
 

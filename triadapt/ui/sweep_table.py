@@ -25,12 +25,16 @@ def trial_table(study: StudyRecord) -> None:
             "steps": done, "seconds": trial.seconds or None, "what happened": trial.error,
         })  # fmt: skip
     drawn = [trial.number for trial in study.trials]
-    picked = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, width="stretch", height=min(420, 38 + 35 * len(rows)), key="sweep_table",
-        on_select="rerun", selection_mode="single-row", placeholder="",
+    key = f"sweep_table-{study.info.id}"
+
+    def choose() -> None:
+        # In a callback, before the charts are drawn, and once: what is clicked there later counts.
+        if rows := st.session_state[key].selection.rows:
+            st.session_state["sweep_trial"] = (study.info.id, drawn[rows[0]])
+
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, width="stretch", height=min(420, 38 + 35 * len(rows)), key=key,
+        on_select=choose, selection_mode="single-row", placeholder="",
         column_config={study.info.metric: st.column_config.NumberColumn(format="%.4g"),
                        "seconds": st.column_config.NumberColumn(format="%.0f")},
     )  # fmt: skip
-    chosen = picked.selection.rows
-    if chosen and chosen[0] < len(drawn):
-        st.session_state["sweep_trial"] = (study.info.id, drawn[chosen[0]])
