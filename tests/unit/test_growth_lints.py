@@ -154,6 +154,13 @@ def test_plain_lora_has_no_schedule_to_speak_against() -> None:
     assert lints(parse_config({"method": "lora", "warmup": 9999, "reference_rank": 1}), matrices=24) == []
 
 
+def test_a_fix_leaves_more_than_one_event_to_choose_at() -> None:
+    late = {**USUAL, "method": "increlora", "steps": 120, "warmup": 70, "interval": 5, "top_h": 4}
+    (lint,) = lints_of_values(late, matrices=36)
+    mended = parse_allocation(with_changes(late, lint.changes))
+    assert lint.code == "late" and len(preview(mended, 36).rows) > 1
+
+
 def random_case(rng: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
     method = rng.choice(["triadaptlora", "increlora", "adalora"])
     steps, counted = int(10 ** rng.uniform(1.3, 4)), None

@@ -55,7 +55,8 @@ def lints_of_values(
 def _found(
     values: Mapping[str, Any], matrices: int, smallest: int | None, counted: TrainerSteps | None
 ) -> tuple[dict[str, str], float | None]:
-    """Messages by code, and the share of the steps after which the budget is reached."""
+    """Messages by code, and the share of the steps after which the budget is reached; None too where one event reaches
+    it by itself: a matrix is then not chosen before another."""
     found = {} if counted is None else _units(values, counted)
     try:
         config = parse_allocation(values)
@@ -82,7 +83,7 @@ def _found(
         )
     if "interval_long" in found:
         found.pop("missed", None)  # what follows from it
-    return found, _reached(seen)
+    return found, _reached(seen) if len(seen.rows) > 1 else None
 
 
 def _reached(seen: Preview) -> float | None:
