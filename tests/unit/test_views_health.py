@@ -116,3 +116,17 @@ def test_every_finding_says_what_to_change(kind: str) -> None:
 def test_a_loss_that_was_exactly_zero_before_an_event_is_no_crash() -> None:
     events = [START, *(Step(t, 0.0, 0.1) for t in range(41)), grown(40, [1, 1, 1], [2, 2, 1]), *steps(41, 60, loss=1.5)]
     assert all(finding.code != "spikes" for finding in findings(events))
+
+
+def test_of_a_recording_with_one_step_of_many_nothing_is_told_that_is_not_known() -> None:
+    def loss(step: int) -> float:
+        return 1.0 if step < 300 else 3.0  # a jump far from the event
+
+    events: list[Event] = [START]
+    for step in range(600):
+        if step == 100:
+            events.append(grown(100, [1, 1, 1], [2, 2, 1]))
+        if step % 5 == 0:
+            events.append(Step(step, float("nan") if step >= 400 else loss(step), 0.1))
+    (finding,) = findings(events)
+    assert (finding.code, finding.step) == ("diverged", 400)

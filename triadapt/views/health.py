@@ -6,6 +6,7 @@ Fed event by event, so that a live page pays for new events only.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean, pstdev
@@ -37,9 +38,12 @@ class Health:
 
     def __init__(self) -> None:
         self._started: Started | None = None
+        self._steps: list[int] = []
         self._losses: list[float] = []
-        self._first_loss = 0
+        self._diverged_at: int | None = None
         self._events: list[RankEvent] = []
+        self._judged = 0
+        self._rises: list[tuple[int, float]] = []
         self._moved: NDArray[np.bool_] | None = None
         self._geometry: Geometry | None = None
         self._finished: int | None = None
@@ -49,8 +53,9 @@ class Health:
         """Take in what is new."""
         for event in events:
             if isinstance(event, Step):
-                if not self._losses:
-                    self._first_loss = event.step
+                if self._diverged_at is None and not math.isfinite(event.loss):
+                    self._diverged_at = len(self._losses)
+                self._steps.append(event.step)
                 self._losses.append(event.loss)
             elif isinstance(event, RankEvent):
                 self._events.append(event)
@@ -76,10 +81,10 @@ class Health:
         return [finding for finding in checks if finding is not None]
 
     def _diverged(self) -> Finding | None:
-        bad = next((i for i, loss in enumerate(self._losses) if not math.isfinite(loss)), None)
+        bad = self._diverged_at
         if bad is None:
             return None
-        return Finding("diverged", self._first_loss + bad, f"The training loss is {self._losses[bad]}.",
+        return Finding("diverged", self._steps[bad], f"The training loss is {self._losses[bad]}.",
                        "Lower `learning_rate` or `alpha`.")  # fmt: skip
 
     def _never_fired(self) -> Finding | None:
@@ -135,21 +140,32 @@ class Health:
                        "Check that they are on the way from input to loss, or leave them out.")  # fmt: skip
 
     def _spikes(self) -> Finding | None:
-        rises = []
-        for event in self._events:
-            at = event.step + 1 - self._first_loss
-            before, after = self._losses[max(0, at - BEFORE) : at], self._losses[at : at + AROUND]
-            if len(before) < BEFORE or len(after) < AROUND or not all(map(math.isfinite, [*before, *after])):
-                continue
-            level = fmean(before[-AROUND:])
-            if level > 0 and fmean(after) > level + SPIKE * pstdev(before):
-                rises.append((event.step, fmean(after) / level - 1))
+        last = self._steps[-1] if self._steps else -1
+        while self._judged < len(self._events) and self._events[self._judged].step + AROUND <= last:
+            event = self._events[self._judged]
+            self._judged += 1
+            if (rise := self._rise_after(event.step)) is not None:
+                self._rises.append((event.step, rise))
+        rises = self._rises
         if not rises:
             return None
         step, rise = max(rises, key=lambda one: one[1])
         times = "one rank event" if len(rises) == 1 else f"{len(rises)} of {len(self._events)} rank events"
         return Finding("spikes", step, f"The loss jumped after {times}, most at step {step} (by {rise:.0%}).",
                        self._against_jumps())  # fmt: skip
+
+    def _rise_after(self, step: int) -> float | None:
+        """By how much the loss jumped after `step`, as a share; None where it did not, or not every step around is
+        known: a recording may hold one step of many."""
+        at = bisect_right(self._steps, step)
+        window = slice(at - BEFORE, at + AROUND)
+        if at < BEFORE or self._steps[window] != list(range(step + 1 - BEFORE, step + 1 + AROUND)):
+            return None
+        before, after = self._losses[at - BEFORE : at], self._losses[at : at + AROUND]
+        level = fmean(before[-AROUND:])
+        if not all(map(math.isfinite, [*before, *after])) or level <= 0:
+            return None
+        return fmean(after) / level - 1 if fmean(after) > level + SPIKE * pstdev(before) else None
 
     def _against_jumps(self) -> str:
         """What can be changed, leaving out what stands at its gentlest already."""
