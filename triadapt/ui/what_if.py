@@ -46,20 +46,25 @@ def what_if_section() -> None:
 # A fragment: a control moved here draws what follows anew, and neither lists the runs again nor touches the page.
 @st.fragment
 def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequence[Check]) -> None:
-    values = controls(token, recording)
+    # Places first. One control follows fast on another, and each ends the drawing of the last where it stands: what was
+    # drawn below by then would be at a place that the browser no longer has.
+    moved, errors, label, pictures, events, check = (st.container() for _ in range(6))
+    with moved:
+        values = controls(token, recording)
     for line in st.session_state[SAID]:
-        st.error(line, icon=":material/error:")
+        errors.error(line, icon=":material/error:")
     try:
         found = what_if(recording, values)
     except (RunError, ConfigError) as error:
         for line in error.lines if isinstance(error, ConfigError) else [f"{token} cannot be replayed: {error}"]:
-            st.error(line, icon=":material/error:")
+            errors.error(line, icon=":material/error:")
         return
     write_address(token, found.changes)
-    _label(found)
-    _pictures(found)
-    _events(found)
-    check_section(runs, checks, found)
+    for place, draw in ((label, _label), (pictures, _pictures), (events, _events)):
+        with place:
+            draw(found)
+    with check:
+        check_section(runs, checks, found)
 
 
 def _label(found: WhatIf) -> None:
