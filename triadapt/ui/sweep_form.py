@@ -91,7 +91,7 @@ def _draw() -> tuple[dict[str, Any], list[str]]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sampler = st.selectbox("Points", list(SAMPLERS), key="sweep_sampler", format_func=SAMPLERS.__getitem__)
         count = st.number_input("How many points", 2, 10_000, 20, key="sweep_points", disabled=sampler == "grid")
-        workers = st.number_input("Runs at a time", 0, 64, 0, key="sweep_workers", help="0: one a core.")
+        workers = st.number_input("Runs at a time (0: one a core)", 0, 64, 0, key="sweep_workers")
     prune = st.checkbox("End runs early that are worse than the median", key="sweep_prune")
     clear = st.checkbox("Stop once one point is clearly the best", key="sweep_clear", help="Needs four seeds.")
     base: dict[str, Any] = {"task": task, "steps": steps}

@@ -18,6 +18,7 @@ from triadapt.ui.study_processes import StudyProcesses, study_processes
 from triadapt.ui.sweep_charts import study_charts
 from triadapt.ui.sweep_form import sweep_form
 from triadapt.ui.sweep_table import trial_table
+from triadapt.ui.titles import plain
 from triadapt.views.sweep.recommendation import recommend
 
 REFRESH_SECONDS = 2.0
@@ -56,6 +57,8 @@ def _choose(infos: list[StudyInfo]) -> str:
         wanted = st.query_params.get(PARAMETER)
     if wanted in labels:
         st.session_state["study_pick"] = wanted
+    elif wanted:
+        st.error(f"study in the address: there is none called {plain(wanted)} here", icon=":material/error:")
     if st.session_state.get("study_pick") not in labels:
         st.session_state["study_pick"] = infos[0].id if infos else NEW
     pick: str = st.selectbox("Study", list(labels), key="study_pick", format_func=labels.__getitem__)

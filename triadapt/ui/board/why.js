@@ -153,6 +153,9 @@ export class WhyPanel {
     const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
     const room = 0.06 * (high - low || 1);
     const range = [low < 0 ? low - room : 0, high > 0 || low === 0 ? high + room : 0];
+    // Room for the label above the threshold, where bars at the right, the lowest, do not reach.
+    const share = WHY_LABEL / (layout.height - layout.margin.t - layout.margin.b);
+    if (known) range[1] = Math.max(range[1], (event.threshold - share * range[0]) / (1 - share));
     layout.bargap = 0;
     layout.uirevision = run.id;
     layout.xaxis = chartAxis(theme, {showgrid: false, ...axis});
@@ -163,9 +166,7 @@ export class WhyPanel {
       layout.shapes.push({
         type: "line", xref: "paper", x0: 0, x1: 1, y0: event.threshold, y1: event.threshold, line: {color: theme.text, width: 1.3, dash: "dash"},
       });
-      const inner = layout.height - layout.margin.t - layout.margin.b;
-      const above = ((range[1] - event.threshold) / (range[1] - range[0])) * inner;
-      layout.annotations.push(lineLabel(theme, `threshold ${tidy(event.threshold)}`, event.threshold, above < WHY_LABEL));
+      layout.annotations.push(lineLabel(theme, `threshold ${tidy(event.threshold)}`, event.threshold));
     }
     if (event.units.length) this.#cut(layout, event);
     Plotly.react(this.box, [{type: "bar", hoverinfo: "text", textposition: "none", ...bars}], layout, chartConfig("why"));
