@@ -230,7 +230,7 @@ def _take_defaults_of_task() -> None:
 
 def _widget(field: Field, task: str) -> Any:
     default = _default(field.key, task)
-    shared: dict[str, Any] = {"key": field.key, "help": field.help, "bind": "query-params"}
+    shared: dict[str, Any] = {"key": field.key, "help": field.help, "bind": "query-params", "persist_state": "page"}
     if field.options:
         options = list(field.options)
         chosen = st.segmented_control(field.label, options, default=default, required=True, width="stretch", **shared)
@@ -253,11 +253,13 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
     """
     _find_again()
     methods = st.pills(
-        "Methods", list(METHODS), selection_mode="multi", key="method", format_func=lambda name: METHODS[name].label,
+        "Methods", list(METHODS), selection_mode="multi", key="method", persist_state="page",
+        format_func=lambda name: METHODS[name].label,
         help="They race in lockstep: same data, same seed, same budget.",
     )  # fmt: skip
     task = st.selectbox(
-        "Task", list(TASKS), key="task", format_func=lambda name: TASKS[name].label, on_change=_take_defaults_of_task,
+        "Task", list(TASKS), key="task", persist_state="page", format_func=lambda name: TASKS[name].label,
+        on_change=_take_defaults_of_task,
         help="; ".join(f"{spec.label}: {spec.summary}" for spec in TASKS.values()),
     )  # fmt: skip
     _write_choices(methods, task)
