@@ -263,7 +263,7 @@ def _decoded(kind: str, step: int, body: str, blob: bytes) -> Event:
             if length < 0:
                 raise ValueError(f"{name} has length {length}")
             values[name] = np.frombuffer(blob, dtype=dtype, count=length, offset=offset)
-            offset += length * np.dtype(dtype).itemsize
+            offset += values[name].nbytes
         if offset != len(blob):
             raise ValueError(f"{len(blob)} bytes of arrays where {offset} are named")
         if cls is Started:
