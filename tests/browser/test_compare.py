@@ -162,7 +162,11 @@ def test_an_address_reopens_the_view_and_nonsense_in_it_is_passed_over(
     browser: Browser, page: Page, address: str, compared: list[Compared]
 ) -> None:
     open_comparison(page, address)
+    pareto = page.get_by_test_id("pareto")
+    choose_moment(page, "step", 5)
+    expect(pareto).not_to_contain_text("different numbers of steps")
     choose_moment(page, "budget", 6)
+    expect(pareto).to_contain_text("after different numbers of steps")
     first, _, other = compared[:3]
     for name, value in (("A", first.info.id), ("B", other.info.id)):
         page.get_by_label(f"Run or mean {name}").select_option(value)

@@ -122,3 +122,10 @@ export function plantedOf(one) {
 export function momentWords({kind, value}) {
   return {end: "at the end", step: `after step ${value}`, budget: `at total rank ${value}`, time: `after ${Number(value.toFixed(1))} s`}[kind];
 }
+
+// Says so where the runs of a moment have not trained equally long, which "equal budget" and "equal time" bring about.
+export function unequalSteps(runs, moment) {
+  const done = runs.map((run) => run.standing(moment)).filter(Boolean).map((at) => at.done);
+  const [least, most] = [Math.min(...done), Math.max(...done)];
+  return done.length > 1 && least < most ? `after different numbers of steps, ${least} to ${most}; ` : "";
+}

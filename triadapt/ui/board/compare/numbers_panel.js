@@ -1,7 +1,7 @@
 // Every run in numbers at the moment on view; or every group of seeds: means, and differences on the same seeds.
 import {smallChoice} from "../parts.js";
 import {element, tidy} from "../theme.js";
-import {momentWords} from "./compared_run.js";
+import {momentWords, unequalSteps} from "./compared_run.js";
 import {DataTable} from "./data_table.js";
 import {churn, entropy, interval, recovery} from "./measures.js";
 import {lights, swatch} from "./run_look.js";
@@ -63,7 +63,7 @@ export class NumbersPanel {
       else this.#drawRuns(rows);
       this.heading.textContent = `In numbers, ${momentWords(comparison.moment)}`;
       const metrics = [...new Set(comparison.frame.kinds.map(({metric, higher}) => `${metric}, ${higher ? "higher" : "lower"} is better`))];
-      this.note.textContent = this.note.title = `metric: ${metrics.join("; ")}; point at a heading for what it says`;
+      this.note.textContent = this.note.title = `${unequalSteps(comparison.runs, comparison.moment)}metric: ${metrics.join("; ")}; point at a heading for what it says`;
     }
     this.table.light(comparison.lit);
   }

@@ -1,4 +1,5 @@
 // The metric against trainable parameters at the moment on view, with the front of the means that no other beats in both.
+import {unequalSteps} from "./compared_run.js";
 import {chartAxis, chartLayout} from "../theme.js";
 import {Chart} from "./chart.js";
 import {interval} from "./measures.js";
@@ -68,7 +69,7 @@ export class ParetoPanel extends Chart {
     this.react(traces, layout);
     this.say(points.length ? "" : "Nothing was evaluated up to this moment.");
     const several = points.some(({runs}) => runs.length > 1);
-    this.note.textContent = this.note.title = `${kinds.length > 1 ? `${name}; ` : ""}${several ? "mean, lowest and highest of the seeds; " : ""}dotted: no other beats these in both`;
+    this.note.textContent = this.note.title = `${unequalSteps(comparison.runs, comparison.moment)}${kinds.length > 1 ? `${name}; ` : ""}${several ? "mean, lowest and highest of the seeds; " : ""}dotted: no other beats these in both`;
     this.describe(`${metric} against trainable parameters: ${points.map(({runs}, i) => `${runs.length > 1 ? comparison.groups[runs[0].group] : runs[0].label} ${Math.round(means[i][0])} parameters, ${Number(means[i][1].toPrecision(3))}`).join("; ")}.`);
   }
 
