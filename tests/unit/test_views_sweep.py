@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from triadapt.cli_sweep import print_study
 from triadapt.sweeps.config import parse_sweep
 from triadapt.sweeps.record import StudyInfo, StudyRecord, TrialRecord
 from triadapt.views.sweep.points import best_first, points_table
@@ -58,6 +59,30 @@ def test_the_table_has_a_row_for_each_point_with_its_seeds() -> None:
     assert [row.label for row in best_first(rows, higher_is_better=True)] == [
         "warmup = 20", "warmup = 40", "warmup = 60",
     ]  # fmt: skip
+
+
+def test_a_point_that_lost_a_seed_is_marked_and_stands_behind_those_that_count() -> None:
+    rows = points_table(record({20: [0.5, 0.6, 0.7], 40: [0.4, "failed", 0.1], 60: [0.9, "pruned"], 80: [0.95]}))
+    assert [row.standing for row in rows] == [
+        "3 seeds", "2 of 3 seeds, 1 failed", "1 of 3 seeds, 1 pruned", "1 of 3 seeds",
+    ]  # fmt: skip
+    assert [row.counts for row in rows] == [True, False, False, True]
+    assert [row.point["warmup"] for row in best_first(rows, higher_is_better=False)] == [20, 80, 40, 60]
+    assert [row.point["warmup"] for row in best_first(rows, higher_is_better=True)] == [80, 20, 60, 40]
+
+
+def test_a_trial_that_is_called_complete_without_a_number_is_a_failed_seed() -> None:
+    (row,) = points_table(record({20: [0.5, float("nan"), float("inf")]}))
+    assert row.values == {7: 0.5} and row.broken and row.standing == "1 of 3 seeds, 2 failed"
+
+
+def test_the_command_line_puts_the_mean_of_a_point_that_lost_a_seed_in_brackets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_study(record({20: [0.5, 0.6, 0.7], 40: [0.4, "failed", 0.1]}))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[:2] == ["20", "0.6"] and "3/3" in lines[2]
+    assert lines[3].split()[:2] == ["40", "(0.25)"] and "2 of 3 seeds, 1 failed" in lines[3]
 
 
 def test_without_a_value_nothing_is_recommended() -> None:

@@ -69,7 +69,7 @@ class Recommendation:
 def recommend(record: StudyRecord) -> Recommendation:
     """The recommendation of a study as it stands, running or over."""
     rows = points_table(record)
-    whole = [row for row in rows if not (row.states.get("failed") or row.states.get("pruned"))]
+    whole = [row for row in rows if not row.broken]
     left_out = len(rows) - len(whole)
     seeds = _shared_seeds(whole, record.config.seed_list)
     compared = [row for row in whole if seeds and all(seed in row.values for seed in seeds)]
