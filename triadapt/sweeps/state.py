@@ -5,6 +5,7 @@
     state.json    written by the coordinator alone, whole or not at all
     order         one word, written by whoever watches: go, pause or stop
     lock          held by the coordinator as long as it lives, so that a study has one
+    change.lock   held by whoever changes the configuration
 
 A coordinator that dies writes nothing. Its process is named in `state.json`, and when that is gone the study reads as
 `interrupted`.
@@ -92,14 +93,19 @@ def read_order(folder: Path) -> Order:
     return next((order for order in get_args(Order) if order == text), "go")
 
 
+class StudyHeld(StudyError):
+    """Another process runs the study."""
+
+
 @contextmanager
-def sole_coordinator(folder: Path) -> Iterator[None]:
-    """Hold the study's lock, which the system frees when this process dies. Raises StudyError when it is held."""
+def sole_coordinator(folder: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold the study's lock, which the system frees when this process dies. Raises StudyHeld when it is not free within
+    `wait` seconds."""
     lock = FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
     except Timeout:
-        raise StudyError(f"{folder.name} has a coordinator already; stop it, or wait for its end") from None
+        raise StudyHeld(f"{folder.name} has a coordinator already; stop it, or wait for its end") from None
     try:
         yield
     finally:
