@@ -179,7 +179,7 @@ def _forbidden(old: SweepConfig, new: SweepConfig) -> Iterator[str]:
             yield f"base.{name} = {after.get(name)!r}: a study keeps its base ({before.get(name)!r}); make a new study"
     if old.sampler != new.sampler:
         yield f'sampler = "{new.sampler}": a study keeps its sampler ("{old.sampler}"); make a new study'
-    if list(old.space) != list(new.space):
+    if set(old.space) != set(new.space):
         yield f"space: a study keeps the fields it sweeps ({', '.join(old.space)}); make a new study"
         return
     for name, values in old.space.items():

@@ -88,10 +88,11 @@ def _suggested(
 
 
 def _tidy(values: Values, value: Scalar) -> Scalar:
-    """A suggestion as a table shows it; what lies on a step stays there."""
-    if isinstance(values, Range) and values.step is None and not isinstance(value, str):
-        return rounded(values, value)
-    return value
+    """A suggestion as a table shows it, on a step where there are steps."""
+    if not isinstance(values, Range) or isinstance(value, str):
+        return value
+    listed = values.values() if values.step is not None else None
+    return rounded(values, value) if listed is None else min(listed, key=lambda known: abs(known - value))
 
 
 def _outcome(tried: TriedPoint) -> dict[str, Any]:

@@ -61,6 +61,8 @@ def run_config(config: SweepConfig, point: Mapping[str, Scalar], seed: int) -> R
         target = data
         for section in sections:
             target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise ConfigError([f"base.{section} = {target!r}: must be a table, as in [base.{section}]"])
         target[last] = value
     return parse_config({**data, "seed": seed})
 

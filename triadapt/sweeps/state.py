@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from triadapt.config import read_toml
 from triadapt.runs.liveness import Owner, is_alive, this_process
 from triadapt.sweeps.config import SweepConfig, parse_sweep
 from triadapt.sweeps.record import STUDY_STATES, StudyError, StudyInfo
@@ -41,7 +41,7 @@ Order = Literal["go", "pause", "stop"]
 def read_config(folder: Path) -> SweepConfig:
     """The study's configuration. Raises StudyError."""
     try:
-        return parse_sweep(tomllib.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
+        return parse_sweep(read_toml((folder / CONFIG_FILE).read_text(encoding="utf-8")))
     except OSError as error:
         raise StudyError(f"{folder.name}: {CONFIG_FILE} cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -63,7 +63,7 @@ def read_info(folder: Path) -> StudyInfo:
         info = StudyInfo(id=folder.name, folder=folder, **values)
         if info.state not in STUDY_STATES:
             raise ValueError(f"unknown state {info.state!r}")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         line = " ".join(str(error).split()) or type(error).__name__
         return StudyInfo(id=folder.name, message=f"{STATE_FILE}: {line}", folder=folder)
     if info.live and not is_alive(owner, heartbeat):
