@@ -156,6 +156,11 @@ def parse_config(data: Mapping[str, Any]) -> RunConfig:
     return validated(RunConfig, data)
 
 
+def data_problems(config: RunConfig) -> list[str]:
+    """One line for each thing that is wrong with the files that a run would read. Cheap; see `TaskSpec.glance`."""
+    return TASKS[config.task].data_problems(config.task_settings)
+
+
 def parse_allocation(data: Mapping[str, Any]) -> AllocationConfig:
     """The same for what decides about rank alone, for training that is not ours."""
     return validated(AllocationConfig, data)
