@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from drawn import words
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).parent.parent.parent
@@ -52,7 +53,7 @@ def study(runs: Path, **values: Any) -> Path:
 
 
 def said(app: AppTest, kind: str) -> str:
-    return "\n".join(element.value for element in getattr(app, kind))
+    return "\n".join(words(element) for element in getattr(app, kind))
 
 
 def test_a_new_study_is_counted_before_it_is_started_and_started_by_a_button(

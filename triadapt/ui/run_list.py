@@ -20,6 +20,7 @@ from triadapt.tasks.registry import TASKS
 from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
 from triadapt.ui.fields import label
+from triadapt.ui.markdown import plain
 from triadapt.ui.notes import told_error
 from triadapt.ui.titles import branch_line, given_name, made, method_label
 from triadapt.ui.what_if_choice import what_if_address
@@ -107,7 +108,7 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
     """What can be done with the chosen run."""
     st.text(f"{info.name or info.id} · {info.id}")
     if info.error:
-        st.error(f"{method_label(info)} {info.state}: {told_error(info)}", icon=":material/error:")
+        st.error(plain(f"{method_label(info)} {info.state}: {told_error(info)}"), icon=":material/error:")
     parent = parent_of(manager.runs, info)
     if info.branched_from is not None:
         st.caption(f":material/call_split: Branched from {branch_line(info.branched_from, parent)}")
@@ -146,7 +147,7 @@ def _do(action: Callable[[], object]) -> None:
     try:
         action()
     except (RunError, OSError, sqlite3.Error) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     st.rerun()
 

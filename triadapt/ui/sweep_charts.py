@@ -18,7 +18,7 @@ from triadapt.sweeps.points import points_of
 from triadapt.sweeps.record import StudyRecord
 from triadapt.ui.compare_selection import PARAMETER
 from triadapt.ui.figure_component import figure
-from triadapt.ui.titles import plain
+from triadapt.ui.markdown import plain
 from triadapt.views.sweep.slices import METHOD, fields_of, method_of, scored, scored_in, values_of
 
 ALL = "all"

@@ -12,6 +12,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.sweeps.config import SweepConfig, parse_sweep
 from triadapt.sweeps.space import Plan, plan
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.markdown import plain
 
 SAMPLERS = {
     "grid": "every combination", "random": "drawn at random", "tpe": "where earlier points did well (TPE)",
@@ -51,12 +52,12 @@ def sweep_form() -> SweepConfig | None:
         except ConfigError as error:
             lines = error.lines
     for line in lines:
-        st.error(line, icon=":material/error:")
+        st.error(plain(line), icon=":material/error:")
     if config is not None and planned is not None:
         seeds = len(config.seed_list)
         st.caption(f"{planned.count} points with {seeds} seeds each: **{planned.count * seeds} runs**.")
         for line in planned.left_out[:5]:
-            st.caption(f":material/warning: {line}")
+            st.caption(f":material/warning: {plain(line)}")
     with st.container(horizontal=True):
         wanted = st.button(
             "Start the study", type="primary", icon=":material/play_arrow:", key="sweep_start",
