@@ -159,6 +159,25 @@ def test_an_impossible_combination_names_field_value_and_fix_and_disables_run(vi
     assert app.button(key="run_button").disabled
 
 
+def test_files_that_are_not_there_or_lack_the_columns_are_said_beside_the_field_and_run_is_off(
+    visit: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    app = visit()
+    app.selectbox(key="task").set_value("files").run()
+    assert "Training file (files.train) = ''" in errors(app) and app.button(key="run_button").disabled
+    app.text_input(key="files.train").set_value(str(tmp_path / "none.csv")).run()
+    assert "no such file" in errors(app) and app.button(key="run_button").disabled
+    sidebar = [words(caption) for caption in app.sidebar.caption]
+    assert f":material/error: '{tmp_path / 'none.csv'}': no such file" in sidebar
+    (tmp_path / "rows.csv").write_text("review,label\n" + "".join(f"row {i},{i % 2}\n" for i in range(200)))
+    app.text_input(key="files.train").set_value(str(tmp_path / "rows.csv")).run()
+    assert len(app.error) == 1 and "no such column" in errors(app) and "it has review, label" in errors(app)
+    assert app.button(key="run_button").disabled
+    app.text_input(key="files.text").set_value("review").run()
+    assert not app.error and not app.button(key="run_button").disabled
+    assert not any("material/error" in words(caption) for caption in app.sidebar.caption)
+
+
 def test_no_method_is_named_as_the_reason_why_run_is_off(visit: Callable[..., AppTest]) -> None:
     app = visit()
     app.button_group(key="method").set_value([]).run()

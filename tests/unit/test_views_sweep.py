@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,14 @@ def test_one_or_two_seeds_show_nothing_however_large_the_difference(seeds: int) 
     assert not found.clear and [rival.beaten for rival in found.rivals] == [False] and found.rivals[0].low is None
     assert found.text.startswith("Best of 2 points so far: warmup = 20, with relative loss 0.1")
     assert "nothing can be said below 3 seeds a point" in found.text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("running", "Best of 2 points so far: "), ("finished", "Best of 2 points: ")]
+)
+def test_a_study_that_is_over_has_no_so_far(state: str, words: str) -> None:
+    study = record({20: [0.1, 0.11], 40: [0.9, 0.91]}, seeds=2)
+    assert recommend(replace(study, info=replace(study.info, state=state))).text.startswith(words)
 
 
 def test_a_point_that_wins_on_every_seed_is_clear_although_seeds_differ_more_than_points() -> None:

@@ -85,8 +85,9 @@ def _new(processes: StudyProcesses) -> None:
     try:
         st.session_state["study_wanted"] = processes.start(config)
     except (ConfigError, RunError, OSError) as error:
-        st.session_state["study_said"] = f"The study could not be started: {error}"
-    st.rerun()
+        st.error(plain(f"The study could not be started: {error}"), icon=":material/error:")
+    else:
+        st.rerun()
 
 
 def _study(runs: Path, study_id: str) -> None:
