@@ -107,7 +107,7 @@ TEXTS = {
     "a name of two lines": ('"war\\nmup" = 1\n[space]\nwarmup = [1]', "war\\nmup: unknown field"),
     "a section that is a value": (
         "[base]\nadalora = 5\n[space]\nadalora.beta1 = [0.5]",
-        "base.adalora = 5: must be a table, as in [base.adalora]",
+        "base.adalora = 5: is a value, not a section with adalora.beta1",
     ),
     "a tiny step": (
         "[space]\nplanted.noise = {low = 0.0, high = 1.0, step = 1e-320}",

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
-from triadapt.runs.branch import flat
+from triadapt.runs.changes import flat
 from triadapt.runs.info import Scalar
 from triadapt.runs.library import new_id, tidy_name
 from triadapt.sweeps.config import Range, SweepConfig, Values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import math
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from triadapt.config import ConfigError, RunConfig, parse_config
 from triadapt.growth.preview import preview
 from triadapt.methods.registry import METHODS
+from triadapt.runs.changes import with_values
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import Range, SweepConfig, Values
 from triadapt.sweeps.fields import uses, wrong_fields, wrong_values
@@ -59,15 +59,7 @@ def _number(value: Scalar) -> str:
 
 def run_config(config: SweepConfig, point: Mapping[str, Scalar], seed: int) -> RunConfig:
     """The run of a point with a seed. Raises ConfigError."""
-    data = copy.deepcopy(config.base)
-    for name, value in point.items():
-        *sections, last = name.split(".")
-        target = data
-        for section in sections:
-            target = target.setdefault(section, {})
-            if not isinstance(target, dict):
-                raise ConfigError([f"base.{section} = {target!r}: must be a table, as in [base.{section}]"])
-        target[last] = value
+    data = with_values(config.base, point)
     return parse_config({**data, "seed": seed})
 
 
