@@ -208,7 +208,7 @@ def test_two_changes_at_a_time_wait_for_each_other(tmp_path: Path, monkeypatch: 
 def test_a_study_may_sweep_what_its_task_requires(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.csv", "b.csv")]
     for i, file in enumerate(files):
-        file.write_text("text,label\n" + "".join(f"row {i} {n},{n % 2}\n" for n in range(40)))
+        file.write_text("text,label\n" + "".join(f"row {i} {n},{n % 2}\n" for n in range(200)))
     config = parse_sweep({
         "base": {**BASE, "task": "files"}, "seeds": 1, "space": {"files.train": [str(file) for file in files]},
     })  # fmt: skip

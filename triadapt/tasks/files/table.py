@@ -60,7 +60,10 @@ def labelled_text(settings: Settings, rows: int | None = None) -> LabelledText:
 
 def glance(settings: Settings) -> list[str]:
     """What is wrong with the files as far as their first `GLANCE` rows tell, a line each: whether they are there, their
-    columns and what stands in these; of small files everything. Cheap, and free where they did not change."""
+    columns and what stands in these; of small files everything. Cheap, and free where they did not change. Nothing for
+    names that no file of rows can have, which the configuration says itself."""
+    if settings.check(None):
+        return []
     return list(_glance(settings, tuple(_stamp(name) for name in (settings.train, settings.dev))))
 
 
