@@ -1,6 +1,6 @@
 # make app    the app in a browser          make setup  the environment of the tests and the linters
 # make test   every test                    make lint   style and types
-# make bench  every benchmark (10 minutes)  make clean  remove the environment
+# make bench  every benchmark (15 minutes)  make clean  remove the environment
 #
 # ARGS goes to the program behind a target: make test ARGS="-k board -x", make app ARGS="--server.port 8600".
 # PYTHON names the interpreter that .venv is made with: make setup PYTHON=python3.12.

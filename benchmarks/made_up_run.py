@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from triadapt.config import RunConfig
@@ -11,17 +13,22 @@ from triadapt.methods.registry import METHODS
 
 METRIC = "relative loss"
 MODULES = ("q", "k", "v", "o", "up", "down")
+GATED = ("q", "k", "v", "o", "gate", "up", "down")
 CORES = {"triadaptlora": "triangular", "increlora": "diagonal", "adalora": "diagonal", "lora": "none"}
 
 
-def made_up_run(config: RunConfig, matrices: int, steps_a_second: float) -> list[Stamped]:
-    """Events of the whole run, in order, at that speed; `matrices` is a multiple of six."""
+def made_up_run(
+    config: RunConfig, matrices: int, steps_a_second: float, modules: Sequence[str] = MODULES
+) -> list[Stamped]:
+    """Events of the whole run, in order, at that speed. `modules`: the adapted places of a layer; `matrices` is a
+    multiple of their number."""
     rng = np.random.default_rng(config.seed)
     spec, core = METHODS[config.method], CORES[config.method]
     plan = preview(config, matrices)
     due = {row["step"]: row for row in plan.rows}
     ranks = np.full(matrices, plan.start // matrices, np.uint16)
-    where = [Matrix(f"blocks.{i // 6}.{MODULES[i % 6]}", i // 6, MODULES[i % 6], (64, 64), 0) for i in range(matrices)]
+    places = [(layer, module) for layer in range(matrices // len(modules)) for module in modules]
+    where = [Matrix(f"blocks.{layer}.{module}", layer, module, (64, 64), 0) for layer, module in places]
     events: list[Event] = [
         Started(
             step=0, config=config.as_dict(), matrices=where, method=config.method, task=config.task,

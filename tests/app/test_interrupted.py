@@ -112,3 +112,13 @@ def test_a_press_before_the_browser_has_drawn_the_methods_starts_the_methods_of_
     interruptions.during(1, lambda: app.button(key="run_button").click().run())
     ((config,),) = manager.submitted
     assert (config.method, config.warmup) == ("lora", 30)
+
+
+def test_what_the_browser_has_not_drawn_is_told_again(visit: Callable[..., AppTest]) -> None:  # noqa: F811
+    """Otherwise the browser draws the widget empty, and its next request says so."""
+    app = visit(method="lora", task="text", warmup="30")
+    app._run(WidgetStates())
+    methods, task, warmup = app.button_group(key="method"), app.selectbox(key="task"), app.slider(key="warmup")
+    assert methods.value == ["lora"] and methods.proto.set_value
+    assert task.value == "text" and task.proto.set_value
+    assert warmup.value == 30 and warmup.proto.set_value

@@ -178,6 +178,25 @@ def test_files_that_are_not_there_or_lack_the_columns_are_said_beside_the_field_
     assert not any("material/error" in words(caption) for caption in app.sidebar.caption)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("steps", 5, "Steps = 5: must be from 10 to 100000"),
+        ("learning_rate", 2.0, "Learning rate (learning_rate) = 2.0: must be from 1e-06 to 1"),
+        ("seed", -1, "Seed = -1: must be from 0 to 2147483647"),
+    ],
+)
+def test_a_number_outside_its_bounds_stands_as_typed_is_named_and_disables_run(
+    visit: Callable[..., AppTest], manager: Manager, key: str, value: float, said: str
+) -> None:
+    app = visit()
+    app.number_input(key=key).set_value(value).run()
+    assert app.number_input(key=key).value == value and [words(error) for error in app.error] == [said]
+    assert app.button(key="run_button").disabled
+    app.number_input(key=key).set_value(20 if key == "steps" else 1).run()
+    assert said not in errors(app)
+
+
 def test_no_method_is_named_as_the_reason_why_run_is_off(visit: Callable[..., AppTest]) -> None:
     app = visit()
     app.button_group(key="method").set_value([]).run()

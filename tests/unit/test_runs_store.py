@@ -332,8 +332,9 @@ def test_an_event_that_is_none_is_named_by_its_number(tmp_path: Path) -> None:
         store.append(started())
     with closing(sqlite3.connect(tmp_path / NAME / "run.db")) as file, file:
         file.execute("insert into events values (7, 0, 'step', 0.0, '{}', x'')")
-    with pytest.raises(DamagedRunError, match="event 7"):
-        RunReader(tmp_path / NAME).events()
+    for read in (RunReader.events, RunReader.snapshot, lambda reader: reader.events_of("step")):
+        with pytest.raises(DamagedRunError, match="event 7: not a valid 'step' event"):
+            read(RunReader(tmp_path / NAME))
 
 
 def test_a_file_that_cannot_be_written_raises_at_the_next_event(tmp_path: Path) -> None:

@@ -129,6 +129,11 @@ def test_points_that_cannot_be_told_apart_are_named() -> None:
     )
 
 
+def test_equal_means_are_called_level_whatever_rounding_makes_of_them() -> None:
+    found = recommend(record({20: [0.81, 0.77, 0.78], 40: [0.77, 0.81, 0.7800000000000002]}))
+    assert found.rivals[0].advantage != 0 and "(level, " in found.text
+
+
 def test_equal_differences_show_no_spread_and_so_nothing() -> None:
     found = recommend(record({20: [0.25, 0.5, 0.75], 40: [0.5, 0.75, 1.0]}))
     assert not found.clear and found.rivals[0].advantage == 0.25 and found.rivals[0].low is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,10 @@ class Row(NamedTuple):
     body: str
     arrays: bytes
 
-    def stamped(self) -> Stamped:
-        """The event itself. Raises ValueError when the row holds none."""
-        return Stamped(self.seq, self.time, decode(self.kind, self.step, self.body, self.arrays))
+
+_COLUMNS = ", ".join(Row._fields)
+_Found = Iterable[tuple[int, int, str, float, str, bytes]]
+"""The fields of rows, not kept: of a long run there are many."""
 
 
 class RunReader:
@@ -44,25 +46,24 @@ class RunReader:
 
     def events(self, after: int = 0, limit: int | None = None) -> list[Stamped]:
         """Events with a sequence number above `after`, oldest first, at most `limit`. Raises DamagedRunError."""
-        return [self._stamped(row) for row in self.rows(after, limit)]
+        return schema.read(self._path, lambda connection: self._stamped(_rows(connection, after, limit)))
 
     def rows(self, after: int = 0, limit: int | None = None) -> list[Row]:
         """Like `events`, not decoded."""
-        return schema.read(self._path, lambda connection: _rows(connection, after, limit))
+        return schema.read(self._path, lambda connection: [Row(*row) for row in _rows(connection, after, limit)])
 
     def events_of(self, *kinds: str, after: int = 0) -> list[Stamped]:
         """Events of some kinds alone with a sequence number above `after`, oldest first. Raises DamagedRunError."""
 
-        def query(connection: sqlite3.Connection) -> list[Row]:
+        def query(connection: sqlite3.Connection) -> list[Stamped]:
             marks = ", ".join("?" * len(kinds))
-            found = connection.execute(
-                "select seq, step, kind, time, body, arrays from events "
-                f"where kind in ({marks}) and seq > ? order by seq",
-                (*kinds, after),
+            return self._stamped(
+                connection.execute(
+                    f"select {_COLUMNS} from events where kind in ({marks}) and seq > ? order by seq", (*kinds, after)
+                )
             )
-            return [Row(*row) for row in found]
 
-        return [self._stamped(row) for row in schema.read(self._path, query)]
+        return schema.read(self._path, query)
 
     def losses(self) -> tuple[list[int], list[float], list[float]]:
         """Steps, losses and times of all `Step` events, without an object for each. Raises DamagedRunError."""
@@ -82,11 +83,10 @@ class RunReader:
     def snapshot(self, after: int = 0) -> tuple[RunInfo, list[Stamped]]:
         """`info` and `events` of one and the same moment, so that the generation belongs to the events."""
 
-        def query(connection: sqlite3.Connection) -> tuple[RunInfo, list[Row]]:
-            return self._info(connection), _rows(connection, after, None)
+        def query(connection: sqlite3.Connection) -> tuple[RunInfo, list[Stamped]]:
+            return self._info(connection), self._stamped(_rows(connection, after, None))
 
-        info, rows = schema.read(self._path, query)
-        return info, [self._stamped(row) for row in rows]
+        return schema.read(self._path, query)
 
     def owner(self) -> Owner | None:
         """The process that wrote the state last; None when the file does not tell."""
@@ -95,11 +95,14 @@ class RunReader:
         except (DamagedRunError, TypeError, KeyError):
             return None
 
-    def _stamped(self, row: Row) -> Stamped:
-        try:
-            return row.stamped()
-        except ValueError as error:
-            raise DamagedRunError(f"{self._path}: event {row.seq}: {_one_line(error)}") from error
+    def _stamped(self, rows: _Found) -> list[Stamped]:
+        events = []
+        for seq, step, kind, time, body, arrays in rows:
+            try:
+                events.append(Stamped(seq, time, decode(kind, step, body, arrays)))
+            except ValueError as error:
+                raise DamagedRunError(f"{self._path}: event {seq}: {_one_line(error)}") from error
+        return events
 
     def _info(self, connection: sqlite3.Connection) -> RunInfo:
         meta = schema.get_meta(connection)
@@ -136,12 +139,10 @@ class RunReader:
         )
 
 
-def _rows(connection: sqlite3.Connection, after: int, limit: int | None) -> list[Row]:
-    found = connection.execute(
-        "select seq, step, kind, time, body, arrays from events where seq > ? order by seq limit ?",
-        (after, -1 if limit is None else limit),
+def _rows(connection: sqlite3.Connection, after: int, limit: int | None) -> _Found:
+    return connection.execute(
+        f"select {_COLUMNS} from events where seq > ? order by seq limit ?", (after, -1 if limit is None else limit)
     )
-    return [Row(*row) for row in found]
 
 
 def _one_line(error: Exception) -> str:

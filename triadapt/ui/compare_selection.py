@@ -175,8 +175,8 @@ def choose_runs(choosable: Choosable) -> list[str]:
     if kept != st.session_state.get(PICK):
         st.session_state[PICK] = kept
     chosen = st.multiselect(
-        "Runs", tokens, key=PICK, format_func=titles.__getitem__, max_selections=MOST, select_all=False,
-        placeholder="Choose runs to compare", on_change=_forget_lines, label_visibility="collapsed",
+        "Runs", tokens, key=PICK, persist_state="page", format_func=titles.__getitem__, max_selections=MOST,
+        select_all=False, placeholder="Choose runs to compare", on_change=_forget_lines, label_visibility="collapsed",
     )  # fmt: skip
     st.session_state[KEPT] = chosen
     address = ",".join(chosen)

@@ -107,6 +107,8 @@ ALL = (
     *SCHEDULE, *TRAINING, *MORE,
     *(field for of_one in (OF_METHOD, OF_TASK) for fields in of_one.values() for field in fields),
 )  # fmt: skip
+FIELDS = {field.key: field for field in ALL}
+UNUSABLE = "address_unusable"
 
 
 def address_problems() -> list[str]:
@@ -135,11 +137,12 @@ def _problem(field: Field, text: str) -> str | None:
     if field.options:
         return None if text in field.options else f"known are {', '.join(field.options)}"
     whole = isinstance(field.low, int)
+    bounds = f"from {field.low} to {field.high}" if whole else f"from {field.low:g} to {field.high:g}"
     try:
         value = int(text) if whole else float(text)
     except ValueError:
-        return f"must be a {'whole ' if whole else ''}number from {field.low:g} to {field.high:g}"
-    return None if field.low <= value <= field.high else f"must be from {field.low:g} to {field.high:g}"
+        return f"must be a {'whole ' if whole else ''}number {bounds}"
+    return None if field.low <= value <= field.high else f"must be {bounds}"
 
 
 def outside_controls(query: Mapping[str, Any]) -> list[str]:
@@ -229,7 +232,7 @@ def _take_defaults_of_task() -> None:
 
 def _widget(field: Field, task: str) -> Any:
     default = _default(field.key, task)
-    shared: dict[str, Any] = {"key": field.key, "help": field.help, "bind": "query-params"}
+    shared: dict[str, Any] = {"key": field.key, "help": field.help, "bind": "query-params", "persist_state": "page"}
     if field.options:
         options = list(field.options)
         chosen = st.segmented_control(field.label, options, default=default, required=True, width="stretch", **shared)
@@ -241,7 +244,8 @@ def _widget(field: Field, task: str) -> Any:
     if field.slider:
         return st.slider(field.label, low, high, kind(default), step, **shared)
     form = None if kind is int else "%g"
-    return st.number_input(field.label, low, high, kind(default), step, format=form, **shared)
+    # Without bounds of its own: the browser would keep a value outside them to itself, and Run would take the last one.
+    return st.number_input(field.label, value=kind(default), step=step, format=form, **shared)
 
 
 def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], list[str]]:
@@ -251,33 +255,51 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
     """
     _find_again()
     methods = st.pills(
-        "Methods", list(METHODS), selection_mode="multi", key="method", format_func=lambda name: METHODS[name].label,
+        "Methods", list(METHODS), selection_mode="multi", key="method", persist_state="page",
+        format_func=lambda name: METHODS[name].label,
         help="They race in lockstep: same data, same seed, same budget.",
     )  # fmt: skip
     task = st.selectbox(
-        "Task", list(TASKS), key="task", format_func=lambda name: TASKS[name].label, on_change=_take_defaults_of_task,
+        "Task", list(TASKS), key="task", persist_state="page", format_func=lambda name: TASKS[name].label,
+        on_change=_take_defaults_of_task,
         help="; ".join(f"{spec.label}: {spec.summary}" for spec in TASKS.values()),
     )  # fmt: skip
     _write_choices(methods, task)
     values: dict[str, Any] = {"task": task}
+    outside: dict[str, str] = {}
+    for key in st.session_state.get(UNUSABLE, ()):
+        st.session_state[key] = type(FIELDS[key].low)(_default(key, task))
+
+    def control(field: Field) -> None:
+        value = _text(_widget(field, task))
+        if not field.slider and (reason := _problem(field, value)):
+            outside[field.key] = worded(f"{field.key} = {value}: {reason}")
+            value = _text(_default(field.key, task))  # so that what else is wrong can be said
+        set_value(values, f"{field.key}={value}")
+
     with st.container(key="schedule"):
         for field in SCHEDULE:
-            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+            control(field)
         sketch = st.container(key="sketch")
     columns = st.columns(2)
     for index, field in enumerate(TRAINING):
         with columns[index % 2]:
-            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+            control(field)
     of_task = OF_TASK.get(task, ())
     beside = {}
     for field in of_task:
         if field.text:  # nothing can be trained without it, so it is not hidden
-            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+            control(field)
             beside[field.key] = st.empty()
     with st.expander("More settings"):
         of_methods = [field for method in METHODS if method in methods for field in OF_METHOD.get(method, ())]
         for field in (*MORE, *of_methods, *(field for field in of_task if not field.text)):
-            set_value(values, f"{field.key}={_text(_widget(field, task))}")
+            control(field)
+    from_address = [key for key in outside if key in st.query_params]
+    if _kept().earlier and from_address:  # numbers of the address have come into the widgets: take them out again
+        st.session_state[UNUSABLE] = from_address
+        st.rerun()
+    st.session_state.pop(UNUSABLE, None)
     configs, wrong = [], {}
     for method in METHODS:
         if method in methods:
@@ -291,7 +313,7 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
     wrong = {method: [worded(line) for line in lines] for method, lines in wrong.items()}
     with sketch:
         draw_sketch(configs, worded)
-    return configs, _told_once(wrong, methods) if methods else ["method: choose at least one"]
+    return configs, [*outside.values(), *_told_once(wrong, methods)] if methods else ["method: choose at least one"]
 
 
 def _say_beside(places: Mapping[str, DeltaGenerator], wrong: Mapping[str, list[str]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import streamlit as st
 
 from triadapt.runs.library import runs_folder
@@ -11,4 +13,6 @@ from triadapt.workers.manager import RunManager
 @st.cache_resource(show_spinner=False)
 def manager() -> RunManager:
     """The manager over the configured folder of runs; its worker begins to warm up at the first call."""
+    # The modules loaded by now stay for good. Python need not look for garbage among them whenever a long run is read.
+    gc.freeze()
     return RunManager(runs_folder(None))

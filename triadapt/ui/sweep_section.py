@@ -61,7 +61,9 @@ def _choose(infos: list[StudyInfo]) -> str:
         st.error(f"study in the address: there is none called {plain(wanted)} here", icon=":material/error:")
     if st.session_state.get("study_pick") not in labels:
         st.session_state["study_pick"] = infos[0].id if infos else NEW
-    pick: str = st.selectbox("Study", list(labels), key="study_pick", format_func=labels.__getitem__)
+    pick: str = st.selectbox(
+        "Study", list(labels), key="study_pick", persist_state="page", format_func=labels.__getitem__
+    )
     if pick == NEW:
         st.query_params.pop(PARAMETER, None)
     else:

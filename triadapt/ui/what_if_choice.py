@@ -52,8 +52,9 @@ def choose_run(choosable: Choosable) -> str | None:
     if st.session_state.get(PICK) not in titles:
         st.session_state[PICK] = _wished(choosable, list(titles))
     chosen = st.selectbox(
-        "Recorded run", list(titles), key=PICK, format_func=titles.__getitem__, on_change=_to_another_run
-    )
+        "Recorded run", list(titles), key=PICK, persist_state="page", format_func=titles.__getitem__,
+        on_change=_to_another_run,
+    )  # fmt: skip
     st.session_state[KEPT] = chosen
     return str(chosen)
 
@@ -119,13 +120,15 @@ def _key(token: str, name: str) -> str:
 
 def _widget(key: str, field: Field, recording: Recording) -> Any:
     if field.options:
-        return st.selectbox(field.label, field.options, key=key, help=field.help)
+        return st.selectbox(field.label, field.options, key=key, persist_state="page", help=field.help)
     low, high = _bounds(field, recording)
-    present = st.session_state[key] = min(max(st.session_state[key], low), high)
+    present = min(max(st.session_state[key], low), high)
+    if present != st.session_state[key]:  # what is assigned is sent to the browser, which may have moved on
+        st.session_state[key] = present
     if low == high:
         st.caption(f"{field.label}: {present} is all there can be.")
         return present
-    return st.slider(field.label, low, high, step=field.step, key=key, help=field.help)
+    return st.slider(field.label, low, high, step=field.step, key=key, persist_state="page", help=field.help)
 
 
 def _bounds(field: Field, recording: Recording) -> tuple[Any, Any]:

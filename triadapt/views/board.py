@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from triadapt.events import Baseline, Evaluation, Failed, RankEvent, Stamped, Started, Warned
+from triadapt.events import Baseline, Evaluation, Failed, RankEvent, Stamped, Started, Step, Warned
 from triadapt.runs.info import STATES
 from triadapt.views import board_parts as parts_of
 from triadapt.views.frames import pack
@@ -75,11 +75,12 @@ def run_frame(
         "generation": generation,
         "status": {key: value for key, value in status.items() if value is not None},
     }
-    events = [row.event for row in rows]
+    others = [row for row in rows if not isinstance(row.event, Step)]  # steps are by far the most
+    events = [row.event for row in others]
     for event in events:
         if isinstance(event, Started):
             frame["started"] = parts_of.started(event)
-    ranks = [row for row in rows if isinstance(row.event, RankEvent)]
+    ranks = [row for row in others if isinstance(row.event, RankEvent)]
     parts = {
         "step": parts_of.steps(rows, most_steps),
         "events": parts_of.rank_events([(row.event, size_of(row) > 0) for row in ranks]),  # type: ignore[misc]

@@ -67,21 +67,22 @@ def _pattern(matrix: Matrix) -> str:
 def steps(rows: Sequence[Stamped], limit: int) -> dict[str, Any] | None:
     """Losses with their steps (the first alone where none is missing); time and rate, which run nearly straight, at a
     few marks, between which the browser interpolates."""
-    stamped = [(row.event, row.time) for row in rows if isinstance(row.event, Step)]
-    if not stamped:
+    events = [row.event for row in rows if isinstance(row.event, Step)]
+    if not events:
         return None
-    loss = _floats([event.loss for event, _ in stamped])
-    places = np.array([event.step for event, _ in stamped])
+    times = [row.time for row in rows if isinstance(row.event, Step)]
+    loss = _floats([event.loss for event in events])
+    places = np.array([event.step for event in events])
     kept = keep_extremes(loss, limit)
-    marks = np.unique(np.linspace(0, len(stamped) - 1, min(len(stamped), MAX_MARKS)).round().astype(int))
+    marks = np.unique(np.linspace(0, len(events) - 1, min(len(events), MAX_MARKS)).round().astype(int))
     whole = bool((np.diff(places[kept]) == 1).all())
     return {
         **({"first": int(places[0])} if whole else {"t": _whole(places[kept])}),
         "loss": loss[kept],
         "clock": {
             "t": _whole(places[marks]),
-            "time": _floats([stamped[i][1] for i in marks]),
-            "lr": _floats([stamped[i][0].learning_rate for i in marks]),
+            "time": _floats([times[i] for i in marks]),
+            "lr": _floats([events[i].learning_rate for i in marks]),
         },
     }
 

@@ -78,6 +78,7 @@ def _halves(values: Any) -> bytes:
 def in_order(rows: Sequence[Stamped]) -> list[Piece]:
     """The payloads among the rows of a run, thinned as in a full copy, in the order in which they should travel: the
     newest first, then from coarse to fine, so that scrubbing finds something near everywhere early."""
+    rows = [row for row in rows if isinstance(row.event, RankEvent | Geometry | Scores)]
     kinds = [
         [row for row in rows if isinstance(row.event, RankEvent) and size_of(row)],
         thinned([row for row in rows if isinstance(row.event, Geometry)], MAX_GEOMETRY),

@@ -149,7 +149,8 @@ def _compared(record: StudyRecord, found: Recommendation, value: str) -> str:
     assert best is not None
     near = (tied or found.rivals)[0]
     worse = "lower" if record.info.higher_is_better else "higher"
-    by = f"{abs(near.advantage):.2g} {worse if near.advantage >= 0 else 'apart'}"
+    level = abs(near.advantage) <= 1e-9 * max(abs(found.mean or 0.0), abs(_mean(near.row, found.seeds)))
+    by = "level" if level else f"{abs(near.advantage):.2g} {worse if near.advantage > 0 else 'apart'}"
     between = "" if near.low is None or near.high is None else f", {near.low:.2g} to {near.high:.2g}"
     closest = f"{near.row.label} ({by}{between})"
     if found.clear:
