@@ -7,6 +7,7 @@ from triadapt.ui.compare_runs import compare_runs, refresh_every
 from triadapt.ui.compare_selection import SAID, Choosable, choose_runs, enter_comparison
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.manager import manager
+from triadapt.ui.markdown import plain
 from triadapt.ui.visits import on_entering
 
 through_front_door("pages/compare.py")
@@ -17,5 +18,5 @@ on_entering("compare", lambda: enter_comparison(choosable))
 
 tokens = choose_runs(choosable)
 for line in st.session_state[SAID]:
-    st.error(line, icon=":material/error:")
+    st.error(plain(line), icon=":material/error:")
 st.fragment(compare_runs, run_every=refresh_every(choosable, tokens))(runs, tokens)

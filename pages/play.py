@@ -13,6 +13,7 @@ from triadapt.ui.fields import in_page_words
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.lineage import lineage
 from triadapt.ui.manager import manager
+from triadapt.ui.markdown import plain
 from triadapt.ui.messages import keep_message
 from triadapt.ui.notes import state_notes
 from triadapt.ui.showing import beside_its_parent, first_view, shown
@@ -31,7 +32,7 @@ if keep_controls():
 # Places that are always there: a message that comes and goes must not move the board, which would mount it anew.
 errors, bar, notes = st.container(), st.container(), st.container(gap="xsmall")
 for line in (*st.session_state["address_problems"], *problems):
-    errors.error(line, icon=":material/error:")
+    errors.error(plain(line), icon=":material/error:")
 
 named = named_view()
 view = named or first_view(runs)
@@ -42,7 +43,7 @@ except RunError as error:
         on_view().turn_to(None)
         keep_message(f"run in the address: {error}")
         st.rerun()
-    errors.error(str(error), icon=":material/error:")
+    errors.error(plain(str(error)), icon=":material/error:")
     race = None
 
 infos = list_runs(runs.runs)

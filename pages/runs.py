@@ -4,7 +4,7 @@ import streamlit as st
 
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.manager import manager
-from triadapt.ui.run_list import import_panel, race_panel, run_table
+from triadapt.ui.run_list import import_panel, race_panel, run_table, study_panel
 from triadapt.ui.visits import on_entering
 
 through_front_door("pages/runs.py")
@@ -13,6 +13,8 @@ on_entering("runs")
 
 st.subheader("Runs")
 chosen = run_table(runs)
-if chosen:
-    race_panel(runs, chosen)
+if chosen and chosen.run:
+    race_panel(runs, chosen.run)
+elif chosen:
+    study_panel(chosen)
 import_panel(runs)

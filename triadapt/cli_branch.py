@@ -8,7 +8,8 @@ from typing import Any
 
 from triadapt.cli_train import run_to_the_end
 from triadapt.config import ConfigError, set_value
-from triadapt.runs.branch import flat, make_branch, plan_branch
+from triadapt.runs.branch import make_branch, plan_branch
+from triadapt.runs.changes import flat
 from triadapt.runs.info import RunError, told_changes
 from triadapt.runs.library import runs_folder
 

@@ -194,9 +194,9 @@ def _cells(record: StudyRecord, row: PointRow) -> list[str]:
     interval = "" if row.low is None or row.high is None else f"{row.low:.4g} to {row.high:.4g}"
     return [
         *(_value(row.point.get(name, "")) for name in record.fields),
-        "" if row.mean is None else f"{row.mean:.4g}",
+        "" if row.mean is None else f"{row.mean:.4g}" if row.counts else f"({row.mean:.4g})",
         interval,
-        f"{len(row.values)}/{sum(row.states.values())}",
+        row.standing if row.broken else f"{len(row.values)}/{sum(row.states.values())}",
         row.state,
         "" if row.parameters is None else f"{row.parameters:.0f}",
         "" if row.seconds is None else f"{row.seconds:.1f}",
@@ -214,7 +214,12 @@ def values(record: StudyRecord) -> dict[str, Any]:
         "study": record.info.as_dict(),
         "config": record.config.as_dict(),
         "points": [
-            {**row.__dict__, "state": row.state, "values": {str(seed): value for seed, value in row.values.items()}}
+            {
+                **row.__dict__,
+                "counts": row.counts,
+                "state": row.state,
+                "values": {str(seed): value for seed, value in row.values.items()},
+            }
             for row in points_table(record)
         ],
         "trials": [trial.__dict__ for trial in record.trials],

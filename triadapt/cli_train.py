@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from triadapt.config import ConfigError, RunConfig, load_toml, parse_config, set_value
+from triadapt.config import ConfigError, RunConfig, data_problems, load_toml, parse_config, set_value
 from triadapt.events import Event, Failed, Warned
 from triadapt.runs.export import plain
 from triadapt.runs.info import RunError
@@ -65,6 +65,8 @@ def train(options: Namespace) -> int:
     folder = runs_folder(options.runs)
     if options.resume is None:
         configs = configs_of(options)
+        if lines := data_problems(configs[0]):
+            raise ConfigError(lines)
         race = new_race(folder, configs, options.name)
         race_id, folders = race.id, race.folders
     else:

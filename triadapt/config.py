@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
@@ -22,8 +22,13 @@ class ConfigError(ValueError):
     """One or more wrong fields. `lines` holds one line for each: field, value, what is allowed."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
-        super().__init__("; ".join(lines))
+        self.lines = [_printable(line) for line in lines]
+        super().__init__("; ".join(self.lines))
+
+
+def _printable(line: str) -> str:
+    """A line that is one, whatever stood in the names that it tells."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class _AllocationConfig(BaseModel):
@@ -151,6 +156,11 @@ def parse_config(data: Mapping[str, Any]) -> RunConfig:
     return validated(RunConfig, data)
 
 
+def data_problems(config: RunConfig) -> list[str]:
+    """One line for each thing that is wrong with the files that a run would read. Cheap; see `TaskSpec.glance`."""
+    return TASKS[config.task].data_problems(config.task_settings)
+
+
 def parse_allocation(data: Mapping[str, Any]) -> AllocationConfig:
     """The same for what decides about rank alone, for training that is not ours."""
     return validated(AllocationConfig, data)
@@ -182,15 +192,35 @@ def _line(kind: type[BaseModel], detail: Any) -> str:
     return f"{name} = {detail['input']!r}: {message}"
 
 
+def read_toml(text: str) -> dict[str, Any]:
+    """Plain values of a TOML text. Raises ValueError that says what is wrong: no TOML, or a number that it has not."""
+    try:
+        data = tomllib.loads(text)
+        too_large = next((value for value in _whole_numbers(data) if not -(2**63) <= value < 2**63), None)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if too_large is not None:
+        raise ValueError(f"a whole number of {too_large.bit_length()} bits; TOML has 64")
+    return data
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _whole_numbers(inner)
+
+
 def load_toml(path: Path) -> dict[str, Any]:
     """Plain values of a TOML file. Raises ConfigError when it cannot be read or is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: not a UTF-8 text file"]) from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError([f"{path}: not valid TOML: {error}"]) from None
 
 
@@ -203,8 +233,8 @@ def set_value(data: dict[str, Any], assignment: str) -> None:
     if not separator or not key.strip():
         raise ConfigError([f"--set {assignment!r}: expected key=value"])
     try:
-        value = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = read_toml(f"value = {text.strip()}")["value"]
+    except ValueError:
         value = text.strip()
     *sections, last = key.strip().split(".")
     target = data

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from drawn import words
 from streamlit.testing.v1 import AppTest
 
 from triadapt.runs.library import new_race
@@ -43,7 +44,7 @@ def visit(runs: Path) -> Callable[..., AppTest]:
 
 
 def said(app: AppTest, kind: str = "caption") -> str:
-    return "\n".join(element.value for element in getattr(app, kind))
+    return "\n".join(words(element) for element in getattr(app, kind))
 
 
 def drawn(app: AppTest) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def test_wrong_names_get_one_line_each_and_are_left_out(visit: Callable[..., App
     damaged = store(runs, config("lora"), [[2, 2]])
     (runs / damaged / "run.db").write_bytes(b"no database" * 200)
     app = visit(f"../../secret,{good},20260101-000000-abcd,{damaged}")
-    lines = [error.value for error in app.error]
+    lines = [words(error) for error in app.error]
     assert len(lines) == 3 and all(line.endswith("it is left out") and "\n" not in line for line in lines)
     assert "'../../secret' is not the id" in lines[0] and "there is no run or race" in lines[1]
     assert "recorded races are adalora-never-allocates, healthy-race" in lines[1]

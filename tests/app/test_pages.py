@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from drawn import words
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import RunConfig, parse_config
@@ -23,7 +24,7 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore
 from triadapt.ui import downloads
-from triadapt.ui.titles import plain, run_title
+from triadapt.ui.titles import run_title
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -89,7 +90,7 @@ def visit(manager: Manager) -> Callable[..., AppTest]:
 
 
 def errors(app: AppTest) -> str:
-    return "\n".join(error.value for error in app.error)
+    return "\n".join(words(error) for error in app.error)
 
 
 def test_a_first_visit_has_all_controls_and_a_recorded_race(visit: Callable[..., AppTest]) -> None:
@@ -97,7 +98,7 @@ def test_a_first_visit_has_all_controls_and_a_recorded_race(visit: Callable[...,
     assert not app.error
     assert app.slider(key="warmup").value == 60
     assert app.number_input(key="steps").value == 600
-    assert any("watch which method puts its rank there" in caption.value for caption in app.caption)
+    assert any("watch which method puts its rank there" in words(caption) for caption in app.caption)
     assert not app.button(key="run_button").disabled
     assert app.button(key="pause_button").disabled and app.button(key="stop_button").disabled
 
@@ -158,6 +159,25 @@ def test_an_impossible_combination_names_field_value_and_fix_and_disables_run(vi
     assert app.button(key="run_button").disabled
 
 
+def test_files_that_are_not_there_or_lack_the_columns_are_said_beside_the_field_and_run_is_off(
+    visit: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    app = visit()
+    app.selectbox(key="task").set_value("files").run()
+    assert "Training file (files.train) = ''" in errors(app) and app.button(key="run_button").disabled
+    app.text_input(key="files.train").set_value(str(tmp_path / "none.csv")).run()
+    assert "no such file" in errors(app) and app.button(key="run_button").disabled
+    sidebar = [words(caption) for caption in app.sidebar.caption]
+    assert f":material/error: '{tmp_path / 'none.csv'}': no such file" in sidebar
+    (tmp_path / "rows.csv").write_text("review,label\n" + "".join(f"row {i},{i % 2}\n" for i in range(200)))
+    app.text_input(key="files.train").set_value(str(tmp_path / "rows.csv")).run()
+    assert len(app.error) == 1 and "no such column" in errors(app) and "it has review, label" in errors(app)
+    assert app.button(key="run_button").disabled
+    app.text_input(key="files.text").set_value("review").run()
+    assert not app.error and not app.button(key="run_button").disabled
+    assert not any("material/error" in words(caption) for caption in app.sidebar.caption)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -171,7 +191,7 @@ def test_a_number_outside_its_bounds_stands_as_typed_is_named_and_disables_run(
 ) -> None:
     app = visit()
     app.number_input(key=key).set_value(value).run()
-    assert app.number_input(key=key).value == value and [error.value for error in app.error] == [said]
+    assert app.number_input(key=key).value == value and [words(error) for error in app.error] == [said]
     assert app.button(key="run_button").disabled
     app.number_input(key=key).set_value(20 if key == "steps" else 1).run()
     assert said not in errors(app)
@@ -210,7 +230,7 @@ def test_a_race_of_another_process_is_shown_but_cannot_be_held(
         store.set_state("running")
         app = visit(run=race.id)
     assert [app.button(key=f"{name}_button").disabled for name in ("pause", "step", "event", "stop")] == [not ours] * 4
-    assert any("run by another process" in caption.value for caption in app.caption) is not ours
+    assert any("run by another process" in words(caption) for caption in app.caption) is not ours
 
 
 def test_races_of_one_second_have_names_of_their_own_and_each_can_be_chosen(
@@ -375,7 +395,7 @@ def open_branch(app: AppTest) -> AppTest:
 
 
 def captions(app: AppTest) -> str:
-    return "\n".join(caption.value for caption in app.caption)
+    return "\n".join(words(caption) for caption in app.caption)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +448,7 @@ def test_a_branch_of_the_race_on_view_is_checked_started_and_shown(
     assert made != race
     info = find(manager.runs, made)[0]
     assert info.branched_from is not None and info.branched_from.changes == {"steps": (40, 60), "interval": (10, 7)}
-    assert f"Branched from {plain(run_title(find(manager.runs, race)[0]))} at step 10: " in captions(app)
+    assert f"Branched from {run_title(find(manager.runs, race)[0])} at step 10: " in captions(app)
     assert app.toggle("parent").value and app.session_state["drawn_states"] == ["queued", "finished"]
     app.toggle("parent").set_value(False).run()
     assert app.session_state["drawn_states"] == ["queued"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawn import words
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import parse_config
@@ -50,14 +51,14 @@ def test_the_address_sets_the_inputs_and_the_toml_follows(visit: Callable[..., A
 
 def test_wrong_values_get_a_line_each_and_impossible_ones_still_have_a_page(visit: Callable[..., AppTest]) -> None:
     app = visit(warmup="700", steps="0", method="adalora", rows="-3")
-    assert [error.value.split(":")[0] for error in app.error] == ["steps = '0'", "rows = '-3'"]
+    assert [words(error).split(":")[0] for error in app.error] == ["steps = '0'", "rows = '-3'"]
     # No run starts like this, so there is no text to paste but the reason.
-    assert not app.code and any("AdaLoRA's budget is final from step 450" in line.value for line in app.caption)
+    assert not app.code and any("AdaLoRA's budget is final from step 450" in words(line) for line in app.caption)
 
 
 def test_the_link_to_play_says_what_its_controls_cannot_show(visit: Callable[..., AppTest]) -> None:
     app = visit(interval="400", warmup="1500", steps="9000")
-    (line,) = [line.value for line in app.caption if "Play" in line.value]
+    (line,) = [words(line) for line in app.caption if "Play" in words(line)]
     assert "Warm-up 1500 must be from 0 to 1000; Interval 400 must be from 1 to 200" in line
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from drawn import words
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import RunConfig
@@ -56,7 +57,7 @@ def visit(runs: SimpleNamespace) -> Callable[..., AppTest]:
 
 def said(app: AppTest) -> str:
     kinds = (app.caption, app.markdown, app.error, app.info)
-    return "\n".join(str(element.value) for elements in kinds for element in elements)
+    return "\n".join(str(words(element)) for elements in kinds for element in elements)
 
 
 def control(app: AppTest, label: str) -> Any:
@@ -79,7 +80,7 @@ def test_a_first_visit_replays_a_recorded_run_at_once_and_says_how_good_a_guess_
 def test_the_address_opens_a_run_and_its_changes_and_wrong_ones_cost_a_line(visit: Callable[..., AppTest]) -> None:
     app = visit(run="healthy-race.increlora", set="top_h=5,interval=0,growth=fixed")
     assert control(app, "Recorded run").value == "healthy-race.increlora" and control(app, "Top h").value == 5
-    lines = [error.value for error in app.error]
+    lines = [words(error) for error in app.error]
     assert len(lines) == 2 and all(line.startswith("set in the address: ") for line in lines)
     control(app, "Recorded run").set_value("healthy-race.adalora").run()
     assert not app.error and "set" not in app.query_params and "healthy-race.adalora" in app.query_params["run"]

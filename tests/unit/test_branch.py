@@ -191,7 +191,7 @@ REFUSED = {
     "no schedule": ("lora", {"interval": 4}, 20, "interval = 4: LoRA does not use it; leave it out"),
     "no growth": ("adalora", {"growth": "linear"}, 20, "growth = 'linear': AdaLoRA does not use it"),
     "unknown": ("triadaptlora", {"intervall": 4}, 20, "intervall: unknown field; did you mean interval?"),
-    "no section": ("triadaptlora", {"steps.x": 4}, 20, "steps.x = 4: steps is a value, not a section"),
+    "no section": ("triadaptlora", {"steps.x": 4}, 20, "steps = 40: is a value, not a section with steps.x"),
     "no number": ("triadaptlora", {"interval": "x"}, 20, "interval = 'x': input should be a valid integer"),
     "steps behind": ("triadaptlora", {"steps": 10}, 20, "steps = 10: "),
     "at the end": ("triadaptlora", {}, None, "steps = 40: 40 are done at the checkpoint of step 39; raise steps"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,36 @@ def test_tpe_looks_where_earlier_points_did_well_and_tries_none_twice(
     assert [trial.point for trial in trials_of(sampled, 12, end)] == [trial.point for trial in trials[:12]]
 
 
+@pytest.mark.parametrize("lost", ["failed", "pruned"])
+def test_tpe_holds_a_seed_that_was_lost_against_its_point_however_well_the_others_did(lost: str) -> None:
+    """Warm-ups above 90 seem far better, but every second seed of theirs comes to nothing."""
+    sampled = config(space={"warmup": {"low": 0, "high": 180}}, sampler="tpe", points=30, seeds=2)
+    trials: list[TrialRecord] = []
+    for _ in range(30):
+        (point,) = new_points(sampled, trials, 1, higher_is_better=False)
+        warmup = float(point["warmup"])
+        value, second = (-100.0, lost) if warmup > 90 else (warmup, "complete")
+        trials.append(TrialRecord(len(trials), point, 7, "complete", value))
+        kept = None if second == "failed" else value
+        trials.append(TrialRecord(len(trials), point, 8, second, kept, intermediate=((5, value),)))
+    later = [float(trial.point["warmup"]) for trial in trials[30::2]]
+    assert np.mean([warmup <= 90 for warmup in later]) > 0.75
+
+
+def test_a_point_whose_seeds_are_to_come_counts_for_tpe_by_those_that_are_there() -> None:
+    sampled = config(space={"warmup": {"low": 0, "high": 180}}, sampler="tpe", points=30, seeds=2)
+    trials: list[TrialRecord] = []
+    for _ in range(30):
+        (point,) = new_points(sampled, trials, 1, higher_is_better=False)
+        value = abs(float(point["warmup"]) - 30)
+        trials += [
+            TrialRecord(len(trials), point, 7, "complete", value),
+            TrialRecord(len(trials) + 1, point, 8, "running"),
+        ]
+    distances = [abs(float(trial.point["warmup"]) - 30) for trial in trials[::2]]
+    assert np.mean(distances[20:]) < 0.5 * np.mean(distances[:10])
+
+
 def test_a_small_space_is_sampled_to_its_last_valid_point() -> None:
     sampled = config(space={"warmup": [20, 40, 200], "interval": [5, 10]}, sampler="tpe", points=4)
     assert sorted(str(trial.point) for trial in trials_of(sampled, 4, complete)) == [
@@ -285,3 +316,17 @@ def test_the_field_that_decides_is_the_most_important() -> None:
     assert list(found) == ["warmup", "interval"] and found["warmup"] > 0.8 and sum(found.values()) == pytest.approx(1)
     few = config(space={"warmup": [5, 10, 20], "interval": [2, 4, 6]})
     assert importances(judged(few, lambda point: point["warmup"])) == {}
+
+
+def test_points_that_lost_a_seed_have_no_say_in_what_matters() -> None:
+    space = {"warmup": [5, 10, 20, 30, 40], "interval": [2, 4, 6, 8, 10]}
+    record = judged(config(space=space), lambda point: float(point["warmup"]))
+    lucky = [
+        replace(trial, value=-100.0) if trial.point["interval"] == 4 and trial.seed == 0
+        else replace(trial, state="failed", value=None) if trial.point["interval"] == 4
+        else trial
+        for trial in record.trials
+    ]  # fmt: skip
+    without = [trial for trial in record.trials if trial.point["interval"] != 4]
+    found = [importances(replace(record, trials=tuple(trials))) for trials in (lucky, without)]
+    assert found[0] == found[1] and found[0]["warmup"] > 0.9

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from inline_backend import InlineBackend
 from sweep_sessions import NAN, RAISES
 
@@ -18,14 +19,17 @@ from triadapt.events import Stopped
 from triadapt.runs.library import list_runs
 from triadapt.runs.reader import RunReader
 from triadapt.sweeps import coordinator as module
+from triadapt.sweeps import library, local
+from triadapt.sweeps.backends import open_backend
 from triadapt.sweeps.config import parse_sweep
 from triadapt.sweeps.coordinator import Coordinator
 from triadapt.sweeps.library import change_study, new_study
 from triadapt.sweeps.record import StudyError, StudyRecord, TrialRecord, read_study
 from triadapt.sweeps.space import key
-from triadapt.sweeps.state import give_order, read_config, read_info
+from triadapt.sweeps.state import give_order, read_config, read_info, sole_coordinator, write_config
 from triadapt.sweeps.study import StudyTrials
 from triadapt.views.sweep.recommendation import recommend
+from triadapt.workers.sessions import OPEN_SESSIONS
 
 BASE = {"method": "triadaptlora", "steps": 30, "warmup": 2, "interval": 5}
 GRID = {"warmup": [2, 4], "interval": [5, 10]}
@@ -154,6 +158,74 @@ def test_a_study_that_runs_takes_up_added_seeds(tmp_path: Path) -> None:
             change_study(folder, parse_sweep({**read_config(folder).as_dict(), "seeds": 3}))
 
     assert states(run(folder, on_change=add)) == {"complete": 12}
+
+
+def test_a_change_that_comes_as_the_study_ends_is_not_lost(tmp_path: Path) -> None:
+    folder = study(tmp_path, seeds=1)
+    seen: list[str] = []
+
+    def add(record: StudyRecord) -> None:
+        if record.info.state == "finished" and not seen:
+            seen.append(record.info.state)  # as `change_study` does that saw it run a moment before
+            write_config(folder, parse_sweep({**read_config(folder).as_dict(), "seeds": 2}))
+
+    record = run(folder, on_change=add)
+    assert seen and record.info.state == "finished" and states(record) == {"complete": 8}
+
+
+def test_a_change_that_cannot_be_written_whole_leaves_the_study_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = study(tmp_path, seeds=1)
+    run(folder)
+    before = {name: (folder / name).read_bytes() for name in ("sweep.toml", "state.json")}
+    more = parse_sweep({**read_config(folder).as_dict(), "seeds": 2})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "write_info", full)
+        with pytest.raises(OSError, match="No space left"):
+            change_study(folder, more)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    # Held, and not running: a coordinator that starts, or one that will not end.
+    monkeypatch.setattr(library, "ENDING_SECONDS", 0.01)
+    with sole_coordinator(folder), pytest.raises(StudyError, match="its coordinator is starting or ending"):
+        change_study(folder, more)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+def test_two_changes_at_a_time_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = study(tmp_path, seeds=1)
+    monkeypatch.setattr(library, "ENDING_SECONDS", 0.01)
+    more = parse_sweep({**read_config(folder).as_dict(), "seeds": 2})
+    with FileLock(folder / library.CHANGE_LOCK_FILE), pytest.raises(StudyError, match="is being changed by somebody"):
+        change_study(folder, more)
+    assert read_config(folder).seeds == 1
+
+
+def test_a_study_may_sweep_what_its_task_requires(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.csv", "b.csv")]
+    for i, file in enumerate(files):
+        file.write_text("text,label\n" + "".join(f"row {i} {n},{n % 2}\n" for n in range(200)))
+    config = parse_sweep({
+        "base": {**BASE, "task": "files"}, "seeds": 1, "space": {"files.train": [str(file) for file in files]},
+    })  # fmt: skip
+    assert open_backend(config, OPEN_SESSIONS).free() >= 1
+    folder = new_study(tmp_path / "runs", config)
+    record = run(folder)
+    assert [trial.point["files.train"] for trial in record.trials] == [str(file) for file in files]
+
+
+def test_as_many_workers_as_the_threads_of_the_study_leave_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "cores", lambda: 8)
+
+    def workers(base: dict[str, Any], **space: Any) -> int:
+        return local.default_workers(parse_sweep({"base": {**BASE, **base}, "space": space or GRID}))
+
+    assert workers({}) == 8 and workers({"threads": 3}) == 2 and workers({"task": "text", "threads": 8}) == 1
+    assert workers({}, threads=[1, 4]) == 2 and workers({}, threads={"low": 1, "high": 16}) == 1
 
 
 FORBIDDEN: dict[str, tuple[dict[str, Any], str]] = {

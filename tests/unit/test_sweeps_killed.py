@@ -158,6 +158,6 @@ def test_a_study_whose_workers_cannot_start_says_why(tmp_path: Path, capsys: pyt
     assert cli.main(["sweep", "--resume", study["id"], "--runs", str(tmp_path), "--sessions", FAKE]) == 0
     printed = capsys.readouterr()
     assert printed.err == f"study {study['id']}\n" and "95 % interval" in printed.out
-    assert "Best of 4 points so far: warmup = 4, interval = 5, with relative loss" in printed.out
+    assert "Best of 4 points: warmup = 4, interval = 5, with relative loss" in printed.out
     assert cli.main(["studies", "--runs", str(tmp_path)]) == 0 and "8/8" in capsys.readouterr().out
     assert cli.main(["studies", study["id"], "--runs", str(tmp_path)]) == 0 and capsys.readouterr().out == printed.out

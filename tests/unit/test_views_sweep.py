@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from triadapt.cli_sweep import print_study
 from triadapt.sweeps.config import parse_sweep
 from triadapt.sweeps.record import StudyInfo, StudyRecord, TrialRecord
 from triadapt.views.sweep.points import best_first, points_table
@@ -60,6 +62,30 @@ def test_the_table_has_a_row_for_each_point_with_its_seeds() -> None:
     ]  # fmt: skip
 
 
+def test_a_point_that_lost_a_seed_is_marked_and_stands_behind_those_that_count() -> None:
+    rows = points_table(record({20: [0.5, 0.6, 0.7], 40: [0.4, "failed", 0.1], 60: [0.9, "pruned"], 80: [0.95]}))
+    assert [row.standing for row in rows] == [
+        "3 seeds", "2 of 3 seeds, 1 failed", "1 of 3 seeds, 1 pruned", "1 of 3 seeds",
+    ]  # fmt: skip
+    assert [row.counts for row in rows] == [True, False, False, True]
+    assert [row.point["warmup"] for row in best_first(rows, higher_is_better=False)] == [20, 80, 40, 60]
+    assert [row.point["warmup"] for row in best_first(rows, higher_is_better=True)] == [80, 20, 60, 40]
+
+
+def test_a_trial_that_is_called_complete_without_a_number_is_a_failed_seed() -> None:
+    (row,) = points_table(record({20: [0.5, float("nan"), float("inf")]}))
+    assert row.values == {7: 0.5} and row.broken and row.standing == "1 of 3 seeds, 2 failed"
+
+
+def test_the_command_line_puts_the_mean_of_a_point_that_lost_a_seed_in_brackets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_study(record({20: [0.5, 0.6, 0.7], 40: [0.4, "failed", 0.1]}))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[:2] == ["20", "0.6"] and "3/3" in lines[2]
+    assert lines[3].split()[:2] == ["40", "(0.25)"] and "2 of 3 seeds, 1 failed" in lines[3]
+
+
 def test_without_a_value_nothing_is_recommended() -> None:
     assert recommend(record({20: [], 40: []})).text == "Nothing can be said yet: no trial is complete."
     failed = recommend(record({20: ["failed"] * 3, 40: [0.1, "failed", 0.2]}))
@@ -75,6 +101,14 @@ def test_one_or_two_seeds_show_nothing_however_large_the_difference(seeds: int) 
     assert not found.clear and [rival.beaten for rival in found.rivals] == [False] and found.rivals[0].low is None
     assert found.text.startswith("Best of 2 points so far: warmup = 20, with relative loss 0.1")
     assert "nothing can be said below 3 seeds a point" in found.text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("running", "Best of 2 points so far: "), ("finished", "Best of 2 points: ")]
+)
+def test_a_study_that_is_over_has_no_so_far(state: str, words: str) -> None:
+    study = record({20: [0.1, 0.11], 40: [0.9, 0.91]}, seeds=2)
+    assert recommend(replace(study, info=replace(study.info, state=state))).text.startswith(words)
 
 
 def test_a_point_that_wins_on_every_seed_is_clear_although_seeds_differ_more_than_points() -> None:

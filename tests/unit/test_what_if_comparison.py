@@ -45,7 +45,7 @@ def test_another_budget_leaves_the_scale_and_adaloras_start_as_they_were() -> No
         ),
         ("increlora", {"growth": "fixed"}, "growth = 'fixed': cannot be replayed for IncreLoRA"),
         ("lora", {"interval": 3}, "LoRA has no decisions to replay"),
-        ("adalora", {"reference_rank": 9}, "AdaLoRA prunes from rank 4 a matrix in the recorded run; choose at most 3"),
+        ("adalora", {"reference_rank": 9}, "AdaLoRA prunes from rank 4 a matrix; choose at most 3"),
         ("triadaptlora", {"interval": 0}, "interval = 0"),
     ],
 )

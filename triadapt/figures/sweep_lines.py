@@ -8,30 +8,43 @@ import plotly.graph_objects as go
 
 from triadapt.figures.sweep_style import better, method_look, quiet_layout, said, short, word
 from triadapt.runs.info import Scalar
+from triadapt.sweeps.points import points_of
 from triadapt.sweeps.record import StudyRecord
-from triadapt.views.sweep.slices import along, is_log, is_steps, method_of, methods_of, scored, values_of, where
+from triadapt.views.sweep.slices import (
+    Place,
+    along,
+    is_log,
+    is_steps,
+    method_of,
+    methods_of,
+    place_of,
+    scored_in,
+    values_of,
+    where,
+)
 
 
 def field_lines(study: StudyRecord, x: str, held: Mapping[str, Scalar]) -> go.Figure:
     """Means over seeds with their 95 % intervals, each trial a point behind them.
 
     Other swept fields stand where `held` says; over those it does not name each seed's mean is taken first, so that
-    the band is about seeds alone. A method that does not use the field is a level line. `customdata` of a point is the
-    number of its trial.
+    the band is about seeds alone. Where every point at a value lost a seed, what is left is an open mark beside the
+    line. A method that does not use the field is a level line. `customdata` of a point is the number of its trial.
     """
     figure = go.Figure()
-    trials = where(scored(study), held)
+    points = where(points_of(study.trials), held)
     order = values_of(study, x)
     steps = is_steps(study, x)
     for method in methods_of(study):
-        own = [trial for trial in trials if method_of(study, trial) == method]
+        own = [tried for tried in points if method_of(study, tried) == method]
         label, colour, dash = method_look(method)
-        raw = [trial for trial in own if x in trial.point]
-        places = along(own, x, order)
+        raw = scored_in(tried for tried in own if x in tried.point)
         if not raw:
-            _add_level(figure, [trial.value for trial in own if trial.value is not None], label, colour, dash)
+            _add_level(figure, place_of("", own), label, colour, dash)
             continue
-        at = [order.index(place.at) if steps else place.at for place in places]
+        every = along(own, x, order)
+        places = [place for place in every if place.counts]
+        at = [_at(place, order, steps) for place in places]
         if any(len(place.by_seed) > 1 for place in places):
             figure.add_scatter(
                 x=[*at, *reversed(at)], y=[place.high for place in places] + [place.low for place in reversed(places)],
@@ -47,13 +60,16 @@ def field_lines(study: StudyRecord, x: str, held: Mapping[str, Scalar]) -> go.Fi
         figure.add_scatter(
             x=at, y=[place.mean for place in places], mode="lines+markers", name=label, legendgroup=method,
             line={"color": colour, "dash": dash, "width": 2}, marker={"size": 8}, hoverinfo="text",
-            hovertext=[
-                f"{label}, {word(x)} {short(place.at)}<br><b>{place.mean:.4g}</b>"
-                + (f", 95 % {place.low:.4g} to {place.high:.4g}" if len(place.by_seed) > 1 else "")
-                + f"<br>{len(place.by_seed)} seeds, {len(place.values)} trials"
-                for place in places
-            ],
+            hovertext=[_told(place, label, x) for place in places],
         )  # fmt: skip
+        broken = [place for place in every if not place.counts]
+        if broken:
+            figure.add_scatter(
+                x=[_at(place, order, steps) for place in broken], y=[place.mean for place in broken], mode="markers",
+                name=f"{label}, seeds lost", legendgroup=method, showlegend=False, hoverinfo="text",
+                marker={"size": 9, "symbol": "circle-open", "color": colour},
+                hovertext=[_told(place, label, x) for place in broken],
+            )  # fmt: skip
     axis: dict[str, object] = {"type": "log"} if is_log(study, x) else {}
     if steps:
         axis = {"tickvals": list(range(len(order))), "ticktext": [short(value) for value in order]}
@@ -61,13 +77,24 @@ def field_lines(study: StudyRecord, x: str, held: Mapping[str, Scalar]) -> go.Fi
     return quiet_layout(figure, 420, xaxis={"title": word(x), **axis}, yaxis={"title": title})
 
 
-def _add_level(figure: go.Figure, values: list[float], label: str, colour: str, dash: str) -> None:
-    if values:
-        figure.add_scatter(
-            x=[0, 1], y=[sum(values) / len(values)] * 2, mode="lines", name=f"{label} (does not use it)", xaxis="x2",
-            line={"color": colour, "dash": dash, "width": 1.5}, hoverinfo="name+y",
-        )  # fmt: skip
-        figure.update_layout(xaxis2={"overlaying": "x", "range": [0, 1], "visible": False, "fixedrange": True})
+def _at(place: Place, order: list[Scalar], steps: bool) -> Scalar:
+    return order.index(place.at) if steps else place.at
+
+
+def _told(place: Place, label: str, x: str) -> str:
+    between = f", 95 % {place.low:.4g} to {place.high:.4g}" if place.low < place.high else ""
+    return f"{label}, {word(x)} {short(place.at)}<br><b>{place.mean:.4g}</b>{between}<br>{place.standing}"
+
+
+def _add_level(figure: go.Figure, place: Place | None, label: str, colour: str, dash: str) -> None:
+    if place is None:
+        return
+    lost = "" if place.counts else f"; {place.standing}"
+    figure.add_scatter(
+        x=[0, 1], y=[place.mean] * 2, mode="lines", name=f"{label} (does not use it{lost})", xaxis="x2",
+        line={"color": colour, "dash": dash, "width": 1.5}, opacity=1.0 if place.counts else 0.4, hoverinfo="name+y",
+    )  # fmt: skip
+    figure.update_layout(xaxis2={"overlaying": "x", "range": [0, 1], "visible": False, "fixedrange": True})
 
 
 def _faint(colour: str) -> str:

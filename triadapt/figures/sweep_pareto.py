@@ -20,30 +20,36 @@ def pareto(groups: Sequence[dict[str, Any]], *, metric: str, higher_is_better: b
 
     groups: `label`, `colour`, `method`, `place`, `labels` `(r,)`, `parameters` `(r,)` and `values` `(r,)` of its runs.
     A group of several runs has a large mark at its mean, with bars from the lowest to the highest, and a small one for
-    each run.
+    each run. legend: what several groups share one line of the legend under, by default the label of each; numbers
+    `(r,)`: what a click on a run gives; counts: false for a group that no front is drawn through.
     """
     figure = go.Figure()
     means = []
+    listed = set[str]()
     for group in groups:
         sizes, values = np.asarray(group["parameters"], float), np.asarray(group["values"], float)
         size, value = float(sizes.mean()), float(values.mean())
-        means.append((size, value))
+        if group.get("counts", True):
+            means.append((size, value))
+        name = group.get("legend", group["label"])
         symbol = _symbol(group["method"]) + ("-open" if group["place"] % 2 else "")
         several = len(values) > 1
         if several:
             figure.add_scatter(
-                x=sizes, y=values, mode="markers", showlegend=False, legendgroup=group["label"], opacity=0.45,
+                x=sizes, y=values, mode="markers", showlegend=False, legendgroup=name, opacity=0.45,
                 marker={"color": group["colour"], "symbol": symbol, "size": 6}, text=group["labels"],
                 customdata=group.get("numbers"),
                 hovertemplate="%{text}: %{x:,} parameters, %{y:.4g}<extra></extra>",
             )  # fmt: skip
         figure.add_scatter(
-            x=[size], y=[value], mode="markers", name=group["label"], legendgroup=group["label"],
+            x=[size], y=[value], mode="markers", name=name, legendgroup=name, showlegend=name not in listed,
+            customdata=None if several else group.get("numbers"),
             marker={"color": group["colour"], "symbol": symbol, "size": 13, "line": {"width": 2}},
             error_y=_bar(values, value) if several else None,
             error_x=_bar(sizes, size) if several and np.ptp(sizes) else None,
             hovertemplate=f"{group['label']}: %{{x:,}} parameters, %{{y:.4g}}<extra></extra>",
         )  # fmt: skip
+        listed.add(name)
     _add_front(figure, np.array(means).reshape(-1, 2), higher_is_better)
     better = "higher is better" if higher_is_better else "lower is better"
     figure.update_layout(

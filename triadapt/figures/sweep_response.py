@@ -10,8 +10,9 @@ from plotly.subplots import make_subplots
 
 from triadapt.figures.sweep_style import method_look, metric_colours, quiet_layout, said, short, word
 from triadapt.runs.info import Scalar
+from triadapt.sweeps.points import TriedPoint, points_of
 from triadapt.sweeps.record import StudyRecord, TrialRecord
-from triadapt.views.sweep.slices import is_log, is_steps, method_of, methods_of, place_of, scored, values_of, where
+from triadapt.views.sweep.slices import is_log, is_steps, method_of, methods_of, place_of, scored_in, values_of, where
 
 SPREAD = 0.3  # of a cell: the points of a cell stand side by side in it
 
@@ -19,19 +20,22 @@ SPREAD = 0.3  # of a cell: the points of a cell stand side by side in it
 def response_map(study: StudyRecord, x: str, y: str, held: Mapping[str, Scalar]) -> go.Figure:
     """Fields `x` and `y` as axes, the metric as colour; other fields where `held` names them, else all of theirs.
 
-    Where both fields have few values a cell is the mean over its trials, each of which is a point in it; otherwise
-    there are points only. `customdata` of a point is the number of its trial.
+    Where both fields have few values a cell is the mean over its points that count, and each trial a mark in it;
+    otherwise there are marks only. A cell in which every point lost a seed has no colour, and what is left in brackets.
+    `customdata` of a mark is the number of its trial.
     """
-    trials = where(scored(study), held)
-    methods = [name for name in methods_of(study) if any(method_of(study, trial) == name for trial in trials)] or [""]
+    points = [tried for tried in where(points_of(study.trials), held) if x in tried.point and y in tried.point]
+    trials = scored_in(points)
+    shown = {method_of(study, tried) for tried in points if tried.values or tried.broken}
+    methods = [name for name in methods_of(study) if name in shown] or [""]
     titles = [method_look(name)[0] if name else "" for name in methods]
     figure = make_subplots(1, len(methods), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.04)
     cells = is_steps(study, x) and is_steps(study, y)
     for column, method in enumerate(methods, start=1):
-        own = [trial for trial in trials if method_of(study, trial) == method and x in trial.point and y in trial.point]
+        own = [tried for tried in points if method_of(study, tried) == method]
         if cells:
             _add_cells(figure, study, own, x, y, column)
-        _add_points(figure, study, own, x, y, column, cells)
+        _add_points(figure, study, scored_in(own), x, y, column, cells)
         _axes(figure, study, x, y, column, cells)
     values = [trial.value for trial in trials if trial.value is not None]
     info = study.info
@@ -41,25 +45,29 @@ def response_map(study: StudyRecord, x: str, y: str, held: Mapping[str, Scalar])
 
 
 def _add_cells(
-    figure: go.Figure, study: StudyRecord, trials: Sequence[TrialRecord], x: str, y: str, column: int
+    figure: go.Figure, study: StudyRecord, points: Sequence[TriedPoint], x: str, y: str, column: int
 ) -> None:
     across, up = values_of(study, x), values_of(study, y)
     mean = np.full((len(up), len(across)), np.nan)
-    words = [["" for _ in across] for _ in up]
+    # Plotly would write NaN where there is no number.
+    text, words = ([["" for _ in across] for _ in up] for _ in range(2))
     for i, high in enumerate(up):
         for j, wide in enumerate(across):
-            found = [trial for trial in trials if trial.point[x] == wide and trial.point[y] == high]
-            if found:
-                place = place_of(wide, found)
+            found = [tried for tried in points if tried.point[x] == wide and tried.point[y] == high]
+            place = place_of(wide, found)
+            here = f"{word(x)} {short(wide)}, {word(y)} {short(high)}"
+            if place is None:
+                if any(tried.broken for tried in found):
+                    text[i][j], words[i][j] = "lost", f"no seed came to a value<br>{here}"
+                continue
+            if place.counts:
                 mean[i, j] = place.mean
-                interval = f", 95 % {place.low:.4g} to {place.high:.4g}" if len(place.by_seed) > 1 else ""
-                words[i][j] = (
-                    f"<b>{place.mean:.4g}</b>{interval}<br>{word(x)} {short(wide)}, {word(y)} {short(high)}<br>"
-                    f"{len(found)} trials, {len(place.by_seed)} seeds"
-                )
+            text[i][j] = f"{place.mean:.3g}" if place.counts else f"({place.mean:.3g})"
+            interval = f", 95 % {place.low:.4g} to {place.high:.4g}" if place.low < place.high else ""
+            words[i][j] = f"<b>{place.mean:.4g}</b>{interval}<br>{here}<br>{place.standing}"
     figure.add_heatmap(
-        z=mean, coloraxis="coloraxis", xgap=1, ygap=1, hovertext=words, hoverinfo="text", text=mean,
-        texttemplate="%{text:.3~g}", textfont={"size": 11}, row=1, col=column,
+        z=mean, coloraxis="coloraxis", xgap=1, ygap=1, hovertext=words, hoverinfo="text", text=text,
+        texttemplate="%{text}", textfont={"size": 11}, row=1, col=column,
     )  # fmt: skip
 
 

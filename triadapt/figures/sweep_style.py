@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import Scalar
-from triadapt.sweeps.record import TrialRecord
+from triadapt.sweeps.record import Point, TrialRecord
 
 WORDS = {
     "warmup": "warm-up", "interval": "interval", "reference_rank": "budget (average rank)", "growth": "growth mode",
@@ -49,12 +49,18 @@ def metric_colours(values: Sequence[float], metric: str, higher_is_better: bool)
     }  # fmt: skip
 
 
+def point_words(point: Point) -> str:
+    """A point in the words of the page: `TriAdaptLoRA, warm-up 20, interval 5`."""
+    return ", ".join(
+        method_look(str(value))[0] if name == "method" else f"{word(name)} {short(value)}"
+        for name, value in point.items()
+    )
+
+
 def said(trial: TrialRecord) -> str:
     """A trial when it is pointed at."""
-    point = ", ".join(f"{word(name)} {short(value)}" for name, value in trial.point.items() if name != "method")
-    label = f"{method_look(str(trial.point['method']))[0]}, " if "method" in trial.point else ""
     value = f"<b>{trial.value:.4g}</b>" if trial.value is not None else trial.state
-    return f"{value}<br>{label}{point}<br>seed {trial.seed}"
+    return f"{value}<br>{point_words(trial.point)}<br>seed {trial.seed}"
 
 
 def quiet_layout(figure: go.Figure, height: int, **layout: Any) -> go.Figure:

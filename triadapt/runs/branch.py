@@ -6,7 +6,6 @@ itself; the parent is only read. Free of torch: the worker opens a branch as it 
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from triadapt.config import ConfigError, RunConfig, parse_config
 from triadapt.events import Checkpointed, RankEvent, Stamped, Started, Warned
 from triadapt.growth.preview import preview, pruning_schedule
 from triadapt.methods.registry import METHODS
+from triadapt.runs.changes import flat, keep_scale, with_values
 from triadapt.runs.info import BranchedFrom, RunError, RunInfo, Scalar, told_changes
 from triadapt.runs.library import Race, config_of, find, make_runs, tidy_name
 from triadapt.runs.reader import RunReader
@@ -166,35 +166,19 @@ def _point(parent: RunInfo, points: list[BranchPoint], at: int | None) -> Branch
 def _changed(old: RunConfig, values: Mapping[str, Any]) -> tuple[RunConfig, dict[str, tuple[Scalar, Scalar]]]:
     """The new configuration, and what differs."""
     before = old.as_dict()
-    data = copy.deepcopy(before)
     allowed, was = may_change(old), flat(before)
     for name in ("method", "task"):  # first of all, for the other fields depend on them
         if name in values and values[name] != was[name]:
             raise ConfigError([_refusal(old, name, values[name], was[name], allowed)])
-    for name, value in values.items():
-        *sections, last = name.split(".")
-        target = data
-        for section in sections:
-            target = target.setdefault(section, {})
-            if not isinstance(target, dict):
-                raise ConfigError([f"{name} = {value!r}: {section} is a value, not a section"])
-        target[last] = value
+    data = with_values(before, values)
     known = flat(parse_config(data).as_dict())
     refused = [name for name in values if name not in allowed and (name not in was or known[name] != was[name])]
     if refused:
         raise ConfigError([_refusal(old, name, values[name], was.get(name), allowed) for name in refused])
-    _keep_scale(old, data)
+    keep_scale(old, data)
     config = parse_config(data)
     now = flat(config.as_dict())
     return config, {name: (was[name], now[name]) for name in now if now[name] != was.get(name)}
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values of nested tables by dotted name."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return found
 
 
 def _refusal(old: RunConfig, name: str, value: Any, was: Any, allowed: list[str]) -> str:
@@ -207,24 +191,6 @@ def _refusal(old: RunConfig, name: str, value: Any, was: Any, allowed: list[str]
         f"{name} = {value!r}: a branch keeps {was!r}, which its checkpoint was made with; leave it out, or train a new "
         f"run. What may change: {', '.join(allowed)}"
     )
-
-
-def _keep_scale(old: RunConfig, data: dict[str, Any]) -> None:
-    """Another budget must not change what the model computes: where the scale is alpha / reference_rank, alpha follows.
-    AdaLoRA's start rank, the size of its matrices, stays too."""
-    new = data["reference_rank"]
-    if new == old.reference_rank or not isinstance(new, int) or new < 1:
-        return
-    if getattr(old.method_settings, "scale", "constant") == "constant":
-        data["alpha"] = old.alpha * new / old.reference_rank
-    if METHODS[old.method].allocation == "prunes":
-        size = pruning_schedule(old).init_rank
-        if new >= size:
-            raise ConfigError(
-                [f"reference_rank = {new}: {METHODS[old.method].label} prunes from rank {size} a matrix; "
-                 f"choose at most {size - 1}"]
-            )  # fmt: skip
-        data[old.method]["init_rank_ratio"] = size / new
 
 
 def _named(changes: Mapping[str, tuple[Scalar, Scalar]], names: list[str]) -> str:

@@ -5,6 +5,7 @@ The names of the swept fields and their values are checked against `RunConfig` i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -43,12 +44,12 @@ class Range(BaseModel):
         step = self.step or (1 if self.whole else None)
         if step is None:
             return None
-        count = int((self.high - self.low) / step + 1e-9) + 1
-        if count > MOST_VALUES:
+        steps = (self.high - self.low) / step + 1e-9  # infinite for a step that is next to nothing
+        if not steps < MOST_VALUES:
             return None
-        found = [self.low + i * step for i in range(count)]
+        found = [self.low + i * step for i in range(int(steps) + 1)]
         # 0.1 + 2 * 0.1 must not be called 0.30000000000000004 in a table.
-        return tuple(value if isinstance(value, int) else float(f"{value:.12g}") for value in found)
+        return tuple(dict.fromkeys(value if isinstance(value, int) else float(f"{value:.12g}") for value in found))
 
 
 Values = tuple[Scalar, ...] | Range
@@ -152,7 +153,8 @@ def _space(value: Any) -> dict[str, Values]:
                 lines += error.lines
     if lines:
         raise ConfigError(lines)
-    return found
+    # Ranges last, where TOML has tables: a study that is read back has its points in the same order.
+    return dict(sorted(found.items(), key=lambda item: isinstance(item[1], Range)))
 
 
 def _values(name: str, given: Any) -> Values:
@@ -188,6 +190,12 @@ def _range(name: str, given: Mapping[str, Any]) -> Range:
         raise ConfigError([f"space.{name}.{line}" for line in error.lines]) from None
     if found.low >= found.high:
         raise ConfigError([f"space.{name}: low = {found.low!r} must be below high = {found.high!r}"])
+    if not math.isfinite(float(found.high) - float(found.low)):
+        raise ConfigError([f"space.{name}: low = {found.low!r} and high = {found.high!r} are too far apart"])
+    if found.step is not None and found.values() is None:
+        raise ConfigError(
+            [f"space.{name}: step = {found.step!r} makes more than {MOST_VALUES} values; raise it, or leave it out"]
+        )
     if found.log and found.step is not None:
         raise ConfigError([f"space.{name}: step and log = true do not go together; leave one out"])
     if found.log and found.low <= 0:
@@ -228,12 +236,21 @@ def _disagreements(config: SweepConfig) -> list[str]:
             )
         for name, values in config.space.items():
             if isinstance(values, Range) and values.values() is None:
-                lines.append(
-                    f'space.{name}: a grid needs values; list them, or give step, or use sampler = "random" or "tpe"'
+                why = (
+                    f"so many whole numbers (at most {MOST_VALUES}) are no grid"
+                    if values.whole
+                    else "a grid needs values"
                 )
+                lines.append(f'space.{name}: {why}; list them, or give step, or use sampler = "random" or "tpe"')
     elif config.points is None:
         lines.append(f'points: missing; sampler = "{config.sampler}" needs to know how many points to try')
+    lines += _no_values("base", config.base)
     count = len(config.seed_list)
+    first = config.base.get("seed", 0)
+    if not _is_seed(first):
+        lines.append(f"base.seed = {first!r}: must be a whole number from 0 to {2**31 - 1}")
+    elif not _is_seed(config.seed_list[-1]):
+        lines.append(f"seeds = {count}: from base.seed = {first} on they go beyond {2**31 - 1}; lower base.seed")
     if config.stop_when_clear and config.sampler == "tpe":
         lines.append(
             'stop_when_clear = true: does not go with sampler = "tpe", which chooses points as it goes; use "grid" or '
@@ -245,3 +262,13 @@ def _disagreements(config: SweepConfig) -> list[str]:
             f"nothing to save; give at least {FEWEST_SEEDS + 1}"
         )
     return lines
+
+
+def _no_values(name: str, value: Any) -> list[str]:
+    """One line for each date or infinity, under a field that is swept too."""
+    if isinstance(value, Mapping):
+        return [line for inner, of in value.items() for line in _no_values(f"{name}.{inner}", of)]
+    if isinstance(value, list | tuple):
+        return [line for of in value for line in _no_values(name, of)]
+    known = isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
+    return [] if known else [f"{name} = {value!r}: must be a number, a text, or true or false"]

@@ -80,7 +80,7 @@ class Coordinator:
             self._info = read_info(self.folder)
             if self._info.state == "damaged":
                 raise StudyError(f"{self.folder.name} is damaged: {self._info.message}")
-            self._config = read_config(self.folder)
+            self._read_config()
             give_order(self.folder, "go")
             self._since = time.monotonic() - self._info.seconds
             self._written = 0.0
@@ -94,6 +94,10 @@ class Coordinator:
                     self._plan()
                     with self.backend or open_backend(self._config, self.open_sessions) as self._backend:
                         self._set(*self._work())
+                        # Who changes the study writes first and then asks whether it is over (`change_study`).
+                        while self._info.state == "finished" and self._changed():
+                            self._set("running", "")
+                            self._set(*self._work())
                 except BackendError as error:
                     self._set("failed", str(error))
                 except WRITING as error:
@@ -130,7 +134,6 @@ class Coordinator:
 
     def _plan(self) -> None:
         """Add the trials that the configuration asks for and that are not there yet."""
-        self._planned_at = (self.folder / CONFIG_FILE).stat().st_mtime_ns
         planned = plan(self._config)
         points = list(planned.points) if planned.points is not None else self._trials.points()
         if self._config.sampler == "random":
@@ -146,11 +149,20 @@ class Coordinator:
         better = self._info.higher_is_better
         return new_points(self._config, self._trials.records, max(0, count), higher_is_better=better)
 
-    def _take_up_changes(self) -> None:
-        if (self.folder / CONFIG_FILE).stat().st_mtime_ns == self._planned_at:
-            return
+    def _read_config(self) -> None:
+        self._read_at = self._config_time()  # before it is read: what is written meanwhile is a change
         self._config = read_config(self.folder)
-        self._plan()
+
+    def _config_time(self) -> int:
+        return (self.folder / CONFIG_FILE).stat().st_mtime_ns
+
+    def _changed(self) -> bool:
+        return self._config_time() != self._read_at
+
+    def _take_up_changes(self) -> None:
+        if self._changed():
+            self._read_config()
+            self._plan()
 
     def _start_trials(self) -> None:
         while self._backend.free() > 0:

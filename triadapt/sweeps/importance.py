@@ -9,8 +9,9 @@ from optuna.distributions import BaseDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import StudyDirection
 
+from triadapt.sweeps.points import points_of
 from triadapt.sweeps.record import Point, StudyRecord
-from triadapt.sweeps.sampling import by_point, fits, mean
+from triadapt.sweeps.sampling import fits
 from triadapt.sweeps.storage import sampled_as
 
 FEWEST_POINTS = 10
@@ -22,12 +23,13 @@ def importances(record: StudyRecord) -> dict[str, float]:
     """Share of each field, largest first, summing to 1: how differently the best points are spread along it than all
     points are. The best are a tenth, at least `FEWEST_BEST`, by the mean over their seeds.
 
-    Empty below `FEWEST_POINTS` points with a value. Fields with one value count for nothing, and points whose method
-    does not use a field are left out. Says nothing on how sure it is: with few points the shares are rough.
+    Empty below `FEWEST_POINTS` points that count (`triadapt.sweeps.points`). Fields with one value count for nothing,
+    and points whose method does not use a field are left out. Says nothing on how sure it is: with few points the
+    shares are rough.
     """
     config = record.config
     kinds = {name: kind for name, kind in sampled_as(config.space).items() if not kind.single()}
-    judged = [(of_point[0].point, mean(of_point)) for of_point in by_point(record.trials)]
+    judged = [(tried.point, tried.mean) for tried in points_of(record.trials) if tried.counts]
     found = [(point, value) for point, value in judged if value is not None and _has_all(record, point, kinds)]
     if len(found) < FEWEST_POINTS or not kinds:
         return {}

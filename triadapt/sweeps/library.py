@@ -11,12 +11,15 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
-from triadapt.runs.branch import flat
+from triadapt.runs.changes import flat
 from triadapt.runs.info import Scalar
 from triadapt.runs.library import new_id, tidy_name
 from triadapt.sweeps.config import Range, SweepConfig, Values
@@ -24,6 +27,7 @@ from triadapt.sweeps.record import StudyError, StudyInfo
 from triadapt.sweeps.space import Plan, plan
 from triadapt.sweeps.state import (
     CONFIG_FILE,
+    StudyHeld,
     read_config,
     read_info,
     sole_coordinator,
@@ -33,6 +37,9 @@ from triadapt.sweeps.state import (
 from triadapt.tasks.registry import TASKS
 
 FOLDER = "studies"
+CHANGE_LOCK_FILE = "change.lock"
+ENDING_SECONDS = 30.0
+"""How long a coordinator may take to end its workers once its study is over."""
 _STUDY = r"study-[0-9]{8}-[0-9]{6}-[0-9a-f]{4}"
 
 
@@ -110,23 +117,58 @@ def change_study(folder: Path, config: SweepConfig) -> Plan:
     """Give a study another configuration: more points, more seeds, other ways to run.
 
     A coordinator that runs takes it up within a second; a study that is over is queued again. What was tried stays:
-    values and seeds can be added and not taken away, and `base` is fixed. Raises ConfigError, StudyError.
+    values and seeds can be added and not taken away, and `base` is fixed. Raises ConfigError, StudyError, OSError, and
+    then the study is as it was.
     """
-    old = read_config(folder)
-    lines = list(_forbidden(old, config))
-    if lines:
-        raise ConfigError(lines)
-    planned = plan(config)
+    with _sole_change(folder):
+        lines = list(_forbidden(read_config(folder), config))
+        if lines:
+            raise ConfigError(lines)
+        planned = plan(config)
+        for wait in (0.0, *[ENDING_SECONDS / 10] * 10):
+            try:
+                with sole_coordinator(folder, wait):
+                    _queue_again(folder, config, planned)
+                    return planned
+            except StudyHeld:
+                # Whoever runs it looks at the file again after it has said that the study is over; so if it is still
+                # live once the file is written, the change was not too late.
+                if read_info(folder).live:
+                    write_config(folder, config)
+                    if read_info(folder).live:
+                        return planned
+        raise StudyError(f"{folder.name}: its coordinator is starting or ending; try again in a moment")
+
+
+@contextmanager
+def _sole_change(folder: Path) -> Iterator[None]:
+    """Two visitors who add something at a time must not undo each other's."""
+    lock = FileLock(folder / CHANGE_LOCK_FILE)
+    try:
+        lock.acquire(timeout=2 * ENDING_SECONDS)
+    except Timeout:
+        raise StudyError(f"{folder.name} is being changed by somebody else; try again in a moment") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _queue_again(folder: Path, config: SweepConfig, planned: Plan) -> None:
+    """Both files or neither. Only for who holds the study's lock."""
+    info, before = read_info(folder), read_config(folder)
+    if info.state == "damaged":
+        raise StudyError(f"{folder.name} is damaged: {info.message}")
+    changed = {
+        "state": "queued", "message": "", "name": tidy_name(config.name) or info.name,
+        "points": planned.count, "trials": planned.count * len(config.seed_list),
+    }  # fmt: skip
     write_config(folder, config)
-    info = read_info(folder)
-    if not info.live:
-        with sole_coordinator(folder):
-            changed = {
-                "state": "queued", "message": "", "name": tidy_name(config.name) or info.name,
-                "points": planned.count, "trials": planned.count * len(config.seed_list),
-            }  # fmt: skip
-            write_info(folder, StudyInfo(**{**info.__dict__, **changed}), time.time())
-    return planned
+    try:
+        write_info(folder, StudyInfo(**{**info.__dict__, **changed}), time.time())
+    except OSError:
+        write_config(folder, before)
+        raise
 
 
 def _forbidden(old: SweepConfig, new: SweepConfig) -> Iterator[str]:
@@ -137,7 +179,7 @@ def _forbidden(old: SweepConfig, new: SweepConfig) -> Iterator[str]:
             yield f"base.{name} = {after.get(name)!r}: a study keeps its base ({before.get(name)!r}); make a new study"
     if old.sampler != new.sampler:
         yield f'sampler = "{new.sampler}": a study keeps its sampler ("{old.sampler}"); make a new study'
-    if list(old.space) != list(new.space):
+    if set(old.space) != set(new.space):
         yield f"space: a study keeps the fields it sweeps ({', '.join(old.space)}); make a new study"
         return
     for name, values in old.space.items():

@@ -9,9 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from triadapt.config import RunConfig, parse_config
 from triadapt.sweeps.backends import BackendError, Ended, Outcome
-from triadapt.sweeps.config import SweepConfig
+from triadapt.sweeps.config import Range, SweepConfig
 from triadapt.workers.sessions import OPEN_SESSIONS, cores, threads_of
 from triadapt.workers.worker import WorkerProcess
 
@@ -21,17 +20,20 @@ ORPHANED = "the process that ran the study ended"
 _OUTCOMES: dict[str, Outcome] = {"finished": "finished", "stopped": "stopped", "failed": "failed"}
 
 
-def default_workers(config: RunConfig) -> int:
-    """How many runs of a configuration this machine trains at a time without their threads getting in each other's
-    way."""
-    return max(1, cores() // threads_of(config))
+def default_workers(config: SweepConfig) -> int:
+    """How many runs of a study this machine trains at a time without their threads getting in each other's way.
+
+    By what the study says of threads alone: its base need not make a run without the fields that are swept.
+    """
+    task = str(config.base.get("task", "planted"))
+    swept = config.space.get("threads", (config.base.get("threads", 0),))
+    asked = (swept.high,) if isinstance(swept, Range) else swept
+    return max(1, cores() // max(threads_of(task, int(threads)) for threads in asked))
 
 
 def open_backend(config: SweepConfig, open_sessions: str) -> LocalBackend:
     """As many workers as the study asks for, or as this machine has cores for."""
-    asked = ("task", "threads", str(config.base.get("task", "")))
-    run = parse_config({name: config.base[name] for name in asked if name in config.base})
-    return LocalBackend(config.workers or default_workers(run), open_sessions)
+    return LocalBackend(config.workers or default_workers(config), open_sessions)
 
 
 @dataclass

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from triadapt.runs.reader import RunReader
 from triadapt.sweeps.library import runs_of
-from triadapt.sweeps.record import StudyRecord, TrialRecord
+from triadapt.sweeps.record import StudyError, StudyRecord, TrialRecord
 from triadapt.sweeps.state import CONFIG_FILE, read_config, read_info
-from triadapt.sweeps.storage import FILE
+from triadapt.sweeps.storage import FILE, UNREADABLE, one_line
 from triadapt.sweeps.study import TrialReader
 
 KEPT = 8
@@ -43,7 +43,11 @@ def read(folder: Path) -> StudyRecord:
     with kept.lock:
         marks = tuple(_mark(folder / name) for name in _FILES)
         if marks != kept.marks:
-            kept.trials, kept.marks = kept.reader.records(), marks
+            try:
+                kept.trials, kept.marks = kept.reader.records(), marks
+            except UNREADABLE as error:
+                _forget(folder.absolute())
+                raise StudyError(f"{folder.name}: {FILE} cannot be read ({one_line(error)})") from error
         trials = kept.trials
     # A trial that begins or ends makes the coordinator write; until then the steps of a run say how far it is.
     seen = tuple(_now(trial, folder, live=info.state == "running") for trial in trials)
@@ -63,10 +67,16 @@ def _kept_of(folder: Path) -> _Kept:
     return kept
 
 
+def _forget(folder: Path) -> None:
+    """The next read opens the file anew."""
+    with _lock:
+        _kept.pop(folder, None)
+
+
 def _mark(path: Path) -> object:
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
 

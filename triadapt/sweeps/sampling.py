@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import Range, SweepConfig, Values
+from triadapt.sweeps.points import TriedPoint, points_of
 from triadapt.sweeps.record import Point, StudyError, TrialRecord
 from triadapt.sweeps.space import draw, every_point, key, rounded, valid
 from triadapt.sweeps.storage import sampled_as
@@ -62,58 +63,46 @@ def _suggested(
     """A new point by what is known so far. The estimator works on a copy in memory, so that suggestions that are not
     taken leave no trace in the study.
 
-    A point counts once, by its mean. One that came to no value counts as pruned: where its trials were, by how far the
-    first came; where any failed, as worse than all others. One under way keeps others from its neighbourhood.
+    A point counts once: by its mean over the seeds that are through, as long as none of them came to nothing. Where a
+    seed failed or diverged it counts as worse than all others, whatever the rest came to; where one was pruned, as
+    worse than all with a value, by how far the first of these came. One without a value yet keeps others from its
+    neighbourhood.
     """
     assert config.points is not None
     kinds = sampled_as(config.space)
     sampler = TPESampler(seed=seed, n_startup_trials=min(STARTUP, math.ceil(config.points / 3)))
     direction = optuna.study.StudyDirection.MAXIMIZE if higher_is_better else optuna.study.StudyDirection.MINIMIZE
     study = optuna.create_study(direction=direction, sampler=sampler)
-    for of_point in by_point(trials):
-        tried = of_point[0].point
-        here = {name: kinds[name] for name in tried if name in kinds and fits(config, name, tried)}
-        params = {name: tried[name] for name in here}
-        study.add_trial(optuna.trial.create_trial(params=params, distributions=here, **_outcome(of_point)))
+    for tried in points_of(trials):
+        point = tried.point
+        here = {name: kinds[name] for name in point if name in kinds and fits(config, name, point)}
+        params = {name: point[name] for name in here}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=here, **_outcome(tried)))
     for _ in range(ASKED):
         asked = study.ask(kinds)
-        point = valid(config, {name: _tidy(config.space[name], asked.params[name]) for name in config.space})
-        if point is not None and key(point) not in known:
-            return point
+        found = valid(config, {name: _tidy(config.space[name], asked.params[name]) for name in config.space})
+        if found is not None and key(found) not in known:
+            return found
         study.tell(asked, state=TrialState.FAIL)
     return None
 
 
 def _tidy(values: Values, value: Scalar) -> Scalar:
-    """A suggestion as a table shows it; what lies on a step stays there."""
-    if isinstance(values, Range) and values.step is None and not isinstance(value, str):
-        return rounded(values, value)
-    return value
+    """A suggestion as a table shows it, on a step where there are steps."""
+    if not isinstance(values, Range) or isinstance(value, str):
+        return value
+    listed = values.values() if values.step is not None else None
+    return rounded(values, value) if listed is None else min(listed, key=lambda known: abs(known - value))
 
 
-def by_point(trials: Sequence[TrialRecord]) -> list[list[TrialRecord]]:
-    """The trials of each point, in the order in which the points were planned."""
-    found: dict[str, list[TrialRecord]] = {}
-    for trial in trials:
-        found.setdefault(key(trial.point), []).append(trial)
-    return list(found.values())
-
-
-def mean(of_point: Sequence[TrialRecord]) -> float | None:
-    """Mean over the seeds that are complete; None where none is."""
-    values = [trial.value for trial in of_point if trial.state == "complete" and trial.value is not None]
-    return sum(values) / len(values) if values else None
-
-
-def _outcome(of_point: Sequence[TrialRecord]) -> dict[str, Any]:
-    """What came of a point, as a trial of Optuna's has it."""
-    value = mean(of_point)
-    if value is not None:
-        return {"value": value}
-    if not all(trial.ended for trial in of_point):
-        return {"state": TrialState.RUNNING}
-    failed = any(trial.state == "failed" for trial in of_point)
-    return {"state": TrialState.PRUNED, "intermediate_values": {} if failed else dict(of_point[0].intermediate)}
+def _outcome(tried: TriedPoint) -> dict[str, Any]:
+    """What came of a point, as a trial of Optuna's has it. Of FAIL the estimator would learn nothing, and try the same
+    corner again; PRUNED without an evaluation is to it worse than all that came further."""
+    if tried.broken:
+        pruned = next((trial for trial in tried.trials if trial.state == "pruned"), None)
+        known = {} if "failed" in tried.lost or pruned is None else dict(pruned.intermediate)
+        return {"state": TrialState.PRUNED, "intermediate_values": known}
+    return {"state": TrialState.RUNNING} if tried.mean is None else {"value": tried.mean}
 
 
 def fits(config: SweepConfig, name: str, point: Point) -> bool:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from pydantic import ValidationError
 
 from triadapt.config import ConfigError, RunConfig, parse_config
 from triadapt.growth.preview import preview
 from triadapt.methods.registry import METHODS
+from triadapt.runs.changes import with_values
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import Range, SweepConfig, Values
 from triadapt.sweeps.fields import uses, wrong_fields, wrong_values
+from triadapt.tasks.registry import TASKS
 
 Point = dict[str, Scalar]
 
@@ -25,6 +28,7 @@ MOST_POINTS = 10_000
 MOST_TRIALS = 10_000
 MOST_LINES = 20
 DRAWS = 200
+MOST_GLANCES = 100
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,7 @@ def _number(value: Scalar) -> str:
 
 def run_config(config: SweepConfig, point: Mapping[str, Scalar], seed: int) -> RunConfig:
     """The run of a point with a seed. Raises ConfigError."""
-    data = copy.deepcopy(config.base)
-    for name, value in point.items():
-        *sections, last = name.split(".")
-        target = data
-        for section in sections:
-            target = target.setdefault(section, {})
-        target[last] = value
+    data = with_values(config.base, point)
     return parse_config({**data, "seed": seed})
 
 
@@ -81,6 +79,8 @@ def plan(config: SweepConfig) -> Plan:
     if lines:
         raise ConfigError(lines)
     found = _planned(config)
+    if config.on == "local" and (lines := _wrong_data(config)):
+        raise ConfigError(lines)
     trials = found.count * len(config.seed_list)
     if trials > MOST_TRIALS:
         raise ConfigError(
@@ -88,6 +88,22 @@ def plan(config: SweepConfig) -> Plan:
              f"most {MOST_TRIALS}"]
         )  # fmt: skip
     return found
+
+
+def _wrong_data(config: SweepConfig) -> list[str]:
+    """One line for each thing that is wrong with the files of any of its runs, as far as a glance tells."""
+    task = str(config.base.get("task", "planted"))
+    swept = {name: values for name, values in config.space.items()
+             if name.startswith(f"{task}.") and not isinstance(values, Range)}  # fmt: skip
+    lines: list[str] = []
+    for choice in itertools.islice(itertools.product(*swept.values()), MOST_GLANCES):
+        data = {
+            **config.base.get(task, {}),
+            **{name.partition(".")[2]: value for name, value in zip(swept, choice, strict=True)},
+        }
+        with suppress(ValidationError):  # a point that was left out
+            lines += TASKS[task].data_problems(TASKS[task].settings_class().model_validate(data))
+    return list(dict.fromkeys(lines))
 
 
 def _planned(config: SweepConfig) -> Plan:

@@ -5,6 +5,7 @@
     state.json    written by the coordinator alone, whole or not at all
     order         one word, written by whoever watches: go, pause or stop
     lock          held by the coordinator as long as it lives, so that a study has one
+    change.lock   held by whoever changes the configuration
 
 A coordinator that dies writes nothing. Its process is named in `state.json`, and when that is gone the study reads as
 `interrupted`.
@@ -15,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from triadapt.config import read_toml
 from triadapt.runs.liveness import Owner, is_alive, this_process
 from triadapt.sweeps.config import SweepConfig, parse_sweep
 from triadapt.sweeps.record import STUDY_STATES, StudyError, StudyInfo
@@ -40,7 +41,7 @@ Order = Literal["go", "pause", "stop"]
 def read_config(folder: Path) -> SweepConfig:
     """The study's configuration. Raises StudyError."""
     try:
-        return parse_sweep(tomllib.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
+        return parse_sweep(read_toml((folder / CONFIG_FILE).read_text(encoding="utf-8")))
     except OSError as error:
         raise StudyError(f"{folder.name}: {CONFIG_FILE} cannot be read ({error.strerror})") from error
     except ValueError as error:
@@ -62,7 +63,7 @@ def read_info(folder: Path) -> StudyInfo:
         info = StudyInfo(id=folder.name, folder=folder, **values)
         if info.state not in STUDY_STATES:
             raise ValueError(f"unknown state {info.state!r}")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         line = " ".join(str(error).split()) or type(error).__name__
         return StudyInfo(id=folder.name, message=f"{STATE_FILE}: {line}", folder=folder)
     if info.live and not is_alive(owner, heartbeat):
@@ -92,14 +93,19 @@ def read_order(folder: Path) -> Order:
     return next((order for order in get_args(Order) if order == text), "go")
 
 
+class StudyHeld(StudyError):
+    """Another process runs the study."""
+
+
 @contextmanager
-def sole_coordinator(folder: Path) -> Iterator[None]:
-    """Hold the study's lock, which the system frees when this process dies. Raises StudyError when it is held."""
+def sole_coordinator(folder: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold the study's lock, which the system frees when this process dies. Raises StudyHeld when it is not free within
+    `wait` seconds."""
     lock = FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
     except Timeout:
-        raise StudyError(f"{folder.name} has a coordinator already; stop it, or wait for its end") from None
+        raise StudyHeld(f"{folder.name} has a coordinator already; stop it, or wait for its end") from None
     try:
         yield
     finally:

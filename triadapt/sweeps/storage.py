@@ -22,7 +22,8 @@ STUDY = "study"
 BUSY_SECONDS = 30
 WRITING = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError)
 """What is raised when the file cannot be read or written, as on a full disk."""
-UNREADABLE = (*WRITING, RuntimeError, AssertionError, KeyError)
+UNREADABLE = (*WRITING, RuntimeError, AssertionError, KeyError, TypeError, ValueError)
+"""The same, and what Optuna raises at rows that it has not written."""
 
 # Whoever wants to know that a trial was added reads the study; a line on stderr for each is noise.
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -41,7 +42,7 @@ def open_reader(folder: Path) -> optuna.Study:
         )
         return _load(storage)
     except UNREADABLE as error:
-        raise StudyError(f"{folder.name}: {FILE} cannot be read ({_one_line(error)})") from error
+        raise StudyError(f"{folder.name}: {FILE} cannot be read ({one_line(error)})") from error
 
 
 def open_writer(folder: Path, *, higher_is_better: bool | None = None) -> tuple[optuna.Study, RDBStorage]:
@@ -61,7 +62,7 @@ def open_writer(folder: Path, *, higher_is_better: bool | None = None) -> tuple[
         study = optuna.create_study(storage=storage, study_name=STUDY, direction=direction, sampler=_no_sampler())
         return study, storage
     except UNREADABLE as error:
-        raise StudyError(f"{folder.name}: {FILE} cannot be opened ({_one_line(error)})") from error
+        raise StudyError(f"{folder.name}: {FILE} cannot be opened ({one_line(error)})") from error
 
 
 def _existing(folder: Path) -> Path:
@@ -92,7 +93,8 @@ def _no_sampler() -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed=0)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """The first line of what an error says."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
@@ -119,17 +121,16 @@ def _range(kind: Any, low: float, high: float, *, log: bool) -> BaseDistribution
 
 
 def sampled_as(space: Mapping[str, Values]) -> dict[str, BaseDistribution]:
-    """What a sampler may choose from: exactly the values of the space."""
+    """What a sampler may choose from: the values of the space, and those between the steps of real numbers."""
     return {name: _sampled(name, values) for name, values in space.items()}
 
 
 def _sampled(name: str, values: Values) -> BaseDistribution:
     if not isinstance(values, Range):
         return CategoricalDistribution(values)
-    listed = values.values() if values.step is not None else None
-    if listed is None:
-        return _range(kind_of(name), values.low, values.high, log=values.log)
-    # Its end has to lie on a step, or Optuna warns and moves it.
-    if kind_of(name) is int:
-        return IntDistribution(int(values.low), int(listed[-1]), step=int(values.step or 1))
-    return FloatDistribution(values.low, listed[-1], step=values.step)
+    if values.step is not None and kind_of(name) is int:
+        # Its end has to lie on a step, or Optuna warns and moves it.
+        high = values.low + (values.high - values.low) // values.step * values.step
+        return IntDistribution(int(values.low), int(high), step=int(values.step))
+    # Steps of real numbers are the sampler's to keep: Optuna takes 0.1 + 0.2 for no step.
+    return _range(kind_of(name), values.low, values.high, log=values.log)

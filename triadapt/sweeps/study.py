@@ -20,7 +20,7 @@ from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import SweepConfig
 from triadapt.sweeps.record import Point, StudyError, TrialRecord
 from triadapt.sweeps.space import key
-from triadapt.sweeps.storage import open_reader, open_writer, stored_as
+from triadapt.sweeps.storage import UNREADABLE, one_line, open_reader, open_writer, stored_as
 
 _STATES = {
     TrialState.WAITING: "waiting",
@@ -37,14 +37,18 @@ _NOTES: dict[str, Any] = {
 
 class StudyTrials:
     """The trials of the study in `folder`, for the process that holds its lock. Every change is in the file before the
-    method returns; `records` has them all in order. Raises StudyError when the file cannot be opened."""
+    method returns; `records` has them all in order. Raises StudyError when the file cannot be opened or read."""
 
     def __init__(self, folder: Path, *, higher_is_better: bool | None = None) -> None:
         self._study, self._storage = open_writer(folder, higher_is_better=higher_is_better)
         self._study_id = self._storage.get_study_id_from_name(self._study.study_name)
-        found = self._study.get_trials(deepcopy=False)
-        self._ids = {trial.number: trial._trial_id for trial in found}
-        self._records = {trial.number: trial_record(trial) for trial in found}
+        try:
+            found = self._study.get_trials(deepcopy=False)
+            self._ids = {trial.number: trial._trial_id for trial in found}
+            self._records = {trial.number: trial_record(trial) for trial in found}
+        except UNREADABLE as error:
+            self.close()
+            raise StudyError(f"{folder.name}: its trials cannot be read ({one_line(error)})") from error
         self._keys = {(key(record.point), record.seed) for record in self._records.values()}
 
     def __enter__(self) -> Self:

@@ -20,7 +20,9 @@ class TaskSpec:
     """One task: `settings` and `build` are `module:attribute` paths, the settings module free of torch.
 
     `defaults` are the values of `RunConfig` that suit this task when the user names none. `metric` and
-    `higher_is_better` are what the task says of itself; a study has to know before anything is built.
+    `higher_is_better` are what the task says of itself; a study has to know before anything is built. `glance`, where a
+    task reads files of the user's: a function from its settings to a line for each thing that is wrong with them, cheap
+    and free of torch.
     """
 
     name: str
@@ -31,10 +33,16 @@ class TaskSpec:
     defaults: dict[str, float | int | str]
     metric: str
     higher_is_better: bool
+    glance: str = ""
 
     def settings_class(self) -> type[BaseModel]:
         """The pydantic model of this task's own section of a configuration."""
         return _load(self.settings)
+
+    def data_problems(self, settings: BaseModel) -> list[str]:
+        """One line for each thing that is wrong with the data that these settings name, as far as a glance tells. Not
+        asked when a configuration is read: that of an old run is one, wherever its files are now."""
+        return list(_load(self.glance)(settings)) if self.glance else []
 
     def build_task(self, **arguments: Any) -> Task:
         """Make the task: models, data, loss. Imports torch."""
@@ -81,6 +89,7 @@ TASKS: dict[str, TaskSpec] = {
             ON_AN_ENCODER,
             metric="accuracy",
             higher_is_better=True,
+            glance="triadapt.tasks.files.table:glance",
         ),
     )
 }

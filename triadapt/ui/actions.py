@@ -11,6 +11,7 @@ from triadapt.config import RunConfig
 from triadapt.runs.info import RunError
 from triadapt.ui.address import on_view
 from triadapt.ui.branching import branch_control
+from triadapt.ui.markdown import plain
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.starting import start_if_wanted, want
@@ -71,7 +72,7 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
         branch_control(manager, race)
     turn, message = st.session_state.get("message", (0, ""))
     if message and turn == on_view().turn:
-        st.error(message, icon=":material/error:")
+        st.error(plain(message), icon=":material/error:")
 
 
 def _order(action: Callable[[str], bool], race: str) -> None:

@@ -18,6 +18,7 @@ from triadapt.ui.address_component import board_on_view
 from triadapt.ui.branch_fields import branch_fields
 from triadapt.ui.downloads import has_weights
 from triadapt.ui.fields import in_page_words, label
+from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown
 from triadapt.ui.starting import start_if_wanted, want
 from triadapt.ui.svg_component import svg
@@ -63,7 +64,7 @@ def _inside(manager: RunManager, whole: list[RunInfo]) -> BranchPlan | None:
         lines = error.lines if isinstance(error, ConfigError) else [str(error)]
     with st.container(width=PLAN_WIDTH):
         for line in lines:
-            st.error(in_page_words(line), icon=":material/error:")
+            st.error(plain(in_page_words(line)), icon=":material/error:")
         if not runs:
             st.caption("No checkpoint yet: the next rank event, a stop or the end makes one.")
         if plan is not None:
@@ -130,9 +131,9 @@ def _say(manager: RunManager, plan: BranchPlan) -> None:
         )  # fmt: skip
     if manager.active():
         lines.append("A race runs now: the branch waits in the queue.")
-    st.caption("  \n".join(lines))
+    st.caption("  \n".join(plain(line) for line in lines))
     for line in plan.warnings:
-        st.caption(f":material/warning: {in_page_words(line)}")
+        st.caption(f":material/warning: {plain(in_page_words(line))}")
 
 
 def _draw(manager: RunManager, plan: BranchPlan) -> None:

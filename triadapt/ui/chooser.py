@@ -16,10 +16,13 @@ WIDTH = 560  # of the longest name that a race of a few methods gets by itself
 
 
 def choices(infos: Sequence[RunInfo], most: int = MOST) -> dict[str, str]:
-    """What can be shown, by its name in the address: the newest races first, then the recorded ones. No two are called
-    the same, for the browser tells Streamlit the name that was chosen."""
+    """What can be shown, by its name in the address: the newest races first, then the recorded ones; not the trials of
+    studies, of which there are too many. No two are called the same, for the browser tells Streamlit the name that was
+    chosen."""
     races: dict[str, list[RunInfo]] = {}
     for info in infos:
+        if info.study:
+            continue
         races.setdefault(info.race or info.id, []).append(info)
     found: dict[str, str] = {}
     for view, members in list(races.items())[:most]:

@@ -10,6 +10,7 @@ import streamlit as st
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.compare_component import comparison
 from triadapt.ui.compare_selection import Choosable, read_token
+from triadapt.ui.markdown import plain
 from triadapt.views.compare.frame import compare_frame
 from triadapt.views.compare.record import RunRecord
 from triadapt.views.compare.table import cautions, side_by_side
@@ -33,11 +34,11 @@ def compare_runs(folder: Path, tokens: Sequence[str]) -> None:
         try:
             info, record = read_token(folder, token)
         except RunError as error:
-            st.error(f"{error}; it is left out", icon=":material/error:")
+            st.error(plain(f"{error}; it is left out"), icon=":material/error:")
             continue
         live |= info.live
         if record is None:
-            st.info(f"{info.id} is {info.state} and has recorded nothing yet; it is left out.")
+            st.info(plain(f"{info.id} is {info.state} and has recorded nothing yet; it is left out."))
         else:
             read.append((info, record))
     if not read:
@@ -45,7 +46,7 @@ def compare_runs(folder: Path, tokens: Sequence[str]) -> None:
     else:
         compared = side_by_side(read)
         if len(compared) > 1 and (lines := cautions(compared)):
-            st.caption("  \n".join(f":material/info: {line}" for line in lines))
+            st.caption("  \n".join(f":material/info: {plain(line)}" for line in lines))
         comparison(compare_frame(compared), key="comparison")
     if st.session_state.get(TIMED) and not live:
         st.rerun()

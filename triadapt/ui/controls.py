@@ -9,11 +9,13 @@ from dataclasses import field as dataclass_field
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from triadapt.config import ConfigError, RunConfig, parse_config, set_value
+from triadapt.config import ConfigError, RunConfig, data_problems, parse_config, set_value
 from triadapt.figures.schedule import schedule_svg
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.markdown import plain
 from triadapt.ui.svg_component import svg
 from triadapt.views.lab.findings import merged
 from triadapt.views.plan import plan
@@ -284,9 +286,11 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
         with columns[index % 2]:
             control(field)
     of_task = OF_TASK.get(task, ())
+    beside = {}
     for field in of_task:
         if field.text:  # nothing can be trained without it, so it is not hidden
             control(field)
+            beside[field.key] = st.empty()
     with st.expander("More settings"):
         of_methods = [field for method in METHODS if method in methods for field in OF_METHOD.get(method, ())]
         for field in (*MORE, *of_methods, *(field for field in of_task if not field.text)):
@@ -302,10 +306,22 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
             try:
                 configs.append(parse_config({**values, "method": method}))
             except ConfigError as error:
-                wrong[method] = [worded(line) for line in error.lines]
+                wrong[method] = error.lines
+    if configs and not wrong:
+        wrong = dict.fromkeys(methods, found) if (found := data_problems(configs[0])) else {}
+    _say_beside(beside, wrong)
+    wrong = {method: [worded(line) for line in lines] for method, lines in wrong.items()}
     with sketch:
         draw_sketch(configs, worded)
     return configs, [*outside.values(), *_told_once(wrong, methods)] if methods else ["method: choose at least one"]
+
+
+def _say_beside(places: Mapping[str, DeltaGenerator], wrong: Mapping[str, list[str]]) -> None:
+    """The first line about a field under it too, where it can be mended."""
+    for key, place in places.items():
+        line = next((line for lines in wrong.values() for line in lines if line.startswith(f"{key} = ")), "")
+        if line:
+            place.caption(f":material/error: {plain(line.removeprefix(f'{key} = '))}")
 
 
 def _told_once(wrong: dict[str, list[str]], methods: list[str]) -> list[str]:
@@ -327,7 +343,7 @@ def draw_sketch(configs: list[RunConfig], worded: Callable[[str], str] = str) ->
     st.caption("Planned total rank")
     svg(schedule_svg(plans), key="sketch_svg")
     for number, finding in enumerate(merged((item["label"], lint) for item in plans for lint in item["lints"])):
-        st.caption(f":material/warning: {', '.join(finding['labels'])}: {worded(finding['message'])}")
+        st.caption(f":material/warning: {', '.join(finding['labels'])}: {plain(worded(finding['message']))}")
         if finding["fix"] and not outside_controls(finding["changes"]):
             st.button(finding["fix"], key=f"fix-{number}", type="tertiary", icon=":material/build:",
                       on_click=_set_controls, args=(finding["changes"],))  # fmt: skip

@@ -17,6 +17,7 @@ from triadapt.runs.export import MODEL_FORMS, WHAT, export
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find
 from triadapt.runs.reader import RunReader
+from triadapt.ui.markdown import plain
 from triadapt.views.final_ranks import RankPanel, rank_panels
 from triadapt.workers.manager import RunManager
 
@@ -84,7 +85,7 @@ def _picture(manager: RunManager, view: str) -> None:
     if drawn != view:
         return
     if error:
-        st.error(error, icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
         return
     width = WIDTHS[st.session_state["picture_width"]]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -116,7 +117,7 @@ def _weights(manager: RunManager, view: str) -> None:
     if ready != name:
         return
     if error:
-        st.error(error, icon=":material/error:")
+        st.error(plain(error), icon=":material/error:")
     else:
         st.download_button(
             f"Download {name}", data, file_name=name, mime="application/zip", icon=":material/download:",

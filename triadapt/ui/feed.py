@@ -14,6 +14,7 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.address import named_view
 from triadapt.ui.board_component import board
 from triadapt.ui.fields import in_page_words
+from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, beside_its_parent, shown
 from triadapt.views.delivery import Delivery, News
 from triadapt.views.health import Health
@@ -70,7 +71,7 @@ def feed(manager: RunManager, view: str, parent: bool = False) -> None:
         race = shown(manager, view)
         race = beside_its_parent(manager, race) if parent else race
     except RunError as error:
-        st.error(f"{view}: {error}", icon=":material/error:")
+        st.error(plain(f"{view}: {error}"), icon=":material/error:")
         return
     states = [info.state for info, _ in race.on_board]
     elsewhere = named_view() not in (None, view)

@@ -11,6 +11,7 @@ from triadapt.runs.lineage import ancestors, branches_of
 from triadapt.ui.address import on_view
 from triadapt.ui.compare_selection import PARAMETER
 from triadapt.ui.fields import label
+from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown
 from triadapt.ui.titles import branch_line, method_label
 from triadapt.workers.manager import RunManager
@@ -46,7 +47,7 @@ def _parents(manager: RunManager, info: RunInfo, *, alone: bool) -> bool:
         if parent is None:
             break
         at = parent
-    subject = "Branched" if alone else f"{method_label(info)} branched"
+    subject = "Branched" if alone else f"{plain(method_label(info))} branched"
     text = "; that one ".join([f"{subject} from {told[0]}", *(f"from {one}" for one in told[1:])])
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"lineage-{info.id}"):
         st.caption(f":material/call_split: {text}", width="content")
@@ -82,7 +83,7 @@ def _branches(race: Shown, infos: Sequence[RunInfo]) -> None:
             assert info.branched_from is not None
             what = told_changes(info.branched_from.changes, label) or "nothing changed"
             st.button(
-                f"{method_label(info)} from step {info.branched_from.step}: {what}", type="tertiary",
+                f"{plain(method_label(info))} from step {info.branched_from.step}: {what}", type="tertiary",
                 key=f"open-branch-{info.id}", on_click=on_view().turn_to, args=(info.race or info.id,),
             )  # fmt: skip
         if len(found) > MOST_BRANCHES:

@@ -10,6 +10,7 @@ from triadapt.runs.info import RunInfo
 from triadapt.runs.reader import RunReader
 from triadapt.ui.address import on_view
 from triadapt.ui.fields import in_page_words
+from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.titles import method_label, progress
 from triadapt.ui.what_if_choice import what_if_link
@@ -39,13 +40,13 @@ def state_notes(manager: RunManager, race: Shown) -> None:
     if stopped and all(info.last_step < 0 for info in stopped):
         st.caption(":material/stop: Stopped before its first step. Resume starts it.")
     elif stopped:
-        st.caption(f":material/stop: {_together(stopped, 'stopped after {}')}. Resume goes on from there.")
+        st.caption(f":material/stop: {plain(_together(stopped, 'stopped after {}'))}. Resume goes on from there.")
     _early_ends(manager, infos)
 
 
 def settings_line(config: dict[str, object]) -> str:
-    """The settings of the race on view: the controls may have moved on."""
-    told = [f"{called} {config[name]}" for name, called in SETTINGS.items() if name in config]
+    """The settings of the race on view, as Markdown: the controls may have moved on."""
+    told = [f"{called} {plain(str(config[name]))}" for name, called in SETTINGS.items() if name in config]
     return f"This race: {', '.join(told)}." if told else "Its settings cannot be read."
 
 
@@ -76,7 +77,7 @@ def _early_ends(manager: RunManager, infos: list[RunInfo]) -> None:
     for info in infos:
         if info.state == "damaged":
             st.error(
-                f"{info.id} is damaged: {info.error}. Nothing else is; the Runs page can delete it.",
+                plain(f"{info.id} is damaged: {info.error}. Nothing else is; the Runs page can delete it."),
                 icon=":material/broken_image:",
             )
         elif info.state == "failed":
@@ -89,7 +90,7 @@ def _early_ends(manager: RunManager, infos: list[RunInfo]) -> None:
                 "checkpoint.", [],
             ).append(info)  # fmt: skip
     for what, members in ends.items():
-        st.error(_together(members, what), icon=":material/error:")
+        st.error(plain(_together(members, what)), icon=":material/error:")
     if tracebacks:
         with st.expander("What the worker said last"):
             for text in tracebacks:

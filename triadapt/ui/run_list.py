@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,87 +12,82 @@ import streamlit as st
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import import_bundle
-from triadapt.runs.info import RunError, RunInfo, told_changes
+from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.runs.lineage import parent_of
-from triadapt.tasks.registry import TASKS
+from triadapt.sweeps.library import list_studies
 from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
-from triadapt.ui.fields import label
+from triadapt.ui.markdown import plain
 from triadapt.ui.notes import told_error
-from triadapt.ui.titles import branch_line, given_name, made, method_label
+from triadapt.ui.run_rows import COLUMNS, TITLES, Row, cells, rows_of
+from triadapt.ui.titles import branch_line, method_label
 from triadapt.ui.what_if_choice import what_if_address
 from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD = 64
 WHAT_IF = "Take its decisions again under another schedule, without training."
-DELETIONS = "run_deletions"
-# In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
-WIDTHS = {
-    "Race": 130, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
-    "From": 290, "Error": 260,
-}  # fmt: skip
-COLUMNS = {name: st.column_config.Column(width=width) for name, width in WIDTHS.items()}
+DELETIONS, OPENED = "run_deletions", "opened_study"
 
 
-def _row(info: RunInfo, parents: dict[str, RunInfo]) -> dict[str, object]:
-    method, task = METHODS.get(info.method), TASKS.get(info.task)
-    budget = "" if info.total_rank is None else f"{info.total_rank} / {info.target_total_rank}"
-    return {
-        "Race": given_name(info) or made(info),
-        "Method": method.label if method else info.method,
-        "State": info.state,
-        "Metric": "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}",
-        "Total rank": budget,
-        "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps else "",
-        "Task": task.label if task else info.task,
-        "Made": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created)) if info.created else "",
-        "From": _from(info, parents),
-        "Note": info.note,
-        "Error": told_error(info),
-        "Id": info.id,
-    }
-
-
-def _from(info: RunInfo, known: dict[str, RunInfo]) -> str:
-    """The run it comes from, by what it is called in this list; by its id where it is not here."""
-    origin = info.branched_from
-    if origin is None or origin.run not in known:
-        return info.parent
-    parent = known[origin.run]
-    what = told_changes(origin.changes, label) or "nothing changed"
-    return f"{given_name(parent) or made(parent)}, step {origin.step}: {what}"
-
-
-def run_table(manager: RunManager) -> RunInfo | None:
-    """Draw the list. Returns the chosen run when it is one alone; for several there is a button to compare them."""
+def run_table(manager: RunManager) -> Row | None:
+    """Draw the list. Returns the row that is chosen alone; for several runs there is a button to compare them."""
     infos = list_runs(manager.runs)
     if not infos:
         st.info("No runs yet. Press Run on the Play page, or use `triadapt train` on the command line.")
         return None
-    drawn = [info.id for info in infos]
+    names = {study.id: study.name for study in list_studies(manager.runs)}
+    rows = rows_of(infos, names, st.session_state.get(OPENED, ""))
+    drawn = [row.id for row in rows]
 
     # Another key after a deletion: the browser would keep the tick at its row, where another run stands then.
     key = f"run_table-{st.session_state.get(DELETIONS, 0)}"
 
     def choose() -> None:
         # A selection is a row number; by the next script run other runs may stand in these rows.
-        rows = st.session_state[key].selection.rows
-        st.session_state["chosen_runs"] = [drawn[row] for row in rows]
-        st.session_state["chosen_run"] = drawn[rows[0]] if len(rows) == 1 else None
+        chosen = st.session_state[key].selection.rows
+        st.session_state["chosen_runs"] = [drawn[row] for row in chosen]
+        st.session_state["chosen_run"] = drawn[chosen[0]] if len(chosen) == 1 else None
 
     known = {info.id: info for info in infos}
+    table = pd.DataFrame([cells(row, known) for row in rows], columns=TITLES).fillna("")
     st.dataframe(
-        pd.DataFrame([_row(info, known) for info in infos]), hide_index=True, width="stretch", key=key,
-        on_select=choose, selection_mode="multi-row", column_config=COLUMNS,
+        table, hide_index=True, width="stretch", key=key, on_select=choose, selection_mode="multi-row",
+        column_config=COLUMNS,
     )  # fmt: skip
-    chosen = next((info for info in infos if info.id == st.session_state.get("chosen_run")), None)
-    several = [name for name in st.session_state.get("chosen_runs", []) if name in drawn]
+    chosen = next((row for row in rows if row.id == st.session_state.get("chosen_run")), None)
+    several = [name for name in st.session_state.get("chosen_runs", []) if name in drawn and name in known]
     if len(several) > 1:
         _compare_button(several)
     elif chosen is None:
         st.caption("Choose a run in the first column to open, rename, export or delete it; choose several to compare.")
     return chosen
+
+
+def study_panel(row: Row) -> None:
+    """What can be done with the chosen study."""
+    st.text(f"{row.study} · {row.id}")
+    opened = st.session_state.get(OPENED) == row.id
+    with st.container(horizontal=True):
+        if st.button("Open the study", type="primary", icon=":material/open_in_new:", key="open_study"):
+            st.switch_page("pages/tune.py", query_params={"tab": "Studies", "study": row.id})
+        st.button(
+            "Hide its runs" if opened else f"List its {len(row.infos)} runs", key="list_study",
+            icon=":material/unfold_less:" if opened else ":material/unfold_more:",
+            on_click=_open_rows, args=("" if opened else row.id,),
+        )  # fmt: skip
+
+
+def _open_rows(study: str) -> None:
+    st.session_state[OPENED] = study
+    _forget_choice()
+
+
+def _forget_choice() -> None:
+    """Other rows are drawn from now on, and a tick is at a row's number."""
+    for name in ("chosen_run", "chosen_runs"):
+        st.session_state.pop(name, None)
+    st.session_state[DELETIONS] = st.session_state.get(DELETIONS, 0) + 1
 
 
 def _compare_button(run_ids: list[str]) -> None:
@@ -107,7 +101,7 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
     """What can be done with the chosen run."""
     st.text(f"{info.name or info.id} · {info.id}")
     if info.error:
-        st.error(f"{method_label(info)} {info.state}: {told_error(info)}", icon=":material/error:")
+        st.error(plain(f"{method_label(info)} {info.state}: {told_error(info)}"), icon=":material/error:")
     parent = parent_of(manager.runs, info)
     if info.branched_from is not None:
         st.caption(f":material/call_split: Branched from {branch_line(info.branched_from, parent)}")
@@ -146,7 +140,7 @@ def _do(action: Callable[[], object]) -> None:
     try:
         action()
     except (RunError, OSError, sqlite3.Error) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     st.rerun()
 
@@ -162,13 +156,13 @@ def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
         if len(others) > 1 and not any(other.live for other in others):
             if st.button(f"Delete all {len(others)} runs of the race", key="delete_race"):
                 _do(lambda: _delete(manager, info.race))
+        if st.button("Cancel", key="delete_cancel"):
+            st.rerun()  # which closes the dialog
 
 
 def _delete(manager: RunManager, view: str) -> None:
     delete(manager.runs, view)
-    for name in ("chosen_run", "chosen_runs"):
-        st.session_state.pop(name, None)
-    st.session_state[DELETIONS] = st.session_state.get(DELETIONS, 0) + 1
+    _forget_choice()
 
 
 def import_panel(manager: RunManager) -> None:

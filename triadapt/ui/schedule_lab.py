@@ -13,6 +13,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.controls import outside_controls
 from triadapt.ui.lab_component import lab, sent_values
+from triadapt.ui.markdown import plain
 from triadapt.views.lab.findings import answer
 from triadapt.views.lab.inputs import CHOICES, NUMBERS, address, meaning, read_inputs
 from triadapt.views.lab.take_away import peft_snippet, race_toml
@@ -68,7 +69,7 @@ def _lab() -> None:
         visit.values, visit.problems = read_inputs({name: sent[name] for name in NAMES if name in sent})
     errors = st.container()  # always there: what comes and goes above the lab would mount it anew
     for line in visit.problems:
-        errors.error(line, icon=":material/error:")
+        errors.error(plain(line), icon=":material/error:")
     _write_address(visit.values)
     lab(visit.values, answer(visit.values), visit=visit.number, turn=visit.turn)
     _take_away(visit.values)
@@ -100,7 +101,7 @@ def _take_away(values: dict[str, Any]) -> None:
         text = race_toml(values) if kind == TOML else peft_snippet(values, str(kind))
     except ConfigError as error:
         for line in error.lines:
-            st.caption(f":material/warning: {line}")
+            st.caption(f":material/warning: {plain(line)}")
         return
     st.code(text, language="toml" if kind == TOML else "python", height=320)
     name = "schedule.toml" if kind == TOML else f"{kind}.py"
@@ -118,7 +119,7 @@ def _to_play(values: dict[str, Any]) -> None:
         disabled=bool(outside),
     )  # fmt: skip
     if outside:
-        st.caption(f"Play's controls do not reach that far: {'; '.join(outside)}. Take the TOML.")
+        st.caption(f"Play's controls do not reach that far: {plain('; '.join(outside))}. Take the TOML.")
     elif values["task"] not in TASKS:
         st.caption("There the schedule runs over the planted task.")
 

@@ -11,13 +11,15 @@ from triadapt.figures.sweep_lines import field_lines
 from triadapt.figures.sweep_parallel import parallel_lines
 from triadapt.figures.sweep_pareto import pareto
 from triadapt.figures.sweep_response import response_map
-from triadapt.figures.sweep_style import method_look, short, word
+from triadapt.figures.sweep_style import method_look, point_words, short, word
 from triadapt.figures.sweep_trials import field_importance, trial_curves
 from triadapt.runs.info import Scalar
-from triadapt.sweeps.record import StudyRecord, TrialRecord
+from triadapt.sweeps.points import points_of
+from triadapt.sweeps.record import StudyRecord
 from triadapt.ui.compare_selection import PARAMETER
 from triadapt.ui.figure_component import figure
-from triadapt.views.sweep.slices import METHOD, fields_of, method_of, scored, values_of
+from triadapt.ui.markdown import plain
+from triadapt.views.sweep.slices import METHOD, fields_of, method_of, scored, scored_in, values_of
 
 ALL = "all"
 KINDS = {
@@ -57,14 +59,23 @@ def study_charts(study: StudyRecord, importance: Mapping[str, float]) -> None:
     _chosen_trial(study)
 
 
-MAP = "Numbers: means over the seeds. Points: single runs; click one to open it. Nothing is drawn between what was run."
-LINES = "Line: mean over seeds, band: 95 % interval of it (Student's t). Points: single runs; click one to open it."
+MAP = (
+    "Numbers: means over the seeds. Points: single runs; click one to open it. In brackets: a seed failed or was "
+    "pruned, and what is left is no result. Nothing is drawn between what was run."
+)
+LINES = (
+    "Line: mean over seeds, band: 95 % interval of it (Student's t). Points: single runs; click one to open it. Open "
+    "circles: a seed failed or was pruned, and what is left is no result."
+)
 PARALLEL = "Bright: better. Click a line to open the run."
 IMPORTANCE = (
-    "By PED-ANOVA (Optuna), over all finished runs: how far a field tells good runs from the rest. With few runs it is "
-    "a hint, no more."
+    "By PED-ANOVA (Optuna), over all points without a failed or pruned run: how far a field tells good ones from the "
+    "rest. With few points it is a hint, no more."
 )
-SIZES = "Means, with bars to the lowest and the highest run; the dotted front joins those that no other beats in both."
+SIZES = (
+    "A point's mean over its seeds, with bars to the lowest and the highest run; the dotted front joins those that no "
+    "other beats in both. Open: a seed failed or was pruned, so it is left out of the front."
+)
 
 
 def _map(study: StudyRecord, fields: list[str]) -> tuple[go.Figure, str, str]:
@@ -98,18 +109,19 @@ def _held(study: StudyRecord, names: list[str]) -> dict[str, Scalar]:
 
 
 def _sizes(study: StudyRecord) -> go.Figure:
-    groups: dict[tuple[str, int], list[TrialRecord]] = {}
-    for trial in scored(study):
-        if trial.parameters is not None:
-            size = trial.point.get("reference_rank", 0)
-            budget = int(size) if isinstance(size, int | float) else 0
-            groups.setdefault((method_of(study, trial), budget), []).append(trial)
+    """A dot a point, of which means are taken over seeds alone."""
     drawn = []
-    for (method, budget), trials in sorted(groups.items()):
+    for tried in points_of(study.trials):
+        trials = [trial for trial in scored_in([tried]) if trial.parameters is not None]
+        if not trials:
+            continue
+        method = method_of(study, tried)
         label, colour, _ = method_look(method)
         drawn.append({
-            "label": f"{label}, budget {budget}" if budget else label, "colour": colour, "method": method, "place": 0,
-            "labels": [f"seed {trial.seed}" for trial in trials], "numbers": [trial.number for trial in trials],
+            "label": f"{point_words(tried.point)} ({tried.standing})", "legend": label, "colour": colour,
+            "method": method, "place": int(tried.broken), "counts": tried.counts,
+            "labels": [f"{point_words(tried.point)}, seed {trial.seed}" for trial in trials],
+            "numbers": [trial.number for trial in trials],
             "parameters": [trial.parameters for trial in trials], "values": [trial.value for trial in trials],
         })  # fmt: skip
     return pareto(drawn, metric=study.info.metric, higher_is_better=study.info.higher_is_better)
@@ -122,12 +134,11 @@ def _chosen_trial(study: StudyRecord) -> None:
     if owner != study.info.id or trial is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", border=True):
-        point = ", ".join(
-            method_look(str(value))[0] if name == METHOD else f"{word(name)} {short(value)}"
-            for name, value in trial.point.items()
+        value = f"{plain(study.info.metric)} {trial.value:.4g}" if trial.value is not None else trial.state
+        st.markdown(
+            f"**{plain(point_words(trial.point))}**, seed {trial.seed}: {value}"
+            + (f" ({plain(trial.error)})" if trial.error else "")
         )
-        value = f"{study.info.metric} {trial.value:.4g}" if trial.value is not None else trial.state
-        st.markdown(f"**{point}**, seed {trial.seed}: {value}" + (f" ({trial.error})" if trial.error else ""))
         if trial.run:
             st.page_link(
                 "pages/play.py", label="Open its replay", icon=":material/play_circle:", query_params={"run": trial.run}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from triadapt.config import ConfigError, set_value
 from triadapt.methods.registry import METHODS
 from triadapt.sweeps.config import SweepConfig, parse_sweep
 from triadapt.sweeps.space import Plan, plan
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.controls import OF_TASK, Field
+from triadapt.ui.markdown import plain
 
 SAMPLERS = {
     "grid": "every combination", "random": "drawn at random", "tpe": "where earlier points did well (TPE)",
@@ -41,7 +46,7 @@ HOW = 'Several values, as in "20, 60, 120", are tried; one is taken for every ru
 
 def sweep_form() -> SweepConfig | None:
     """Draw the form. Returns a study that can be started, once it is asked for."""
-    data, lines = _draw()
+    data, lines, places = _draw()
     config: SweepConfig | None = None
     planned: Plan | None = None
     if not lines:
@@ -50,27 +55,38 @@ def sweep_form() -> SweepConfig | None:
             planned = plan(config)
         except ConfigError as error:
             lines = error.lines
-    for line in lines:
-        st.error(line, icon=":material/error:")
-    if config is not None and planned is not None:
+    _say_beside(places, lines)
+    if planned is not None and config is not None:
         seeds = len(config.seed_list)
         st.caption(f"{planned.count} points with {seeds} seeds each: **{planned.count * seeds} runs**.")
         for line in planned.left_out[:5]:
-            st.caption(f":material/warning: {line}")
+            st.caption(f":material/warning: {plain(line)}")
     with st.container(horizontal=True):
         wanted = st.button(
             "Start the study", type="primary", icon=":material/play_arrow:", key="sweep_start",
-            disabled=config is None or planned is None,
+            disabled=planned is None,
         )  # fmt: skip
         if config is not None and planned is not None:
             st.download_button(
                 "TOML", config.to_toml(), file_name="study.toml", icon=":material/download:", key="sweep_toml",
                 help="The same study for `triadapt sweep study.toml`.", on_click="ignore",
             )  # fmt: skip
+    for line in lines:
+        st.error(plain(line), icon=":material/error:")
     return config if wanted and planned is not None else None
 
 
-def _draw() -> tuple[dict[str, Any], list[str]]:
+def _say_beside(places: Mapping[str, DeltaGenerator], lines: Sequence[str]) -> None:
+    """The first line about a field under it too: the button, and all lines by it, may be out of sight from there."""
+    for key, place in places.items():
+        about = re.compile(rf"(?:(?:space|base)\.)?{re.escape(key)}(?:\.\w+)?(?:: | = )(.*)")
+        if found := next(filter(None, map(about.match, lines)), None):
+            place.caption(f":material/error: {plain(found[1])}")
+
+
+def _draw() -> tuple[dict[str, Any], list[str], dict[str, DeltaGenerator]]:
+    """The values as a study has them, a line for each text that is none, and the place under each field of text."""
+    places: dict[str, DeltaGenerator] = {}
     left, right = st.columns(2)
     with left:
         name = st.text_input("Name", key="sweep_name", placeholder="for the list of studies")
@@ -83,18 +99,26 @@ def _draw() -> tuple[dict[str, Any], list[str]]:
         seeds = st.number_input(
             "Seeds", 1, 100, 3, key="sweep_seeds", help="Runs of each point. Fewer than three tell next to nothing."
         )
+        section = {}
+        for of_task in OF_TASK.get(task, ()):
+            if of_task.text:
+                text = st.text_input(of_task.label, _default(of_task), key=f"sweep_{of_task.key}", help=of_task.help)
+                section[of_task.key.partition(".")[2]] = text.strip()
+                places[of_task.key] = st.empty()
     with right:
-        texts = {
-            field.key: st.text_input(field.label, field.first, key=f"sweep_{field.key}", help=f"{field.help} {HOW}")
-            for field in FIELDS
-        }
+        texts = {}
+        for field in FIELDS:
+            texts[field.key] = st.text_input(
+                field.label, field.first, key=f"sweep_{field.key}", help=f"{field.help} {HOW}"
+            )
+            places[field.key] = st.empty()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sampler = st.selectbox("Points", list(SAMPLERS), key="sweep_sampler", format_func=SAMPLERS.__getitem__)
         count = st.number_input("How many points", 2, 10_000, 20, key="sweep_points", disabled=sampler == "grid")
         workers = st.number_input("Runs at a time (0: one a core)", 0, 64, 0, key="sweep_workers")
     prune = st.checkbox("End runs early that are worse than the median", key="sweep_prune")
     clear = st.checkbox("Stop once one point is clearly the best", key="sweep_clear", help="Needs four seeds.")
-    base: dict[str, Any] = {"task": task, "steps": steps}
+    base: dict[str, Any] = {"task": task, "steps": steps} | ({task: section} if section else {})
     space: dict[str, Any] = {}
     lines = [] if methods else ["methods: choose at least one"]
     if len(methods) > 1:
@@ -103,7 +127,7 @@ def _draw() -> tuple[dict[str, Any], list[str]]:
         base["method"] = methods[0]
     for field in FIELDS:
         try:
-            values = read_values(field.label, texts[field.key])
+            values = read_values(field.key, texts[field.key])
         except ConfigError as error:
             lines += error.lines
             continue
@@ -115,16 +139,21 @@ def _draw() -> tuple[dict[str, Any], list[str]]:
         "name": name, "base": base, "space": space, "seeds": int(seeds), "sampler": sampler, "workers": int(workers),
         "prune": prune, "stop_when_clear": clear, "skip_invalid": True,
     }  # fmt: skip
-    return data | ({} if sampler == "grid" else {"points": int(count)}), lines
+    return data | ({} if sampler == "grid" else {"points": int(count)}), lines, places
 
 
-def read_values(label: str, text: str) -> list[Any] | dict[str, Any]:
-    """`20, 60` as a list, `20 to 200` as a range. Raises ConfigError with a line that begins with the label."""
+def _default(field: Field) -> str:
+    task, _, name = field.key.partition(".")
+    return str(TASKS[task].settings_class().model_fields[name].default)
+
+
+def read_values(name: str, text: str) -> list[Any] | dict[str, Any]:
+    """`20, 60` as a list, `20 to 200` as a range. Raises ConfigError with a line that begins with the name."""
     low, to, high = text.partition(" to ")
     if to:
         ends = [_value(part) for part in (low, high)]
         if not all(isinstance(end, int | float) for end in ends):
-            raise ConfigError([f"{label} = {text!r}: a range is two numbers, as in 20 to 200"])
+            raise ConfigError([f"{name} = {text!r}: a range is two numbers, as in 20 to 200"])
         return {"low": ends[0], "high": ends[1]}
     return [_value(part) for part in text.split(",") if part.strip()]
 

@@ -14,11 +14,11 @@ from triadapt.sweeps.library import change_study, find_study, list_studies
 from triadapt.sweeps.record import StudyError, StudyInfo, StudyRecord, read_study
 from triadapt.sweeps.state import give_order, read_info
 from triadapt.ui import manager as managers
+from triadapt.ui.markdown import plain
 from triadapt.ui.study_processes import StudyProcesses, study_processes
 from triadapt.ui.sweep_charts import study_charts
 from triadapt.ui.sweep_form import sweep_form
 from triadapt.ui.sweep_table import trial_table
-from triadapt.ui.titles import plain
 from triadapt.views.sweep.recommendation import recommend
 
 REFRESH_SECONDS = 2.0
@@ -46,7 +46,7 @@ def sweep_section() -> None:
 def _say() -> None:
     """What went wrong after a press, once."""
     if said := st.session_state.pop("study_said", ""):
-        st.error(said, icon=":material/error:")
+        st.error(plain(said), icon=":material/error:")
 
 
 def _choose(infos: list[StudyInfo]) -> str:
@@ -87,8 +87,9 @@ def _new(processes: StudyProcesses) -> None:
     try:
         st.session_state["study_wanted"] = processes.start(config)
     except (ConfigError, RunError, OSError) as error:
-        st.session_state["study_said"] = f"The study could not be started: {error}"
-    st.rerun()
+        st.error(plain(f"The study could not be started: {error}"), icon=":material/error:")
+    else:
+        st.rerun()
 
 
 def _study(runs: Path, study_id: str) -> None:
@@ -97,7 +98,7 @@ def _study(runs: Path, study_id: str) -> None:
     try:
         study = read_study(find_study(runs, study_id))
     except StudyError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     now = study.info.state, processes.alive(study_id)
     if now != st.session_state.get("study_drawn"):  # the timer of this fragment is set by the page
@@ -108,7 +109,7 @@ def _study(runs: Path, study_id: str) -> None:
     _buttons(runs, study, processes)
     said = recommend(study)
     if said.text:
-        st.info(said.text, icon=":material/lightbulb:")
+        st.info(plain(said.text), icon=":material/lightbulb:")
     # Imported here: it brings Optuna, which reading a study needs too, but no page without one.
     study_charts(study, import_module("triadapt.sweeps.importance").importances(study))
     trial_table(study)
@@ -128,7 +129,7 @@ def _progress(study: StudyRecord) -> None:
     begun = f"{'Paused: ' if held else ''}{done} of {info.trials} runs: {', '.join(told)}"
     st.progress(min(1.0, done / max(1, info.trials)), text=f"{begun}{each}{ahead}")
     if info.message:
-        st.caption(f"{info.state}: {info.message}")
+        st.caption(plain(f"{info.state}: {info.message}"))
 
 
 def _span(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import BranchedFrom, RunInfo, told_changes
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.fields import label
+from triadapt.ui.markdown import plain as plain
 
 
 def method_label(info: RunInfo) -> str:
@@ -61,8 +61,3 @@ def branch_line(origin: BranchedFrom, parent: RunInfo | None) -> str:
     """Where a branch left which run, and what it changed, as Markdown. A parent that is gone is told by its id."""
     what = told_changes(origin.changes, label) or "nothing changed"
     return f"{plain(run_title(parent) if parent else origin.run)} at step {origin.step}: {what}"
-
-
-def plain(text: str) -> str:
-    """Text that somebody wrote, for a place that reads Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~$:-])", r"\\\1", text)

@@ -16,6 +16,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, told_changes
 from triadapt.ui import manager
 from triadapt.ui.compare_selection import Choosable
+from triadapt.ui.markdown import plain
 from triadapt.ui.what_if_check import check_section
 from triadapt.ui.what_if_choice import SAID, choose_run, controls, read_recording, write_address
 from triadapt.views.what_if.checks import Check, checks_of
@@ -38,7 +39,7 @@ def what_if_section() -> None:
     try:
         recording = read_recording(choosable, token)
     except RunError as error:
-        st.error(f"{token} cannot be replayed: {error}", icon=":material/error:")
+        st.error(plain(f"{token} cannot be replayed: {error}"), icon=":material/error:")
         return
     _replayed(runs, token, recording, checks_of(recording.config, choosable.infos.values()))
 
@@ -52,12 +53,12 @@ def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequen
     with moved:
         values = controls(token, recording)
     for line in st.session_state[SAID]:
-        errors.error(line, icon=":material/error:")
+        errors.error(plain(line), icon=":material/error:")
     try:
         found = what_if(recording, values)
     except (RunError, ConfigError) as error:
         for line in error.lines if isinstance(error, ConfigError) else [f"{token} cannot be replayed: {error}"]:
-            errors.error(line, icon=":material/error:")
+            errors.error(plain(line), icon=":material/error:")
         return
     write_address(token, found.changes)
     for place, draw in ((label, _label), (pictures, _pictures), (events, _events)):
@@ -76,11 +77,11 @@ def _label(found: WhatIf) -> None:
     )
     change = told_changes(found.changes)
     if change:
-        st.markdown(f"**{change}**: {told(summary(found))}")
+        st.markdown(f"**{plain(change)}**: {told(summary(found))}")
     else:
         st.markdown("**As it was.** Move a control: the decisions are taken again at once.")
     for line in cautions(found):
-        st.caption(f":material/info: {line}")
+        st.caption(f":material/info: {plain(line)}")
 
 
 def _pictures(found: WhatIf) -> None:

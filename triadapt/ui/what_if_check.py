@@ -12,6 +12,7 @@ import streamlit as st
 from triadapt.figures.what_if_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
 from triadapt.runs.reader import RunReader
+from triadapt.ui.markdown import plain
 from triadapt.ui.what_if_choice import stored_recording
 from triadapt.views.what_if.agreement import placed
 from triadapt.views.what_if.checks import Check, judged
@@ -39,7 +40,7 @@ def check_section(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> N
         try:
             runs.submit([found.config], f"What if: {told_changes(found.changes)}")
         except (RunError, OSError, sqlite3.Error) as error:
-            st.error(f"The run could not be started: {error}", icon=":material/error:")
+            st.error(plain(f"The run could not be started: {error}"), icon=":material/error:")
         else:
             st.rerun()  # the whole page, which then knows the new run
     live = any(check.info.live for check in checks)

@@ -12,8 +12,8 @@ import streamlit as st
 from triadapt.config import ConfigError, RunConfig, set_value
 from triadapt.growth.preview import pruning_schedule
 from triadapt.methods.registry import METHODS
-from triadapt.runs.branch import flat
 from triadapt.runs.bundle import Readable
+from triadapt.runs.changes import flat
 from triadapt.runs.info import RunInfo, Scalar
 from triadapt.runs.reader import RunReader
 from triadapt.ui.compare_selection import Choosable

@@ -21,9 +21,9 @@ THREADS = {"planted": 1}
 MOST_THREADS = "TRIADAPT_MOST_THREADS"
 
 
-def threads_of(config: RunConfig) -> int:
-    """CPU threads a run of this configuration trains with."""
-    return config.threads or THREADS.get(config.task, 0) or cores()
+def threads_of(task: str, threads: int) -> int:
+    """CPU threads a run of this task trains with, where its configuration asks for so many, 0 for as many as suit."""
+    return threads or THREADS.get(task, 0) or cores()
 
 
 def cores() -> int:
@@ -33,8 +33,8 @@ def cores() -> int:
 
 def open_sessions(configs: list[RunConfig], folders: list[Path | None]) -> list[TrainingSession]:
     """Sessions of one race over their run folders."""
-    most = int(os.environ.get(MOST_THREADS) or 0) or threads_of(configs[0])
-    import_module("torch").set_num_threads(min(most, threads_of(configs[0])))
+    asked = threads_of(configs[0].task, configs[0].threads)
+    import_module("torch").set_num_threads(min(int(os.environ.get(MOST_THREADS) or asked), asked))
     race = import_module("triadapt.training.race")
     return list(race.open_race(configs, folders))
 

@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from triadapt.sweeps.record import Point, StudyRecord, TrialRecord
-from triadapt.sweeps.space import key, told
+from triadapt.sweeps.points import TriedPoint, points_of
+from triadapt.sweeps.record import Point, StudyRecord
+from triadapt.sweeps.space import told
 from triadapt.views.sweep.student import interval
 
 
 @dataclass(frozen=True)
 class PointRow:
     """One point. values: the metric of its complete trials, by seed. mean, low, high: over these, with a 95 % t
-    interval; None where there is none, an interval from two different values on. states: trials by state. parameters,
-    seconds: means over the complete trials. runs: ids of all its runs, errors: lines of those that failed."""
+    interval; None where there is none, an interval from two different values on. broken: whether a seed failed or
+    was pruned, so that the rest is a selection; standing: in words, as `2 of 3 seeds, 1 failed`. states: trials by
+    state. parameters, seconds: means over the complete trials. runs: ids of all its runs, errors: lines of those that
+    failed."""
 
     point: Point
     label: str
@@ -23,11 +26,18 @@ class PointRow:
     mean: float | None
     low: float | None
     high: float | None
+    broken: bool
+    standing: str
     states: dict[str, int]
     parameters: float | None
     seconds: float | None
     runs: tuple[str, ...]
     errors: tuple[str, ...]
+
+    @property
+    def counts(self) -> bool:
+        """Whether the mean may stand for the point (`triadapt.sweeps.points`)."""
+        return self.mean is not None and not self.broken
 
     @property
     def state(self) -> str:
@@ -39,32 +49,30 @@ class PointRow:
 
 def points_table(record: StudyRecord) -> tuple[PointRow, ...]:
     """Every point that is planned so far, in the order in which they were."""
-    groups: dict[str, list[TrialRecord]] = {}
-    for trial in record.trials:
-        groups.setdefault(key(trial.point), []).append(trial)
-    return tuple(_row(trials) for trials in groups.values())
+    return tuple(_row(tried) for tried in points_of(record.trials))
 
 
 def best_first(rows: Sequence[PointRow], *, higher_is_better: bool) -> list[PointRow]:
-    """Rows by their mean, the best first and those without one last."""
+    """Rows by their mean, the best first; after all that count those that do not, and those without a mean last."""
     sign = -1 if higher_is_better else 1
-    return sorted(rows, key=lambda row: (row.mean is None, sign * (row.mean or 0.0)))
+    return sorted(rows, key=lambda row: (row.mean is None, not row.counts, sign * (row.mean or 0.0)))
 
 
-def _row(trials: list[TrialRecord]) -> PointRow:
-    complete = [trial for trial in trials if trial.state == "complete"]
-    values = {trial.seed: trial.value for trial in complete if trial.value is not None}
-    spread = interval(list(values.values()))
-    sizes = [trial.parameters for trial in complete if trial.parameters is not None]
+def _row(tried: TriedPoint) -> PointRow:
+    trials = tried.trials
+    complete = [trial for trial in trials if trial.seed in tried.values]
+    spread = interval(list(tried.values.values()))
     return PointRow(
-        point=trials[0].point,
-        label=told(trials[0].point),
-        values=values,
-        mean=_mean(list(values.values())),
+        point=tried.point,
+        label=told(tried.point),
+        values=tried.values,
+        mean=tried.mean,
         low=None if spread is None else spread[1],
         high=None if spread is None else spread[2],
+        broken=tried.broken,
+        standing=tried.standing,
         states=dict(Counter(trial.state for trial in trials)),
-        parameters=_mean(sizes),
+        parameters=_mean([trial.parameters for trial in complete if trial.parameters is not None]),
         seconds=_mean([trial.seconds for trial in complete]),
         runs=tuple(trial.run for trial in trials if trial.run),
         errors=tuple(trial.error for trial in trials if trial.error),

@@ -69,7 +69,7 @@ class Recommendation:
 def recommend(record: StudyRecord) -> Recommendation:
     """The recommendation of a study as it stands, running or over."""
     rows = points_table(record)
-    whole = [row for row in rows if not (row.states.get("failed") or row.states.get("pruned"))]
+    whole = [row for row in rows if not row.broken]
     left_out = len(rows) - len(whole)
     seeds = _shared_seeds(whole, record.config.seed_list)
     compared = [row for row in whole if seeds and all(seed in row.values for seed in seeds)]
@@ -125,13 +125,14 @@ def _told(record: StudyRecord, found: Recommendation) -> str:
     best, n, others = found.best, len(found.seeds), len(found.rivals)
     assert best is not None and found.mean is not None
     value = f"{record.info.metric} {found.mean:.4g}"
+    so_far = _so_far(record)
     lines = []
     if not others:
         lines.append(f"Only one point can be judged: {best.label}, with {value} ({_seeds(n)}).")
     elif n < FEWEST_SEEDS:
         said = "One seed does not show" if n == 1 else "Two seeds do not show"
         lines.append(
-            f"Best of {others + 1} points so far: {best.label}, with {value} ({_seeds(n)}). {said} how much of a "
+            f"Best of {others + 1} points{so_far}: {best.label}, with {value} ({_seeds(n)}). {said} how much of a "
             f"difference is chance; nothing can be said below {FEWEST_SEEDS} seeds a point."
         )
     else:
@@ -158,9 +159,13 @@ def _compared(record: StudyRecord, found: Recommendation, value: str) -> str:
             f"{best.label} is best: {value}, ahead of every other point on the same seeds{allowed}. Closest: {closest}."
         )
     if not tied:
-        return f"Best so far: {best.label}, with {value}, ahead of the {others} others that can be compared."
+        return f"Best{_so_far(record)}: {best.label}, with {value}, ahead of the {others} others that can be compared."
     which = "the other point" if others == 1 else f"{len(tied)} of the {others} other points"
     return f"Best mean: {best.label}, with {value}. These seeds cannot tell it from {which}. Closest: {closest}."
+
+
+def _so_far(record: StudyRecord) -> str:
+    return "" if record.info.state == "finished" else " so far"
 
 
 def _seeds(n: int) -> str:

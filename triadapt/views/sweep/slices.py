@@ -1,10 +1,9 @@
-"""Trials of a study grouped for a chart: by the value of one field or two, each with the values of its seeds."""
+"""Points of a study grouped for a chart: by the value of one field or two, each with the values of its seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,17 @@ from numpy.typing import NDArray
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import Range
+from triadapt.sweeps.points import TriedPoint, points_of
 from triadapt.sweeps.record import StudyRecord, TrialRecord
-from triadapt.views.sweep.student import quantile
+from triadapt.views.sweep.student import interval
 
 FEW = 16
 """At most so many different values are an axis of steps; more of them are an axis of numbers."""
 METHOD = "method"
 
 
-def method_of(study: StudyRecord, trial: TrialRecord) -> str:
-    """The method of a trial: swept, or that of the base."""
+def method_of(study: StudyRecord, trial: TrialRecord | TriedPoint) -> str:
+    """The method of a trial or a point: swept, or that of the base."""
     return str(trial.point.get(METHOD, study.config.base.get(METHOD, "triadaptlora")))
 
 
@@ -39,7 +39,13 @@ def fields_of(study: StudyRecord) -> list[str]:
 
 def scored(study: StudyRecord) -> list[TrialRecord]:
     """Trials that came to their end with a metric."""
-    return [trial for trial in study.trials if trial.state == "complete" and trial.value is not None]
+    return scored_in(points_of(study.trials))
+
+
+def scored_in(points: Iterable[TriedPoint]) -> list[TrialRecord]:
+    """Those of these points, by number."""
+    found = [trial for tried in points for trial in tried.trials if trial.seed in tried.values]
+    return sorted(found, key=lambda trial: trial.number)
 
 
 def values_of(study: StudyRecord, name: str) -> list[Scalar]:
@@ -68,50 +74,57 @@ def is_log(study: StudyRecord, name: str) -> bool:
     return len(values) > 2 and min(values) > 0 and max(values) / min(values) >= 30
 
 
-def where(trials: Sequence[TrialRecord], held: Mapping[str, Scalar]) -> list[TrialRecord]:
-    """Trials whose points have these values; a point that does not know a field (its method does not use it) passes."""
+def where(points: Iterable[TriedPoint], held: Mapping[str, Scalar]) -> list[TriedPoint]:
+    """Points that have these values; one that does not know a field (its method does not use it) passes."""
     return [
-        trial for trial in trials if all(name not in trial.point or trial.point[name] == held[name] for name in held)
+        tried for tried in points if all(name not in tried.point or tried.point[name] == held[name] for name in held)
     ]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Trials at one value of a field. values: the metric of each. by_seed: of each seed the mean over whatever else
-    was swept, so that what is compared rests on the same points. low, high: 95 % interval of the mean over seeds, by
-    Student's t; equal to the mean with one seed."""
+    """Points at one value of a field, those that count: with all seeds, or with some still to come. Where none does,
+    the broken ones, and `counts` is false. by_seed: of each seed the mean over these points, so that what is compared
+    rests on the same ones. low, high: 95 % interval of the mean over seeds, by Student's t; equal to the mean where no
+    spread can be seen. standing: in words, what the mean rests on and what was left out of it."""
 
     at: Scalar
-    trials: tuple[TrialRecord, ...]
-    values: NDArray[np.float64]
     by_seed: NDArray[np.float64]
     mean: float
     low: float
     high: float
+    counts: bool
+    standing: str
 
 
-def along(trials: Sequence[TrialRecord], name: str, order: Sequence[Scalar]) -> list[Place]:
-    """Places along a field, in this order; values without a trial are left out."""
-    return [
-        place_of(at, found) for at in order if (found := [trial for trial in trials if trial.point.get(name) == at])
-    ]
+def along(points: Sequence[TriedPoint], name: str, order: Sequence[Scalar]) -> list[Place]:
+    """Places along a field, in this order; values without a result are left out."""
+    places = [place_of(at, [tried for tried in points if tried.point.get(name) == at]) for at in order]
+    return [place for place in places if place is not None]
 
 
-def place_of(at: Scalar, trials: Sequence[TrialRecord]) -> Place:
-    """What these trials say together."""
-    values = np.array([trial.value for trial in trials], float)
-    ordered = sorted(zip((trial.seed for trial in trials), values, strict=True), key=lambda pair: pair[0])
-    by_seed = np.array([np.mean([value for _, value in own]) for _, own in groupby(ordered, key=lambda pair: pair[0])])
-    half = half_width(by_seed)
+def place_of(at: Scalar, points: Sequence[TriedPoint]) -> Place | None:
+    """What these points say together; None where none of them has a value."""
+    counting = [tried for tried in points if tried.counts]
+    used = counting or [tried for tried in points if tried.values]
+    if not used:
+        return None
+    seeds = sorted({seed for tried in used for seed in tried.values})
+    by_seed = np.array([np.mean([tried.values[seed] for tried in used if seed in tried.values]) for seed in seeds])
     mean = float(by_seed.mean())
-    return Place(at, tuple(trials), values, by_seed, mean, mean - half, mean + half)
+    low, high = (interval(by_seed.tolist()) or (mean, mean, mean))[1:]
+    return Place(at, by_seed, mean, low, high, bool(counting), _standing(used, points))
 
 
-def half_width(values: NDArray[np.float64]) -> float:
-    """Half of the 95 % interval of a mean; 0 where one value allows none."""
-    if len(values) < 2:
-        return 0.0
-    return float(quantile(0.05, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+def _standing(used: Sequence[TriedPoint], points: Sequence[TriedPoint]) -> str:
+    if len(points) == 1:
+        return points[0].standing
+    broken = sum(tried.broken for tried in points)
+    words = f"{len(used)} point{'' if len(used) == 1 else 's'}"
+    if not broken:
+        return words
+    lost = "with a failed or pruned seed"
+    return f"{words}, each {lost}" if used[0].broken else f"{words}; {broken} left out, {lost}"
 
 
 def _is_number(value: Any) -> bool:

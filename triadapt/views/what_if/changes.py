@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 from triadapt.config import ConfigError, RunConfig, parse_config
-from triadapt.growth.preview import pruning_schedule
 from triadapt.methods.registry import METHODS
+from triadapt.runs.changes import keep_scale, with_values
 from triadapt.runs.info import Scalar
 
 CHANGEABLE: dict[str, tuple[str, ...]] = {
@@ -36,14 +35,8 @@ def changed(config: RunConfig, values: Mapping[str, Any]) -> tuple[RunConfig, di
     wrong = [name for name in values if name not in allowed]
     if wrong:
         raise ConfigError([_refusal(config, name, values[name], allowed) for name in wrong])
-    data = copy.deepcopy(config.as_dict())
-    for name, value in values.items():
-        *sections, last = name.split(".")
-        target = data
-        for section in sections:
-            target = target[section]
-        target[last] = value
-    _keep_scale(config, data)
+    data = with_values(config.as_dict(), values)
+    keep_scale(config, data)
     new = parse_config(data)
     pairs = {name: (value_of(config, name), value_of(new, name)) for name in allowed}
     return new, {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -62,19 +55,3 @@ def _refusal(config: RunConfig, name: str, value: Any, allowed: tuple[str, ...])
     if not allowed:
         return f"{name} = {value!r}: {label} has no decisions to replay; choose a run of a method that adapts"
     return f"{name} = {value!r}: cannot be replayed for {label}; what can: {', '.join(allowed)}"
-
-
-def _keep_scale(config: RunConfig, data: dict[str, Any]) -> None:
-    rank = data["reference_rank"]
-    if rank == config.reference_rank or not isinstance(rank, int) or rank < 1:
-        return
-    if getattr(config.method_settings, "scale", "constant") == "constant":
-        data["alpha"] = config.alpha * rank / config.reference_rank
-    if METHODS[config.method].allocation == "prunes":
-        start = pruning_schedule(config).init_rank
-        if rank >= start:
-            raise ConfigError(
-                [f"reference_rank = {rank}: {METHODS[config.method].label} prunes from rank {start} a matrix in the "
-                 f"recorded run; choose at most {start - 1}"]
-            )  # fmt: skip
-        data[config.method]["init_rank_ratio"] = start / rank

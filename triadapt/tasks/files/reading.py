@@ -1,0 +1,79 @@
+"""A file on disk as a table: whatever is wrong with it is one line that begins with the field that names it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from triadapt.config import ConfigError
+
+LARGEST_BYTES = 2 * 1024**3
+
+
+def _parquet(path: Path, rows: int | None) -> pd.DataFrame:
+    if rows is None:
+        return pd.read_parquet(path)
+    parquet = import_module("pyarrow.parquet")
+    with parquet.ParquetFile(path) as file:
+        batch = next(file.iter_batches(rows), None)
+        frame: pd.DataFrame = (file.schema_arrow.empty_table() if batch is None else batch).to_pandas()
+        return frame
+
+
+def _json_lines(path: Path, rows: int | None) -> pd.DataFrame:
+    """Values as they stand: pandas would read dates and numbers into texts."""
+    found = []
+    with path.open(encoding="utf-8-sig") as file:
+        filled = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+        for number, line in islice(filled, rows):
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError(f'line {number}: {line.strip()[:40]} is no row, such as {{"text": ..., "label": ...}}')
+            found.append(row)
+    return pd.DataFrame(found)
+
+
+def _separated(separator: str) -> Callable[[Path, int | None], pd.DataFrame]:
+    # Only an empty cell is missing: "None" and "NA" are words, and may be classes. A column is of one kind throughout.
+    return lambda path, rows: pd.read_csv(
+        path, sep=separator, keep_default_na=False, na_values=[""], nrows=rows, low_memory=False
+    )
+
+
+READERS: dict[str, Callable[[Path, int | None], pd.DataFrame]] = {
+    ".csv": _separated(","),
+    ".tsv": _separated("\t"),
+    ".jsonl": _json_lines,
+    ".parquet": _parquet,
+}
+
+
+def read_table(what: str, name: str, rows: int | None = None) -> pd.DataFrame:
+    """The table in the file `name`, or its first `rows`. what: begins the line if that fails. Raises ConfigError."""
+    path = _existing(what, name)
+    try:
+        return READERS[path.suffix.lower()](path, rows)
+    except Exception as error:  # what a parser raises at a file of another kind is anybody's guess
+        told = " ".join(str(error).split())[:160] or type(error).__name__
+        raise ConfigError([f"{what}: cannot be read ({told})"]) from None
+
+
+def _existing(what: str, name: str) -> Path:
+    try:
+        path = Path(name).expanduser()
+        found, size = path.is_file(), path.stat().st_size if path.exists() else 0
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL in it, `~nobody`
+        told = getattr(error, "strerror", None) or str(error)
+        raise ConfigError([f"{what}: cannot be read ({told})"]) from None
+    if not found:
+        raise ConfigError([f"{what}: is a folder; name a file in it" if path.is_dir() else f"{what}: no such file"])
+    if not size:
+        raise ConfigError([f"{what}: is empty"])
+    if size > LARGEST_BYTES:
+        raise ConfigError([f"{what}: {size / 1024**3:.1f} GiB, the limit is 2; cut it to what you need"])
+    return path
