@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/images: `.venv/bin/python docs/make_screenshots.py` (about two minutes, needs Chromium).
+"""Takes the pictures in docs/images: `.venv/bin/python docs/make_screenshots.py` (about four minutes, needs Chromium).
 
 Starts the app over an empty folder of runs, drives it as a visitor would and photographs each state of the pages.
 """
@@ -21,6 +21,17 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parent.parent
 IMAGES = Path(__file__).parent / "images"
 BOARD = "document.querySelector('.tri-board')"
+STUDY = """
+name = "warm-up and interval"
+seeds = 3
+[base]
+steps = 120
+planted = {blocks = 2, width = 32}
+[space]
+method = ["triadaptlora", "increlora"]
+warmup = [5, 20, 50]
+interval = [4, 8, 16]
+"""
 DRAWN = "() => document.querySelectorAll('.tri-board [role=img] svg.main-svg').length >= 6"
 
 
@@ -105,6 +116,27 @@ def take(browser: Browser, url: str, server: subprocess.Popen[bytes]) -> None:
     shoot(page, "runs")
 
 
+def take_rest(browser: Browser, url: str, runs: str) -> None:
+    """Compare and What if with a finished race, and a study that is over."""
+    race = next(Path(runs).glob("*-triadaptlora")).name.removesuffix("-triadaptlora")
+    page = visit(browser, f"{url}/compare?runs={race}")
+    page.get_by_test_id("pareto").locator("svg.main-svg").first.wait_for()
+    shoot(page, "compare")
+    page.close()
+    page = visit(browser, f"{url}/tune?tab=What+if&run={race}-triadaptlora&set=interval=40", height=1200)
+    page.get_by_role("button", name="Verify").wait_for()
+    shoot(page, "what-if")
+    page.close()
+    study = Path(runs, "study.toml")
+    study.write_text(STUDY)
+    subprocess.run([sys.executable, "-m", "triadapt", "sweep", study, "--runs", runs], check=True, capture_output=True)
+    name = next(Path(runs, "studies").iterdir()).name
+    page = visit(browser, f"{url}/tune?tab=Studies&study={name}", height=1300)
+    page.locator(".js-plotly-plot").first.wait_for()
+    shoot(page, "study")
+    page.close()
+
+
 def take_lab(browser: Browser, url: str) -> None:
     """The schedule lab, once the server has said what it thinks of the schedule."""
     page = visit(browser, f"{url}/tune?modes=all&interval=40", height=1100)
@@ -133,6 +165,7 @@ def main() -> None:
                 browser = playwright.chromium.launch(executable_path=chromium, args=flags)
                 take_lab(browser, f"http://localhost:{port}")
                 take(browser, f"http://localhost:{port}", server)
+                take_rest(browser, f"http://localhost:{port}", runs)
                 browser.close()
         finally:
             server.terminate()
