@@ -20,6 +20,7 @@ from triadapt.figures.replay import race_replay
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.views.board import board_frame, run_frame
+from triadapt.views.frames import pack, unpack
 from triadapt.views.recovery import recovery
 
 pytestmark = pytest.mark.browser
@@ -462,3 +463,47 @@ def test_a_replay_opens_from_a_file_without_a_network_plays_and_scrubs(
     assert page.evaluate(step) == 599 and page.evaluate("board.theme.dark")
     assert (errors, asked) == ([], [])
     context.close()
+
+
+def test_a_copy_that_is_repeated_counts_once_and_a_gap_in_it_is_told_once(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page()
+
+    def copied(name: str, frame: bytes, number: int) -> bytes:
+        return pack({**unpack(frame), "copy": name, "number": number})
+
+    for _ in range(3):
+        deliver(page, server, copied("a", race.frame(100), 1))
+    assert page.evaluate("window.asked") == ["a"]
+    assert board(page)["fulls"] == "1"
+    deliver(page, server, copied("a", race.frame(110, after=100), 2))
+    for number, step in ((4, 130), (4, 130), (5, 140)):
+        deliver(page, server, copied("a", race.frame(step, after=step - 10), number))
+    assert page.evaluate("window.asked") == ["a", ""]
+    assert (board(page)["step"], board(page)["points"]) == ("110", str(4 * 111))
+    deliver(page, server, copied("b", race.frame(150), 1))
+    assert page.evaluate("window.asked") == ["a", "", "b"]
+    assert board(page)["points"] == str(4 * 151)
+
+
+def test_what_is_not_held_is_loading_and_only_a_run_without_events_is_starting(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    rows = race.until("lora", 210)
+    known = len(race.until("lora", 200))
+    at_work = run_frame("lora", rows, after=known, generation=1, status={"state": "running"})
+    begun = run_frame("lora", [], after=0, generation=1, status={"state": "running"})
+    expected = {
+        "Loading: the run is running at step 210, and its events are on their way.": at_work,
+        "The run is starting: model and data are being made.": begun,
+    }
+    for words, run in expected.items():
+        page = open_page()
+        page.route("**/plotly.min.js", lambda route: None)  # never comes
+        server.frames["first"] = board_frame(words, [run], full=False)
+        page.evaluate("deliverNamed('first')")
+        assert page.locator(".tri-first-look").inner_text() == words
+        page = open_page()
+        deliver(page, server, server.frames["first"])
+        assert page.locator(".tri-empty").inner_text() == words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ from triadapt.views.health import Health
 from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
+APART_SECONDS = 0.3
+"""Least time between two messages, so that the second does not overtake the first when reruns come close together."""
 SENT, OWES, TIMED = "board_sent", "board_owes", "board_timed"
 PARENT_LOOK = {"colour": "#8a8a8a", "dash": "dot", "beside": True}
 
@@ -27,11 +30,12 @@ PARENT_LOOK = {"colour": "#8a8a8a", "dash": "dot", "beside": True}
 @dataclass
 class Sent:
     """What the browser of a session was sent, and what is known of the runs from it. shown: names of what is shown.
-    arrived: whether the browser has said that it holds the full copy."""
+    arrived: whether the browser has said that it holds the full copy. made: when the last message was made."""
 
     shown: tuple[str, ...]
     delivery: Delivery
     arrived: bool = False
+    made: float = 0.0
     health: dict[str, Health] = field(default_factory=dict)
 
     def health_of(self, run_id: str, rows: list[Stamped], *, fresh: bool) -> list[dict[str, Any]]:
@@ -81,14 +85,17 @@ def feed(manager: RunManager, view: str, parent: bool = False) -> None:
     if sent is None or sent.shown != _names(race) or (sent.arrived and held != sent.delivery.copy):
         sent = Sent(_names(race), Delivery(view))
     sent.arrived = held == sent.delivery.copy
-    if sent.arrived or not sent.delivery.number:
+    timed = st.session_state.get(TIMED, False)
+    early = timed and time.monotonic() - sent.made < APART_SECONDS
+    if not sent.delivery.number or (sent.arrived and not early):
+        sent.made = time.monotonic()
         news = [_news(manager, race, sent, info, reader) for info, reader in race.on_board]
         sent.delivery.message(news, {"title": race.title, "errors": "elsewhere"})
     st.session_state[SENT] = sent
     board(sent.delivery.last, key="board")
-    owes = sent.delivery.owes or not sent.arrived
+    owes = sent.delivery.owes or early or not sent.arrived
     st.session_state[OWES] = owes
-    done = st.session_state.get(TIMED, False) and not (owes or race.live)
+    done = timed and not (owes or race.live)
     if elsewhere or done or states != st.session_state.get("drawn_states"):
         st.rerun()
 
