@@ -111,6 +111,7 @@ export class Board {
 
   // -- what the visitor does ------------------------------------------------------------------------------------------
   scrub(step) {
+    this.pace.movedAt = performance.now();
     this.scrubber.playing = null;
     this.awaitingPlay = false;
     this.show(Math.min(step, this.end), false);
@@ -199,8 +200,9 @@ export class Board {
     }
     if (!this.root.clientWidth) return; // hidden; the resize observer calls again
     this.#maybePlay();
-    // While it plays every panel shows the same step: the next one comes when all have drawn this one.
+    // While it plays every panel shows the same step: the next one comes when all have drawn this one, but for the slow.
     if (!this.#behind()) this.scrubber.advance(now);
+    this.pace.playing = Boolean(this.scrubber.playing);
     const until = performance.now() + FRAME_BUDGET_MS;
     const first = this.turn;
     const near = this.panels.filter((panel) => this.#isNear(panel));
@@ -227,9 +229,11 @@ export class Board {
     this.#publish();
   }
 
-  // Whether a panel on view has yet to draw the step on view.
+  // Whether a panel on view has yet to draw the step on view, and need not wait.
   #behind() {
-    return this.panels.some((panel) => this.pending.get(panel).has("hand") && this.#isNear(panel));
+    const now = performance.now();
+    const waits = (panel) => this.pace.wait(panel, this.pending.get(panel), now) > 0;
+    return this.panels.some((panel) => this.pending.get(panel).has("hand") && this.#isNear(panel) && !waits(panel));
   }
 
   // Whether a panel is on the screen or close to it. Asked once; from then on the observer tells.
