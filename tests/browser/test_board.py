@@ -507,3 +507,23 @@ def test_what_is_not_held_is_loading_and_only_a_run_without_events_is_starting(
         page = open_page()
         deliver(page, server, server.frames["first"])
         assert page.locator(".tri-empty").inner_text() == words
+
+
+def test_the_step_in_the_address_holds_though_nothing_is_known_of_the_run_at_first(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page("?v.at=240")
+    deliver(page, server, race.frame(410, after=400))
+    deliver(page, server, race.frame(430))
+    assert (board(page)["step"], board(page)["following"]) == ("240", "false")
+
+
+def test_risers_of_a_dashed_total_rank_are_drawn_whole(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    traces = page.evaluate("where.triBoard.board.budget.box.data")
+    events = [row.event for row in race.until("increlora", 430) if isinstance(row.event, RankEvent)]
+    at = next(i for i, trace in enumerate(traces) if trace.get("meta") == "increlora")
+    assert traces[at]["line"]["dash"] == "dash" and "dash" not in traces[at + 1]["line"]
+    assert traces[at + 1]["x"][::3] == [event.step for event in events]
+    assert traces[at + 1]["y"][1::3] == [event.total_rank for event in events]
