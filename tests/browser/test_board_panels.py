@@ -273,7 +273,8 @@ def test_while_the_step_moves_slow_panels_glance_and_at_rest_all_show_the_last_s
             board.pace.movedAt = performance.now() + 1e6; // a hand that never rests, however slow the machine
             await new Promise(requestAnimationFrame);
             seen.push([
-              step, (board.rankMap.painted || board.rankMap.shown).join(), board.rankMap.maps.map(({run}) => `${run.eventAt(step)} `).join(),
+              step, (board.rankMap.painted || board.rankMap.shown).join(),
+              board.rankMap.maps.map(({run}) => `${run.eventAt(step)} `).join(),
               board.why.box.data[0] === bars, board.why.veil.hidden, board.matrix.veil.hidden,
               board.why.words.textContent, board.history.column.style.transform,
             ]);
