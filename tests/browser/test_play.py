@@ -194,6 +194,14 @@ def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, p
     slider = page.locator("[data-testid=scrubber] input[type=range]")
     titles = "[...document.querySelectorAll('.tri-board [role=img]')].map((node) => node.getAttribute('aria-label'))"
     page.wait_for_function(f"() => +{BOARD}.dataset.step >= 59")
+    quiet = [0, 0]
+
+    def no_timer_goes() -> bool:
+        page.title()  # lets the browser's events come in
+        quiet[:] = [quiet[0] + 1 if len(sent) == quiet[1] else 0, len(sent)]
+        return quiet[0] > 20  # looked at every twentieth of a second, while a timer would send two a second
+
+    wait_for(no_timer_goes)
     before, messages = page.evaluate(titles), len(sent)
     slider.evaluate("(node) => { node.value = 5; node.dispatchEvent(new Event('input', {bubbles: true})); }")
     page.wait_for_function(f"() => {BOARD}.dataset.step === '5'")
