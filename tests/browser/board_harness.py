@@ -204,9 +204,9 @@ window.asked = [];
 const host = document.getElementById("host");
 const where = new URLSearchParams(location.search).has("shadow") ? host.attachShadow({mode: "open"}) : host;
 window.where = where;
-const setTriggerValue = (name) => window.asked.push(name);
+const setStateValue = (name, copy) => window.asked.push(copy);
 window.deliver = (data) => {
-  window.cleanup = mount({parentElement: where, data, key: "board", setTriggerValue});
+  window.cleanup = mount({parentElement: where, data, key: "board", setStateValue});
 };
 window.deliverNamed = async (name) => {
   const answer = await fetch("/frame/" + name);

@@ -20,6 +20,7 @@ from triadapt.figures.replay import race_replay
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.views.board import board_frame, run_frame
+from triadapt.views.frames import pack, unpack
 from triadapt.views.recovery import recovery
 
 pytestmark = pytest.mark.browser
@@ -196,18 +197,18 @@ def test_a_gap_asks_for_a_full_copy_once_and_a_full_copy_heals_it(open_page: Any
     server.frames["later"] = race.frame(230, after=220)
     page.evaluate("deliverNamed('gap').then(() => deliverNamed('later'))")
     page.wait_for_function(RESTED)
-    assert page.evaluate("window.asked") == ["need_full"]
+    assert page.evaluate("window.asked") == [""]
     assert board(page)["points"] == str(4 * 101)
     deliver(page, server, race.frame(230))
     deliver(page, server, race.frame(240, after=230))
-    assert page.evaluate("window.asked") == ["need_full"]
+    assert page.evaluate("window.asked") == [""]
     assert board(page)["points"] == str(4 * 241)
 
 
 def test_an_increment_to_an_empty_board_asks_for_a_full_copy(open_page: Any, server: Server, race: Race) -> None:
     page = open_page()
     deliver(page, server, race.frame(220, after=210))
-    assert page.evaluate("window.asked") == ["need_full"]
+    assert page.evaluate("window.asked") == [""]
 
 
 def test_what_is_already_held_changes_the_status_alone(open_page: Any, server: Server, race: Race) -> None:
@@ -223,7 +224,7 @@ def test_a_rewritten_history_asks_for_a_full_copy(open_page: Any, server: Server
     page = open_page()
     deliver(page, server, race.frame(100))
     deliver(page, server, race.frame(110, after=100, generation=2))
-    assert page.evaluate("window.asked") == ["need_full"]
+    assert page.evaluate("window.asked") == [""]
     deliver(page, server, race.frame(60, generation=2))
     assert board(page)["step"] == "60"
 
@@ -462,3 +463,67 @@ def test_a_replay_opens_from_a_file_without_a_network_plays_and_scrubs(
     assert page.evaluate(step) == 599 and page.evaluate("board.theme.dark")
     assert (errors, asked) == ([], [])
     context.close()
+
+
+def test_a_copy_that_is_repeated_counts_once_and_a_gap_in_it_is_told_once(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page()
+
+    def copied(name: str, frame: bytes, number: int) -> bytes:
+        return pack({**unpack(frame), "copy": name, "number": number})
+
+    for _ in range(3):
+        deliver(page, server, copied("a", race.frame(100), 1))
+    assert page.evaluate("window.asked") == ["a"]
+    assert board(page)["fulls"] == "1"
+    deliver(page, server, copied("a", race.frame(110, after=100), 2))
+    for number, step in ((4, 130), (4, 130), (5, 140)):
+        deliver(page, server, copied("a", race.frame(step, after=step - 10), number))
+    assert page.evaluate("window.asked") == ["a", ""]
+    assert (board(page)["step"], board(page)["points"]) == ("110", str(4 * 111))
+    deliver(page, server, copied("b", race.frame(150), 1))
+    assert page.evaluate("window.asked") == ["a", "", "b"]
+    assert board(page)["points"] == str(4 * 151)
+
+
+def test_what_is_not_held_is_loading_and_only_a_run_without_events_is_starting(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    rows = race.until("lora", 210)
+    known = len(race.until("lora", 200))
+    at_work = run_frame("lora", rows, after=known, generation=1, status={"state": "running"})
+    begun = run_frame("lora", [], after=0, generation=1, status={"state": "running"})
+    expected = {
+        "Loading: the run is running at step 210, and its events are on their way.": at_work,
+        "The run is starting: model and data are being made.": begun,
+    }
+    for words, run in expected.items():
+        page = open_page()
+        page.route("**/plotly.min.js", lambda route: None)  # never comes
+        server.frames["first"] = board_frame(words, [run], full=False)
+        page.evaluate("deliverNamed('first')")
+        assert page.locator(".tri-first-look").inner_text() == words
+        page = open_page()
+        deliver(page, server, server.frames["first"])
+        assert page.locator(".tri-empty").inner_text() == words
+
+
+def test_the_step_in_the_address_holds_though_nothing_is_known_of_the_run_at_first(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page("?v.at=240")
+    deliver(page, server, race.frame(410, after=400))
+    deliver(page, server, race.frame(430))
+    assert (board(page)["step"], board(page)["following"]) == ("240", "false")
+
+
+def test_risers_of_a_dashed_total_rank_are_drawn_whole(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page()
+    deliver(page, server, race.frame(430))
+    traces = page.evaluate("where.triBoard.board.budget.box.data")
+    events = [row.event for row in race.until("increlora", 430) if isinstance(row.event, RankEvent)]
+    at = next(i for i, trace in enumerate(traces) if trace.get("meta") == "increlora")
+    assert traces[at]["line"]["dash"] == "dash" and "dash" not in traces[at + 1]["line"]
+    assert traces[at + 1]["x"][::3] == [event.step for event in events]
+    assert traces[at + 1]["y"][1::3] == [event.total_rank for event in events]

@@ -251,3 +251,67 @@ def test_a_panel_out_of_sight_waits_and_is_drawn_when_it_comes_into_view(
     page.locator("[data-testid=importance]").scroll_into_view_if_needed()
     page.wait_for_function("where.triBoard.board.importance.box.data && !where.triBoard.board.frame")
     assert "at step 200" in alt_texts(page)["importance"]
+
+
+def test_while_the_step_moves_slow_panels_glance_and_at_rest_all_show_the_last_step(
+    open_page: Any, server: Server, race: Race
+) -> None:
+    page = open_page(**WINDOW)
+    deliver(page, server, race.frame(599, state="finished"))
+    plain = "() => {const {why, matrix} = where.triBoard.board; return [why.box.data[0].y, matrix.box.data.at(-3).z]; }"
+    scrub(page, 100)
+    moving = page.evaluate(
+        """async () => {
+          const {board} = where.triBoard;
+          for (const panel of [board.why, board.matrix, board.rankMap, board.history]) panel.cost = 100;
+          const input = where.querySelector("input[type=range]");
+          const bars = board.why.box.data[0];
+          const seen = [];
+          for (let step = 110; step <= 520; step += 10) {
+            input.value = step;
+            input.dispatchEvent(new Event("input"));
+            board.pace.movedAt = performance.now() + 1e6; // a hand that never rests, however slow the machine
+            await new Promise(requestAnimationFrame);
+            seen.push([
+              step, (board.rankMap.painted || board.rankMap.shown).join(),
+              board.rankMap.maps.map(({run}) => `${run.eventAt(step)} `).join(),
+              board.why.box.data[0] === bars, board.why.veil.hidden, board.matrix.veil.hidden,
+              board.why.words.textContent, board.history.column.style.transform,
+            ]);
+          }
+          board.pace.movedAt = performance.now();
+          board.touch();
+          return seen;
+        }"""
+    )
+    steps, painted, expected, still, why_clear, matrix_clear, words, columns = zip(*moving, strict=True)
+    assert painted == expected
+    assert all(still) and not why_clear[-1] and not matrix_clear[-1]
+    assert len(set(words)) > 5 and len(set(columns)) > 5
+    page.wait_for_function(RESTED)
+    shown, texts = page.evaluate(plain), alt_texts(page)
+    assert page.evaluate("[...where.querySelectorAll('.tri-veil')].every((veil) => veil.hidden)")
+    assert words[-1] == page.locator(".tri-words").inner_text().strip()
+    assert board(page)["step"] == str(steps[-1])
+    page.evaluate("where.triBoard.board.touch('size')")
+    page.wait_for_function(RESTED)
+    assert page.evaluate(plain) == shown and alt_texts(page) == texts
+    drawn = page.evaluate("where.triBoard.board.rankMap.box.data.map((trace) => trace.z)")
+    events = [row.event for row in race.until("triadaptlora", 520) if isinstance(row.event, RankEvent)]
+    np.testing.assert_array_equal(np.ravel(drawn[0]), events[-1].ranks)
+    np.testing.assert_allclose(shown[0], np.sort(events[-1].scores)[::-1], rtol=1e-6)
+
+
+def test_while_it_plays_slow_panels_skip_steps_and_end_at_the_end(open_page: Any, server: Server, race: Race) -> None:
+    page = open_page(**WINDOW)
+    deliver(page, server, race.frame(599, state="finished"))
+    page.evaluate(
+        "() => { const {board} = where.triBoard; board.why.cost = 1e9; board.scrub(500); board.scrubber.start(); }"
+    )
+    page.wait_for_function("where.triBoard.board.step > 520")
+    page.wait_for_function("where.triBoard.board.following")
+    page.wait_for_function(RESTED)
+    assert page.evaluate("where.triBoard.board.why.veil.hidden")
+    event = [row.event for row in race.until("triadaptlora", 599) if isinstance(row.event, RankEvent)][-1]
+    bars = page.evaluate("where.triBoard.board.why.box.data[0].y")
+    np.testing.assert_allclose(bars, np.sort(event.scores)[::-1], rtol=1e-6)

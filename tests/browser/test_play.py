@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from conftest import App, wait_for
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
 
 from triadapt.events import RankEvent, encode
 from triadapt.runs.library import list_runs
@@ -148,6 +148,41 @@ def test_a_reload_in_the_middle_of_a_run_misses_no_point(app: App, page: Page) -
     assert stored_points(app, race) == 800
 
 
+def test_a_link_to_a_running_race_shows_it_however_late_the_board_loads(app: App, page: Page, browser: Browser) -> None:
+    page.goto(small(app, "steps=20000&warmup=400&interval=40"))
+    race = run(page)
+    visitor = browser.new_context().new_page()
+    board_file: list[Route] = []
+    plotly: list[Route] = []
+    visitor.route("**/board.js", lambda route: board_file.append(route))
+    visitor.route("**/plotly.min.js", lambda route: plotly.append(route))
+    received: list[int] = []
+
+    def note(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda data: received.append(len(data)))
+
+    visitor.on("websocket", note)
+    visitor.goto(f"{app.url}/?run={race}")
+
+    def overtaken() -> bool:
+        """Whether the first message was followed by several refreshes (of about six frames each)."""
+        visitor.title()  # lets the browser's events come in
+        first = next((i for i, size in enumerate(received) if size > 5_000), len(received))
+        return len(received) > first + 25 and bool(board_file)
+
+    wait_for(overtaken)
+    for route in board_file:
+        route.continue_()
+    expect(visitor.locator("[data-testid=first-look] td").first).to_be_visible()
+    for route in plotly:
+        route.continue_()
+    visitor.wait_for_function(HAS_CELLS)
+    first = int(visitor.evaluate(f"{BOARD}.dataset.points"))
+    visitor.wait_for_function(f"+{BOARD}.dataset.points > {first}")
+    assert visitor.evaluate(f"{BOARD}.dataset.fulls") == "1"
+    visitor.context.close()
+
+
 def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, page: Page) -> None:
     sent: list[object] = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda payload: sent.append(payload)))
@@ -159,6 +194,14 @@ def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, p
     slider = page.locator("[data-testid=scrubber] input[type=range]")
     titles = "[...document.querySelectorAll('.tri-board [role=img]')].map((node) => node.getAttribute('aria-label'))"
     page.wait_for_function(f"() => +{BOARD}.dataset.step >= 59")
+    quiet = [0, 0]
+
+    def no_timer_goes() -> bool:
+        page.title()  # lets the browser's events come in
+        quiet[:] = [quiet[0] + 1 if len(sent) == quiet[1] else 0, len(sent)]
+        return quiet[0] > 20  # looked at every twentieth of a second, while a timer would send two a second
+
+    wait_for(no_timer_goes)
     before, messages = page.evaluate(titles), len(sent)
     slider.evaluate("(node) => { node.value = 5; node.dispatchEvent(new Event('input', {bubbles: true})); }")
     page.wait_for_function(f"() => {BOARD}.dataset.step === '5'")

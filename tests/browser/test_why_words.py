@@ -29,7 +29,8 @@ TOTAL = r" Total rank (?P<total>\d+)(?: of |, in the end )(?P<target>\d+)\."
 GROWTH = re.compile(
     rf"(?:no matrix may grow(?P<none>: the budget is used up)?\.|(?P<allowed>\d+) of (?P<n>\d+) matrices may grow; the "
     rf"(?P<place>\w+ )?largest importance(?: among the (?P<open>\d+) not yet at full size)? "
-    rf"is (?P<threshold>{NUMBER}); (?:no matrix grew(?:: the budget is used up)?|(?P<chosen>.+?) reached it)"
+    rf"is (?:that of (?P<best>[\w.]+ \({NUMBER}\))"
+    rf"|(?P<threshold>{NUMBER}); (?:no matrix grew(?:: the budget is used up)?|(?P<chosen>.+?) reached it))"
     rf"(?:\.(?: The last in, (?P<last>[\w.]+), has a margin of {MARGIN}; (?P<missed>[\w.]+) missed it\.)?"
     rf"(?: A tie at the threshold let (?P<grew>\d+) grow where \d+ may\.)?"
     rf"|; (?P<too>[\w.]+) reached it too, but the budget allowed no more\."
@@ -100,15 +101,18 @@ def check_growth(truth: Truth, found: dict[str, str]) -> None:
     compared = np.arange(len(scores)) if published else np.flatnonzero(event.before < limits)
     assert int(found["open"] or len(scores)) == len(compared)
     line = np.sort(scores[compared])[-event.allowed]
-    assert shown(found["threshold"], line) and np.float32(line) == np.float32(event.threshold)
+    assert np.float32(line) == np.float32(event.threshold)
+    assert found["best"] or shown(found["threshold"], line)
+    assert bool(found["best"]) == (event.allowed == len(chosen) == 1)
     assert (found["place"] or "") == (ORDINALS[event.allowed] if event.allowed < 11 else f"{event.allowed}th ")
     if not chosen:
-        assert found["chosen"] is None
+        assert found["chosen"] is found["best"] is None
         return
     assert sorted(chosen) == np.flatnonzero(truth.gain > 0).tolist()
-    best = re.search(rf" \(({NUMBER})\)", found["chosen"])
+    named = found["chosen"] or found["best"]
+    best = re.search(rf" \(({NUMBER})\)", named)
     assert best and shown(best[1], scores[chosen[0]]) and scores[chosen[0]] == scores[chosen].max()
-    assert found["chosen"].replace(best[0], "") == truth.named(chosen, 5)
+    assert named.replace(best[0], "") == truth.named(chosen, 5)
     assert all(scores[chosen] >= line)
     left = [i for i in compared if i not in chosen]
     if not left:

@@ -37,8 +37,12 @@ def component(name: str, script: str, static: str, folder: str) -> Callable[...,
     return st.components.v2.component(name, js=LOADER % json.dumps(path), isolate_styles=False)
 
 
-def board(frame: bytes, *, key: str) -> bool:
-    """Show the board with one frame of `views.board.board_frame`. Returns whether it asks for a full copy."""
+def board(frame: bytes, *, key: str) -> None:
+    """Show the board with one frame of `views.board.board_frame`."""
     draw = component("triadapt_board", "board.js", *static_url())
-    result = draw(data=frame, key=key, on_need_full_change=lambda: None)
-    return getattr(result, "need_full", None) is not None
+    draw(data=frame, key=key, on_have_change=lambda: None)
+
+
+def held_copy(key: str) -> str:
+    """The copy (`Delivery.copy`) that the board with this key holds, nothing of it missing; empty if there is none."""
+    return str((st.session_state.get(key) or {}).get("have") or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import Readable
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.address import named_view
-from triadapt.ui.board_component import board
+from triadapt.ui.board_component import board, held_copy
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, beside_its_parent, shown
@@ -21,16 +22,21 @@ from triadapt.views.health import Health
 from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 0.5
+APART_SECONDS = 0.3
+"""Least time between two messages, so that the second does not overtake the first when reruns come close together."""
 SENT, OWES, TIMED = "board_sent", "board_owes", "board_timed"
 PARENT_LOOK = {"colour": "#8a8a8a", "dash": "dot", "beside": True}
 
 
 @dataclass
 class Sent:
-    """What the browser of a session was sent, and what is known of the runs from it. shown: names of what is shown."""
+    """What the browser of a session was sent, and what is known of the runs from it. shown: names of what is shown.
+    arrived: whether the browser has said that it holds the full copy. made: when the last message was made."""
 
     shown: tuple[str, ...]
     delivery: Delivery
+    arrived: bool = False
+    made: float = 0.0
     health: dict[str, Health] = field(default_factory=dict)
 
     def health_of(self, run_id: str, rows: list[Stamped], *, fresh: bool) -> list[dict[str, Any]]:
@@ -76,18 +82,21 @@ def feed(manager: RunManager, view: str, parent: bool = False) -> None:
     states = [info.state for info, _ in race.on_board]
     elsewhere = named_view() not in (None, view)
     sent: Sent | None = st.session_state.get(SENT)
-    if sent is None or sent.shown != _names(race):
+    held = held_copy("board")
+    if sent is None or sent.shown != _names(race) or (sent.arrived and held != sent.delivery.copy):
         sent = Sent(_names(race), Delivery(view))
-    full = not sent.delivery.number
-    news = [_news(manager, race, sent, info, reader) for info, reader in race.on_board]
-    message = sent.delivery.message(news, {"title": race.title, "errors": "elsewhere"})
+    sent.arrived = held == sent.delivery.copy
+    timed = st.session_state.get(TIMED, False)
+    early = timed and time.monotonic() - sent.made < APART_SECONDS
+    if not sent.delivery.number or (sent.arrived and not early):
+        sent.made = time.monotonic()
+        news = [_news(manager, race, sent, info, reader) for info, reader in race.on_board]
+        sent.delivery.message(news, {"title": race.title, "errors": "elsewhere"})
     st.session_state[SENT] = sent
-    if board(message, key="board"):
-        reset_board()
-        st.rerun()
-    owes = sent.delivery.owes
+    board(sent.delivery.last, key="board")
+    owes = sent.delivery.owes or early or not sent.arrived
     st.session_state[OWES] = owes
-    done = st.session_state.get(TIMED, False) and not (full or owes or race.live)
+    done = timed and not (owes or race.live)
     if elsewhere or done or states != st.session_state.get("drawn_states"):
         st.rerun()
 

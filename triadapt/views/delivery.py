@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from triadapt.events import Stamped
 from triadapt.views.board import board_frame, run_frame
@@ -48,14 +49,19 @@ class _Held:
 
 
 class Delivery:
-    """Messages about one view to one browser, in order. Forget it to begin anew with a full copy."""
+    """Messages about one view to one browser, in order. Forget it to begin anew with a full copy.
+
+    copy: a name of the full copy and of all that follows on it. What newer data overtook never reaches the browser:
+    send `last` until it says that it holds this copy, and then what follows.
+    """
 
     def __init__(self, view: str) -> None:
         self.view = view
+        self.copy = uuid4().hex[:12]
         self.number = 0
         self.catching_up = False
+        self.last = b""
         self._runs: dict[str, _Held] = {}
-        self._last = b""
 
     def after(self, run_id: str, generation: int) -> int:
         """Sequence number up to which a browser knows a run whose history is `generation`."""
@@ -90,9 +96,9 @@ class Delivery:
             held.status, held.to = one.status, frame["to"]
             frames.append(frame)
         if not moved:
-            return self._last
+            return self.last
         self.number += 1
-        about = {**(extras or {}), "number": self.number}
+        about = {**(extras or {}), "copy": self.copy, "number": self.number}
         most = FULL_SIZE if full or self.catching_up else NEWER_SIZE
         room = most - len(board_frame(self.view, frames, full=full, extras=about))
         waiting = [(frame, self._runs[frame["id"]]) for frame in frames if self._runs[frame["id"]].owed]
@@ -107,8 +113,8 @@ class Delivery:
             room -= COLUMNS + sum(HEAD + piece.stop - piece.start for piece in taken)
             frame["pieces"] = columns(taken)
         self.catching_up = self.owes and (full or self.catching_up)
-        self._last = board_frame(self.view, frames, full=full, extras=about)
-        return self._last
+        self.last = board_frame(self.view, frames, full=full, extras=about)
+        return self.last
 
 
 def _share(most: int, least: int, runs: int) -> int:

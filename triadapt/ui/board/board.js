@@ -1,5 +1,5 @@
-// The live board: every panel of a race in one component. Frames come in through `push`; nothing goes back but a request
-// for a full copy. Zoom, scrub position, pin and focus live here and survive every refresh.
+// The live board: every panel of a race in one component. Frames come in through `push`; nothing goes back but the name of the
+// copy that is held. Zoom, scrub position, pin and focus live here and survive every refresh.
 import {Held} from "./frames.js";
 import {applyTheme, element, matrixLabel, readTheme} from "./theme.js";
 import {unpackFrame} from "./frames.js";
@@ -14,19 +14,20 @@ import {ImportancePanel} from "./importance.js";
 import {Scrubber} from "./scrubber.js";
 import {HealthLine} from "./health.js";
 import {Chips} from "./chips.js";
+import {emptyWords} from "./empty_words.js";
 import {drawFirstLook} from "./first_look.js";
 import {copyPlotlyStyle, linkStyle, loadPlotly} from "./load_plotly.js";
 import {Pace} from "./pace.js";
 
 const FRAME_BUDGET_MS = 24; // of one animation frame; panels that do not fit are drawn in the next
-const ASK_AGAIN_MS = 3000;
 const NEAR_PX = 150; // panels further outside the window wait with what they have to draw
 
 export class Board {
-  constructor(root, Plotly, {needFull, autoplay} = {}) {
+  // tell: called with the name of the copy that is held, empty when something of it is missing.
+  constructor(root, Plotly, {tell, autoplay} = {}) {
     this.root = root;
     this.Plotly = Plotly;
-    this.needFull = needFull || (() => {});
+    this.tell = tell || (() => {});
     this.autoplay = autoplay !== false;
     this.held = new Held();
     this.step = 0;
@@ -40,7 +41,7 @@ export class Board {
     this.view = new BoardView();
     keepBoardView(this);
     this.counts = {refreshes: 0, fulls: 0};
-    this.asked = -Infinity;
+    this.told = null;
     this.theme = readTheme(root);
     this.#build();
     this.#watch();
@@ -56,24 +57,26 @@ export class Board {
     const frame = unpackFrame(bytes);
     const {fresh, changed, missing} = this.held.apply(frame);
     this.counts.refreshes += 1;
-    if (frame.full) {
-      this.counts.fulls += 1;
-      this.asked = -Infinity;
-    }
-    if (missing && performance.now() - this.asked > ASK_AGAIN_MS) {
-      this.asked = performance.now();
-      this.needFull();
-    }
+    if (frame.full && changed) this.counts.fulls += 1;
+    if (missing) this.#tellHeld("");
+    else if (frame.full) this.#tellHeld(frame.copy);
     if (fresh) this.#restart();
     if (fresh && this.view.enter(this.held.view)) this.awaitingPlay = false;
     else if (!fresh) this.view.adoptPin();
     if (this.following) this.step = this.end;
-    this.step = Math.min(this.step, this.total);
+    if (this.runs.some((run) => run.started)) this.step = Math.min(this.step, this.total); // else nobody knows where it ends
     this.#choosePin();
     if (!fresh && !this.view.timer) this.view.flush();
     if (changed || fresh) this.touch("data", "step");
     this.refreshTheme();
     this.#publish();
+  }
+
+  // The server repeats a full copy until it hears that it is here. Of a gap it hears once; only a full copy closes it.
+  #tellHeld(copy) {
+    if (copy === this.told) return;
+    this.told = copy;
+    if (copy !== undefined) this.tell(copy);
   }
 
   // Another view: what the visitor had chosen belongs to the old one.
@@ -108,6 +111,7 @@ export class Board {
 
   // -- what the visitor does ------------------------------------------------------------------------------------------
   scrub(step) {
+    this.pace.movedAt = performance.now();
     this.scrubber.playing = null;
     this.awaitingPlay = false;
     this.show(Math.min(step, this.end), false);
@@ -196,8 +200,9 @@ export class Board {
     }
     if (!this.root.clientWidth) return; // hidden; the resize observer calls again
     this.#maybePlay();
-    // While it plays every panel shows the same step: the next one comes when all have drawn this one.
+    // While it plays every panel shows the same step: the next one comes when all have drawn this one, but for the slow.
     if (!this.#behind()) this.scrubber.advance(now);
+    this.pace.playing = Boolean(this.scrubber.playing);
     const until = performance.now() + FRAME_BUDGET_MS;
     const first = this.turn;
     const near = this.panels.filter((panel) => this.#isNear(panel));
@@ -224,9 +229,11 @@ export class Board {
     this.#publish();
   }
 
-  // Whether a panel on view has yet to draw the step on view.
+  // Whether a panel on view has yet to draw the step on view, and need not wait.
   #behind() {
-    return this.panels.some((panel) => this.pending.get(panel).has("hand") && this.#isNear(panel));
+    const now = performance.now();
+    const waits = (panel) => this.pace.wait(panel, this.pending.get(panel), now) > 0;
+    return this.panels.some((panel) => this.pending.get(panel).has("hand") && this.#isNear(panel) && !waits(panel));
   }
 
   // Whether a panel is on the screen or close to it. Asked once; from then on the observer tells.
@@ -245,13 +252,7 @@ export class Board {
     this.health.section.hidden = !hasData;
     this.empty.hidden = hasData;
     if (hasData) return;
-    const states = this.runs.map((run) => run.status.state);
-    const all = (...names) => states.length > 0 && states.every((state) => names.includes(state));
-    const text = all("damaged") ? "There is nothing to draw: the file cannot be read."
-      : all("failed", "damaged", "stopped", "interrupted") ? "There is nothing to draw: the run ended before its first event."
-        : states.includes("queued") ? "The run waits for its turn. Ranks appear here as soon as it starts."
-          : states.length ? "The run is starting: model and data are being made."
-            : "Nothing runs yet. Choose methods and a task, then press Run: ranks grow here as you watch.";
+    const text = this.held.view === null ? "Loading." : emptyWords(this.runs);
     if (this.empty.textContent !== text) this.empty.textContent = text;
   }
 
@@ -335,7 +336,7 @@ export class Board {
 }
 
 // Entry of a Streamlit component (v2). Called again with every new data: the board stays, only the frame is new.
-export default function mountBoard({parentElement, data, setTriggerValue}) {
+export default function mountBoard({parentElement, data, setStateValue}) {
   let mount = parentElement.triBoard;
   if (!mount) {
     const root = document.createElement("div");
@@ -352,11 +353,11 @@ export default function mountBoard({parentElement, data, setTriggerValue}) {
     ready.then(([Plotly]) => {
       if (mount.gone) return;
       copyPlotlyStyle(root);
-      mount.board = new Board(root, Plotly, {needFull: () => mount.ask("need_full", performance.now())});
+      mount.board = new Board(root, Plotly, {tell: (copy) => mount.tell("have", copy)});
       mount.waiting.splice(0).forEach((bytes) => mount.board.push(bytes));
     }).catch((error) => { root.textContent = error.message; });
   }
-  mount.ask = setTriggerValue || (() => {});
+  mount.tell = setStateValue || (() => {});
   if (data && data !== mount.last) {
     mount.last = data;
     if (mount.board) mount.board.push(data);

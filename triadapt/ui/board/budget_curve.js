@@ -98,10 +98,18 @@ export class BudgetCurve extends TimeChart {
       : {mode: "lines+markers", line: {width: 1}, marker: {color: colour, size: 5}, ...hover});
     if (!kind.stairs) return [trace];
     const changed = steps.map((_, i) => i).filter((i) => i && known[i] !== known[i - 1]);
-    return [trace, {
+    return [trace, ...(run.started.dash === "solid" ? [] : [this.#risers(run, x, y, changed)]), {
       type: "scatter", mode: "markers", x: changed.map((i) => x[i]), y: changed.map((i) => y[i]), meta: run.id,
       marker: {color: colour, size: 4.5}, hoverinfo: "skip", name: run.started.label,
     }];
+  }
+
+  // Where a dashed line rises or falls, it is drawn whole: a short piece may lie between two of its dashes.
+  #risers(run, x, y, changed) {
+    return {
+      type: "scatter", mode: "lines", x: changed.flatMap((i) => [x[i], x[i], null]), y: changed.flatMap((i) => [y[i - 1], y[i], null]), hoverinfo: "skip",
+      line: {color: methodColour(run, this.board.theme), width: this.widthOf(run, this.board.focus)},
+    };
   }
 
   #planned(drawn, range) {

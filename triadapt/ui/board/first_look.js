@@ -1,6 +1,7 @@
 // The rank maps as plain tables, drawn while Plotly is still loading: the first thing a visitor came to see. Replaced by
-// the board, which shows the same numbers in the same colours.
+// the board, which shows the same numbers in the same colours. Where there is no map yet, a line says why.
 import {Held, unpackFrame} from "./frames.js";
+import {emptyWords} from "./empty_words.js";
 import {PLANTED_COLOUR, brightness, rankColour, readTheme} from "./theme.js";
 import {mapGrid, rankCeiling} from "./rankmap.js";
 
@@ -36,6 +37,10 @@ export function drawFirstLook(root, bytes) {
       }
     }
     look.append(table);
+  }
+  if (!runs.length) {
+    look.style.cssText = `padding:64px 16px;text-align:center;font-family:${theme.font};color:${theme.quiet};font-size:16px`;
+    look.textContent = emptyWords(held.runs);
   }
   root.replaceChildren(look);
 }

@@ -50,6 +50,8 @@ export class HeldRun {
     this.generation = null;
     this.to = 0;
     this.fills = 0; // times that something was put among what was there
+    this.told = 0; // sequence number up to which there are events, held or not
+    this.toldStep = null; // step of the newest of them, where it is known
     this.partial = new Map(); // payloads that are not whole yet
     this.started = null;
     this.status = {state: "queued"};
@@ -240,10 +242,12 @@ export function lastAtOrBefore(list, step) {
 }
 
 // All runs in view. `apply` says what a frame did: {fresh, changed, missing}. Frames of a server are numbered; one that
-// does not follow on the last is missing something, for Streamlit may drop what newer data overtook.
+// does not follow on the last is missing something, for Streamlit may drop what newer data overtook. `copy` names the full copy
+// that the others follow on.
 export class Held {
   constructor() {
     this.view = null;
+    this.copy = undefined;
     this.number = 0;
     this.runs = [];
     this.extras = {};
@@ -251,12 +255,13 @@ export class Held {
 
   apply(frame) {
     const fresh = frame.view !== this.view;
-    const {number} = frame;
-    if (number && !fresh && !frame.full) {
-      if (number === this.number) return {fresh: false, changed: false, missing: false};
-      if (number !== this.number + 1) return {fresh: false, changed: false, missing: true};
+    const {number, copy} = frame;
+    if (number && !fresh) {
+      if (number === this.number && copy === this.copy) return {fresh: false, changed: false, missing: false};
+      if (!frame.full && (number !== this.number + 1 || copy !== this.copy)) return {fresh: false, changed: false, missing: true};
     }
     this.number = number;
+    this.copy = copy;
     this.extras = {...(fresh ? {} : this.extras), ...frame};
     delete this.extras.runs;
     if (fresh || frame.full) {
@@ -282,6 +287,8 @@ export class Held {
         if (part.to > run.to || part.pieces) changed = true;
         if (part.to > run.to || part.started || part.pieces) run.append(part);
       } else if (part.to > run.to) missing = true;
+      run.told = Math.max(run.told, part.to);
+      if (part.step) run.toldStep = part.step.t ? part.step.t.at(-1) : part.step.first + part.step.loss.length - 1;
       run.setStatus(part.status);
     }
     return {fresh, changed, missing};

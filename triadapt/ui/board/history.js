@@ -2,7 +2,7 @@
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 import {decidingScores} from "./importance_series.js";
 import {mapGrid, rankCeiling} from "./rankmap.js";
-import {isOver, sayNothing} from "./parts.js";
+import {drawWhole, isOver, sayNothing} from "./parts.js";
 
 const HISTORY_MARGIN = {l: 58, r: 52, t: 4, b: 34};
 const HISTORY_LABEL = 11; // pixels a row needs for its name
@@ -40,9 +40,17 @@ export class HistoryPanel {
     const key = [run.id, run.version, run.events.length, isOver(run), rankCeiling(this.board.runs)].join(" ");
     const whole = key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason));
     this.key = key;
-    if (whole) this.#drawAll(run);
+    if (whole) drawWhole(this, () => this.#drawAll(run));
     if (whole || ["hover", "pin"].some((reason) => reasons.has(reason))) this.#drawRows(run);
     if (!this.board.hovered) this.tip.hidden = true;
+    this.#moveColumn(run);
+    this.#explain(run);
+  }
+
+  // What costs little of a step, for when a drawing has to wait.
+  glance() {
+    const run = this.board.focus;
+    if (this.key === null || run !== this.run) return;
     this.#moveColumn(run);
     this.#explain(run);
   }

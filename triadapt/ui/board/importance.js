@@ -2,7 +2,7 @@
 import {PLANTED_COLOUR, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, mixColours, numberFormat, tidy} from "./theme.js";
 import {keepChoice} from "./board_view.js";
 import {importanceSeries, oftenChosen} from "./importance_series.js";
-import {isOver, placeCursor, sayNothing, smallChoice} from "./parts.js";
+import {drawWhole, isOver, placeCursor, sayNothing, smallChoice} from "./parts.js";
 
 const IMPORTANCE_TOP = 5;
 const IMPORTANCE_FAINT_POINTS = 12000;
@@ -66,12 +66,18 @@ export class ImportancePanel {
     const key = [run.id, run.version, run.events.length, isOver(run), board.pinned, this.view, this.set, this.module].join(" ");
     if (key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       this.key = key;
-      this.#drawAll(run, series);
+      drawWhole(this, () => this.#drawAll(run, series));
     }
     this.#drawLight();
+    this.glance();
+  }
+
+  // What costs little of a step, for when a drawing has to wait.
+  glance() {
+    if (this.key === null || this.board.focus !== this.run) return;
     if (this.view === "chosen") this.cursor.hidden = true;
-    else placeCursor(this.cursor, this.box, board.step);
-    this.#explain(run, series);
+    else placeCursor(this.cursor, this.box, this.board.step);
+    this.#explain(this.run, this.series);
   }
 
   #emptyWords(run) {

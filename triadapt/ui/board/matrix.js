@@ -3,7 +3,7 @@ import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel,
 import {keepChoice} from "./board_view.js";
 import {corePicture} from "./core.js";
 import {geometryAt, usedAt} from "./effective.js";
-import {placeCursor} from "./parts.js";
+import {drawWhole, placeCursor, veilOver} from "./parts.js";
 import {spectrumTraces} from "./spectrum.js";
 
 const MATRIX_MARGIN = {l: 46, r: 6, t: 18, b: 22};
@@ -32,6 +32,7 @@ export class MatrixPanel {
     Object.assign(this, chartSection("matrix", "One matrix", "tri-split"));
     this.cursor = element("div", {className: "tri-cursor"});
     this.spectrumCursor = element("div", {className: "tri-cursor"});
+    this.veil = veilOver(this);
     this.holder.append(this.cursor, this.spectrumCursor);
     this.overTime = true;
     this.toggle = element("button", {className: "tri-small", type: "button", title: "Singular values over all steps, or at this step"}, "over time");
@@ -51,6 +52,7 @@ export class MatrixPanel {
     const index = run && run.started && label ? run.started.matrices.findIndex((m) => matrixLabel(m) === label) : -1;
     if (index < 0) {
       this.holder.hidden = true;
+      this.shown = null;
       this.note.textContent = "Click a cell of the rank map to see inside a matrix.";
       return;
     }
@@ -59,9 +61,21 @@ export class MatrixPanel {
     const key = [run.id, run.version, run.scores.length, run.events.length, run.started.total_step, index, at, this.overTime, run.geometry.length].join(" ");
     if (key !== this.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       this.key = key;
-      this.#react(run, index, at < 0 ? null : run.geometry[at]);
+      drawWhole(this, () => this.#react(run, index, at < 0 ? null : run.geometry[at]));
     }
+    this.shown = {run, index, record: run.geometry[at]};
+    this.glance();
+  }
+
+  // What costs little of a step, for when a drawing has to wait: what was measured at another moment is veiled.
+  glance() {
+    if (!this.shown) return;
+    const {step} = this.board;
+    const {run, index, record} = this.shown;
+    this.veil.hidden = run.geometry[geometryAt(run, step)] === record;
+    this.veil.style.left = this.hasSpectrum ? `${this.coreLeft}px` : "0";
     this.#moveCursor();
+    const label = matrixLabel(run.started.matrices[index]);
     const rank = run.ranksAt(step)[index];
     const m = run.started.matrices[index];
     const planted = m.planted === null ? "" : m.planted ? `, planted ${m.planted}` : ", nothing planted";
@@ -108,6 +122,7 @@ export class MatrixPanel {
     const inner = {w: layout.width - MATRIX_MARGIN.l - MATRIX_MARGIN.r, h: layout.height - MATRIX_MARGIN.t - MATRIX_MARGIN.b};
     const bare = run.started.core_kind === "none"; // nothing between A and B, and nothing decided: the spectrum alone
     this.split = bare ? [1, 1] : MATRIX_SPLIT;
+    this.coreLeft = MATRIX_MARGIN.l + this.split[0] * inner.w;
     this.notes = [];
     const traces = [...this.#drawImportance(run, index, layout), ...this.#drawSpectrum(run, index, part, layout)];
     if (!bare) traces.push(...this.#drawCore(run, index, record, part, layout, inner));

@@ -17,6 +17,21 @@ export function placeCursor(cursor, box, step, [x, y] = ["xaxis", "yaxis"]) {
   cursor.style.height = `${full[y]._length}px`;
 }
 
+// Draws all of a panel's chart, and notes how long it took: slow ones wait while the step moves.
+export function drawWhole(panel, draw) {
+  const began = performance.now();
+  draw();
+  panel.drawnAt = performance.now();
+  panel.cost = panel.drawnAt - began;
+}
+
+// Above what a chart shows of another step than the one on view.
+export function veilOver(panel) {
+  const veil = element("div", {className: "tri-veil", hidden: true});
+  panel.holder.append(veil);
+  return veil;
+}
+
 // Shows a sentence in place of a chart, or the chart again if there is none.
 export function sayNothing(panel, text) {
   if (!panel.nothing) {

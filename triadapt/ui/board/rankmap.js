@@ -3,7 +3,7 @@ import {cellText, paintUsed, usedNote} from "./used_rank.js";
 import {keepChoice} from "./board_view.js";
 import {usedAt} from "./effective.js";
 import {Pace} from "./pace.js";
-import {isOver} from "./parts.js";
+import {drawWhole, isOver} from "./parts.js";
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
 
 const MODULE_ORDER = ["q", "k", "v", "o", "up", "down"];
@@ -75,7 +75,7 @@ export class RankMap {
     this.shown = [];
     this.drafted = false;
     this.settling = 0;
-    this.cost = 0; // milliseconds of the last drawing by Plotly
+    this.cost = 0;
     this.holder.addEventListener("pointerenter", () => { if (this.drafted) board.touch("look"); });
   }
 
@@ -85,11 +85,9 @@ export class RankMap {
 
   draw(reasons) {
     const whole = ["size", "theme", "numbers"].some((reason) => reasons.has(reason)) || (reasons.has("data") && this.#outdated());
-    const began = performance.now();
-    if (whole || !this.box.data) this.#drawAll();
+    if (whole || !this.box.data) drawWhole(this, () => this.#drawAll());
     else if (reasons.has("settle") || (this.drafted && ["hover", "look"].some((reason) => reasons.has(reason)))) this.#drawRanks();
     else if (reasons.has("step") || reasons.has("data")) this.#draft();
-    if (!this.drafted) this.cost = performance.now() - began;
     if (whole || reasons.has("hover") || reasons.has("pin")) this.#drawMarks();
     this.#describe();
   }
@@ -323,10 +321,10 @@ export class RankMap {
   #drawRanks() {
     const changed = [];
     this.maps.forEach((map, i) => { if (this.#state(map.run) !== this.shown[i]) changed.push(i); });
-    if (changed.length) this.board.Plotly.restyle(this.box, {
+    if (changed.length) drawWhole(this, () => this.board.Plotly.restyle(this.box, {
       z: changed.map((i) => this.#values(this.maps[i])), hovertext: changed.map((i) => this.#hover(this.maps[i])),
       text: changed.map((i) => this.#texts(this.maps[i])),
-    }, changed);
+    }, changed));
     this.#settled();
   }
 

@@ -96,7 +96,8 @@ export function chartLayout(theme, box, margin) {
     showlegend: false,
     hovermode: "closest",
     hoverlabel: {bgcolor: theme.second, bordercolor: theme.grey, font: {family: theme.font, size: 12, color: theme.text}},
-    modebar: {bgcolor: "rgba(0,0,0,0)", color: theme.grey, activecolor: theme.text, orientation: "h"},
+    // With a ground of its own it covers the words and lines below it, instead of being printed over them.
+    modebar: {bgcolor: theme.background, color: theme.grey, activecolor: theme.text, orientation: "h"},
     dragmode: "zoom",
     uirevision: "kept",
   };

@@ -1,5 +1,5 @@
 // A chart over time: steps, or another measure of cost, along x; a cursor that moves without a redraw; one zoom for all.
-import {isOver} from "./parts.js";
+import {drawWhole, isOver} from "./parts.js";
 import {chartAxis, chartConfig, chartLayout, chartSection, element, methodColour} from "./theme.js";
 import {Tail} from "./tail.js";
 import {X_KINDS, stepAt, xAt, xRange} from "./time_axis.js";
@@ -24,7 +24,7 @@ export class TimeChart {
 
   draw(reasons) {
     const whole = !this.box.data || REDRAW.some((reason) => reasons.has(reason)) || (reasons.has("look") && this.tail.length && this.#hovered);
-    if (whole || (reasons.has("data") && !this.#extend())) this.drawChart();
+    if (whole || (reasons.has("data") && !this.#extend())) drawWhole(this, () => this.drawChart());
     this.moveCursor();
     this.explain();
   }
@@ -83,7 +83,6 @@ export class TimeChart {
     const shapes = [...((layout || {}).shapes || []), ...this.#branchMarks()];
     this.board.Plotly.react(this.box, traces, {...base, ...layout, shapes, xaxis: base.xaxis, yaxis: base.yaxis}, this.#config());
     this.marks = new Map(this.board.runs.filter((run) => run.started).map((run) => [run, {look: lookOf(run), ...this.mark(run)}]));
-    this.drawnAt = performance.now();
     this.tail.clear();
     if (this.bound) return;
     this.bound = true;

@@ -2,7 +2,7 @@
 import {chartAxis, chartConfig, chartLayout, chartSection, element, lineLabel, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
 import {keepChoice} from "./board_view.js";
 import {lastAtOrBefore} from "./frames.js";
-import {smallChoice} from "./parts.js";
+import {drawWhole, smallChoice, veilOver} from "./parts.js";
 import {SlowMotion} from "./slow_motion.js";
 import {AllRules, decidingRuns} from "./why_all.js";
 import {keptTriplets, whyWords} from "./why_words.js";
@@ -26,6 +26,8 @@ export class WhyPanel {
     this.words = element("p", {className: "tri-words"});
     this.section.insertBefore(this.words, this.holder);
     this.key = null;
+    this.told = null;
+    this.veil = veilOver(this);
     this.mode = "one";
     keepChoice(board, "why", this, "mode", Object.keys(WHY_MODES));
     this.modes = smallChoice("Whose rule", WHY_MODES, (value) => this.#choose(value));
@@ -49,7 +51,9 @@ export class WhyPanel {
     this.modes.mark(this.mode);
     this.section.classList.toggle("tri-all", together);
     this.words.hidden = together;
+    this.veil.hidden = true;
     if (together) {
+      this.told = null;
       this.slow.offer(null, null);
       this.holder.hidden = false;
       this.all.draw(reasons, deciding);
@@ -58,34 +62,66 @@ export class WhyPanel {
     this.all.stop();
     if (!run || !run.started) {
       this.slow.offer(null, null);
+      this.told = null;
       this.#blank("Nothing to explain yet.");
       return;
     }
     const at = run.eventAt(step);
     const event = at < 0 ? null : run.events[at];
     const before = event ? -1 : lastAtOrBefore(run.scores, step);
-    const key = `${run.id} ${run.version} ${at} ${before} ${run.geometry.length} ${this.board.pinned} ${this.board.hovered}`;
-    if (key === this.key && !["size", "theme"].some((reason) => reasons.has(reason))) return;
+    const moment = `${run.id} ${run.version} ${at} ${before} ${run.geometry.length}`;
+    const key = `${moment} ${this.board.pinned} ${this.board.hovered}`;
+    if (key === this.key && !["size", "theme"].some((reason) => reasons.has(reason))) {
+      if (this.slow.beat < 0) this.#tell(run, at, moment);
+      return;
+    }
     this.key = key;
+    this.shown = moment;
     this.slow.offer(run, event);
     if (this.slow.draws(reasons)) return;
+    this.#tell(run, at, moment);
+    const shown = event || (before < 0 ? null : undecided(run, run.scores[before]));
+    this.holder.hidden = !shown || (!shown.scores.length && !shown.units.length);
+    if (this.holder.hidden) return;
+    drawWhole(this, () => {
+      const [bars, axis] = shown.units.length ? this.#units(run, shown) : this.#matrices(run, shown);
+      this.#react(run, shown, bars, axis);
+    });
+  }
+
+  // What costs little of a step, for when a drawing has to wait: the words, and a veil over the picture of another event.
+  glance() {
+    const {focus: run, step} = this.board;
+    if (!run || !run.started || this.key === null || this.slow.beat >= 0) return;
+    if (this.words.hidden) {
+      this.veil.hidden = this.all.strips.every((strip) => (strip.run.events[strip.run.eventAt(step)] || null) === strip.event);
+      return;
+    }
+    const at = run.eventAt(step);
+    const before = at < 0 ? lastAtOrBefore(run.scores, step) : -1;
+    const moment = `${run.id} ${run.version} ${at} ${before} ${run.geometry.length}`;
+    this.veil.hidden = moment === this.shown;
+    this.#tell(run, at, moment);
+  }
+
+  // Heading, note and words of an event, or of there being none yet; once for each `moment`.
+  #tell(run, at, moment) {
+    if (moment === this.told) return;
+    this.told = moment;
+    const event = at < 0 ? null : run.events[at];
     this.heading.textContent = run.started.allocation === "prunes" ? "Why was it pruned?" : "Why did it grow?";
-    const words = whyWords(run, event);
     const ordinal = event ? `, event ${at + 1} of ${Math.max(run.started.planned.length, run.events.length)}` : "";
     const falls = event && event.scores.some((score) => score < 0) ? "; below zero: fell since the last event" : "";
     this.note.textContent = this.note.title = `${run.started.label}${ordinal}${falls}`;
-    const shown = event || (before < 0 ? null : undecided(run, run.scores[before]));
-    if (!shown || (!shown.scores.length && !shown.units.length)) { this.#blank(words); return; }
+    const words = whyWords(run, event);
     this.words.textContent = words;
     this.describe(words);
-    this.holder.hidden = false;
-    const [bars, axis] = shown.units.length ? this.#units(run, shown) : this.#matrices(run, shown);
-    this.#react(run, shown, bars, axis);
   }
 
   // Draws the event anew, after slow motion.
   redraw() {
     this.key = null;
+    this.told = null;
     this.board.touch("slow");
   }
 

@@ -1,7 +1,7 @@
 // Every rule on one picture: the newest event of each run that decides, sorted, as distance from its own threshold. Methods
 // measure importance in units of their own, so each strip has its own: the distance within which half of its scores lie.
 import {chartAxis, chartConfig, chartLayout, element, matrixLabel, methodColour, tidy} from "./theme.js";
-import {sayNothing} from "./parts.js";
+import {drawWhole, sayNothing} from "./parts.js";
 import {keptTriplets, named, whyWords} from "./why_words.js";
 
 const ALL_STRIP = 85; // pixels, with its title
@@ -76,7 +76,7 @@ export class AllRules {
     const key = ["all", pinned, ...runs.map((run) => `${run.id} ${run.version} ${run.events.length} ${run.eventAt(step)}`)].join(" ");
     if (key !== panel.key || ["size", "theme"].some((reason) => reasons.has(reason))) {
       panel.key = key;
-      this.#drawAll(runs);
+      drawWhole(panel, () => this.#drawAll(runs));
     }
     this.#drawLight();
   }

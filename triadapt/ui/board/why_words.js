@@ -80,10 +80,13 @@ function growthWords(run, event) {
   const total = capital(totalWords(run, event));
   const used = event.total >= run.started.target_total;
   if (!event.allowed) return `no matrix may grow${used ? ": the budget is used up" : ""}.${total}`;
-  let text = `${event.allowed} of ${event.scores.length} matrices may grow; ${thresholdPlace(run, event)} is ${tidy(event.threshold)}; `;
+  const start = `${event.allowed} of ${event.scores.length} matrices may grow; ${thresholdPlace(run, event)} is `;
+  let text = `${start}${tidy(event.threshold)}; `;
   if (!chosen.length) return `${text}no matrix grew${used ? ": the budget is used up" : ""}.${total}`;
   const names = chosen.slice(0, 5).map((i, at) => plain(i) + (at === 0 ? ` (${tidy(event.scores[i])})` : ""));
-  text += `${chosen.length > 5 ? `${names.join(", ")} and ${chosen.length - 5} more` : listed(names)} reached it`;
+  // The one that sets the threshold reaches it: no need to say so.
+  if (event.allowed === 1 && chosen.length === 1) text = `${start}that of ${names[0]}`;
+  else text += `${chosen.length > 5 ? `${names.join(", ")} and ${chosen.length - 5} more` : listed(names)} reached it`;
   const tied = chosen.length > event.allowed ? ` A tie at the threshold let ${chosen.length} grow where ${event.allowed} may.` : "";
   const call = closestCall(run, event);
   if (!call) return `${text}.${tied}${total}`;

@@ -50,6 +50,9 @@ EVENT_COLUMNS = {
 }  # fmt: skip
 
 
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+
 @dataclass(frozen=True, eq=False)
 class Compared:
     """A run among others. `label` is its own; `group` that of all runs that differ from it in their seed alone;
@@ -80,9 +83,10 @@ class Compared:
 
     @property
     def dash(self) -> str:
-        """That of the method."""
+        """That of the method, another one for each further group of it."""
         spec = METHODS.get(self.info.method)
-        return spec.dash if spec else "solid"
+        first = DASHES.index(spec.dash if spec else "solid")
+        return DASHES[(first + 2 * self.place) % len(DASHES)]
 
 
 def side_by_side(runs: Sequence[tuple[RunInfo, RunRecord]]) -> list[Compared]:

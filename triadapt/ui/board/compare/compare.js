@@ -89,11 +89,11 @@ export class Comparison {
     return counts.indexOf(Math.max(...counts));
   }
 
-  // Colour of a run: its method's, shaded where several groups have one method.
+  // Colour of a run: its method's, clearly darker or lighter where several groups have one method; their dashes differ, too.
   colour(run) {
     const base = this.theme.dark ? mixColours(run.colour, "#ffffff", 0.22) : run.colour;
     if (!run.place) return base;
-    return mixColours(base, run.place % 2 ? this.theme.text : this.theme.background, Math.min(0.55, 0.28 * Math.ceil(run.place / 2)));
+    return mixColours(base, run.place % 2 ? this.theme.text : this.theme.background, Math.min(0.65, 0.25 + 0.2 * Math.ceil(run.place / 2)));
   }
 
   // Shared top of the rank scale, as on the play page: twice the average of the budget, or the highest rank of any run.

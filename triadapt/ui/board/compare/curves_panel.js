@@ -8,7 +8,7 @@ import {lights, swatch} from "./run_look.js";
 import {AXES, BANDS, QUANTITIES, curve, spread} from "./series.js";
 
 const MOST_POINTS = 12000; // of all lines together: they are SVG
-// Several groups of one method share its dash; the marks tell them apart, beside a shade.
+// Marks tell groups of one method apart, beside dash and shade.
 const SYMBOLS = ["", "circle", "square", "diamond", "triangle-up", "triangle-down", "circle-open", "square-open", "diamond-open"];
 const MARKS = 8;
 const NS = "http://www.w3.org/2000/svg";
