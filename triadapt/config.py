@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from triadapt.methods.registry import METHODS
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS, TASKS
 
 GrowthMode = Literal["linear", "non-linear", "fixed"]
 Config = TypeVar("Config", bound=BaseModel)
@@ -91,13 +91,13 @@ class _RunConfig(_AllocationConfig):
     @field_validator("task")
     @classmethod
     def _known_task(cls, value: str) -> str:
-        return _one_of(value, TASKS, "task")
+        return value if value in KNOWN_TASKS else _one_of(value, TASKS, "task")
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_task(cls, data: Any) -> Any:
         if isinstance(data, Mapping):
-            spec = TASKS.get(str(data.get("task", "planted")))
+            spec = KNOWN_TASKS.get(str(data.get("task", "planted")))
             if spec is not None:
                 return {**spec.defaults, **data}
         return data
@@ -116,7 +116,7 @@ class _RunConfig(_AllocationConfig):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, with the sections of this method and this task only."""
-        unused = (set(METHODS) | set(TASKS)) - {self.method, self.task}
+        unused = (set(METHODS) | set(KNOWN_TASKS)) - {self.method, self.task}
         return self.model_dump(exclude=unused)
 
     def to_toml(self) -> str:
@@ -148,7 +148,9 @@ if TYPE_CHECKING:
     RunConfig = _RunConfig
 else:
     AllocationConfig = create_model("AllocationConfig", __base__=_AllocationConfig, **_sections_of(METHODS))
-    RunConfig = create_model("RunConfig", __base__=(_RunConfig, AllocationConfig), **_sections_of({**METHODS, **TASKS}))
+    RunConfig = create_model(
+        "RunConfig", __base__=(_RunConfig, AllocationConfig), **_sections_of({**METHODS, **KNOWN_TASKS})
+    )
 
 
 def parse_config(data: Mapping[str, Any]) -> RunConfig:
@@ -158,7 +160,7 @@ def parse_config(data: Mapping[str, Any]) -> RunConfig:
 
 def data_problems(config: RunConfig) -> list[str]:
     """One line for each thing that is wrong with the files that a run would read. Cheap; see `TaskSpec.glance`."""
-    return TASKS[config.task].data_problems(config.task_settings)
+    return KNOWN_TASKS[config.task].data_problems(config.task_settings)
 
 
 def parse_allocation(data: Mapping[str, Any]) -> AllocationConfig:

@@ -14,7 +14,7 @@ from string import Template
 from triadapt.events import Stamped
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.views.replay import left_out, replay_frame, settings_table
 
 BOARD = Path(__file__).parent.parent / "ui" / "board"
@@ -35,7 +35,7 @@ def race_replay(runs: Sequence[tuple[RunInfo, Sequence[Stamped]]]) -> str:
     view = runs[0][0].race or runs[0][0].id
     frame, detail = replay_frame(view, [(info.id, info.generation, rows) for info, rows in runs])
     info = runs[0][0]
-    task = TASKS[info.task].label if info.task in TASKS else info.task
+    task = KNOWN_TASKS[info.task].label if info.task in KNOWN_TASKS else info.task
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(info.created)) if info.created else ""
     ends = [f"{one.method}: {one.state}, {one.error}" for one, _ in runs if one.error]
     facts = [view, task, made, f"triadapt {version('triadapt')}", *ends]

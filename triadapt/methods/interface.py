@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,11 @@ class MethodRun(ABC):
     @abstractmethod
     def event_is_due(self, step: int) -> bool:
         """Whether a decision is taken at optimizer step `step`."""
+
+    def watch(self, decided: Callable[[RankDecision], None]) -> Callable[[], object]:
+        """Follow a loop that takes this method's decisions by itself: `decided` is called after each. Returns what ends
+        that. Raises NotImplementedError for a method whose decisions only this package takes."""
+        raise NotImplementedError
 
     def close(self) -> None:  # noqa: B027
         """Training has ended: leave the model as it is to be saved."""

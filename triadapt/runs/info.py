@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from triadapt.tasks.registry import ELSEWHERE
+
 # States as readers see them. `interrupted` and `damaged` are never written: they are found out.
 STATES = (
     "queued", "running", "paused", "finished", "stopped", "failed", "interrupted", "damaged", "recorded",
@@ -119,7 +121,7 @@ class RunInfo:
     @property
     def resumable(self) -> bool:
         """It ended before its last step and can go on from its newest checkpoint."""
-        return self.state in RESUMABLE and "imported" not in self.lineage
+        return self.state in RESUMABLE and "imported" not in self.lineage and self.task != ELSEWHERE.name
 
     @property
     def branched_from(self) -> BranchedFrom | None:

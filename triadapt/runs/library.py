@@ -24,7 +24,7 @@ from triadapt.runs import schema
 from triadapt.runs.info import DamagedRunError, RunError, RunInfo
 from triadapt.runs.reader import RunReader
 from triadapt.runs.store import CONFIG_FILE, RunStore
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 
 ENVIRONMENT = "TRIADAPT_RUNS"
 LONGEST_NAME = 120
@@ -144,7 +144,7 @@ def make_runs(
 def _title(configs: Sequence[RunConfig]) -> str:
     labels = dict.fromkeys(METHODS[config.method].label for config in configs)
     methods = f"All {len(METHODS)} methods" if len(labels) == len(METHODS) else ", ".join(labels)
-    return f"{methods} on {TASKS[configs[0].task].label}"
+    return f"{methods} on {KNOWN_TASKS[configs[0].task].label}"
 
 
 def list_runs(folder: Path) -> list[RunInfo]:

@@ -34,7 +34,7 @@ from triadapt.sweeps.state import (
     write_config,
     write_info,
 )
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 
 FOLDER = "studies"
 CHANGE_LOCK_FILE = "change.lock"
@@ -59,7 +59,7 @@ def new_study(runs: Path, config: SweepConfig) -> Path:
     Raises ConfigError for what no run can be made of, OSError.
     """
     planned = plan(config)
-    task = TASKS[_first_run_task(config)]
+    task = KNOWN_TASKS[_first_run_task(config)]
     study = f"study-{new_id()}"
     workshop = runs / FOLDER / f".new-{study}"
     workshop.mkdir(parents=True)
@@ -91,7 +91,7 @@ def _first_run_task(config: SweepConfig) -> str:
 def _title(config: SweepConfig) -> str:
     fields = " x ".join(name.rpartition(".")[2] for name in config.space)
     method = "" if "method" in config.space else f" of {METHODS[str(config.base.get('method', 'triadaptlora'))].label}"
-    return f"{fields}{method} on {TASKS[_first_run_task(config)].label}"
+    return f"{fields}{method} on {KNOWN_TASKS[_first_run_task(config)].label}"
 
 
 def list_studies(runs: Path) -> list[StudyInfo]:

@@ -20,7 +20,7 @@ from triadapt.runs.changes import with_values
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.config import Range, SweepConfig, Values
 from triadapt.sweeps.fields import uses, wrong_fields, wrong_values
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 
 Point = dict[str, Scalar]
 
@@ -102,7 +102,7 @@ def _wrong_data(config: SweepConfig) -> list[str]:
             **{name.partition(".")[2]: value for name, value in zip(swept, choice, strict=True)},
         }
         with suppress(ValidationError):  # a point that was left out
-            lines += TASKS[task].data_problems(TASKS[task].settings_class().model_validate(data))
+            lines += KNOWN_TASKS[task].data_problems(KNOWN_TASKS[task].settings_class().model_validate(data))
     return list(dict.fromkeys(lines))
 
 

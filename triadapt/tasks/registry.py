@@ -46,6 +46,8 @@ class TaskSpec:
 
     def build_task(self, **arguments: Any) -> Task:
         """Make the task: models, data, loss. Imports torch."""
+        if not self.build:
+            raise ValueError(NOT_TRAINED_HERE)
         return _load(self.build)(**arguments)
 
 
@@ -93,3 +95,20 @@ TASKS: dict[str, TaskSpec] = {
         ),
     )
 }
+
+NOT_TRAINED_HERE = (
+    "task = 'elsewhere': names training that RankRecorder watched and triadapt cannot run; choose another"
+)
+ELSEWHERE = TaskSpec(
+    "elsewhere",
+    "training of your own",
+    "what RankRecorder watched",
+    "triadapt.tasks.elsewhere:Settings",
+    "",
+    {},
+    metric="loss",
+    higher_is_better=False,
+    glance="triadapt.tasks.elsewhere:glance",
+)
+KNOWN_TASKS = {**TASKS, ELSEWHERE.name: ELSEWHERE}
+"""All tasks that a run may name; those of `TASKS` can be trained."""

@@ -1,6 +1,9 @@
-"""Which device trains."""
+"""Which device trains, and with which libraries."""
 
 from __future__ import annotations
+
+import importlib.metadata
+import platform
 
 import torch
 
@@ -22,3 +25,9 @@ def choose_device(wanted: str) -> str:
 def description(device: str) -> str:
     """The device's name for people."""
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what a training depends on."""
+    names = ("triadapt", "torch", "transformers", "peft")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}}

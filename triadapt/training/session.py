@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
-import platform
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -32,9 +30,9 @@ from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.interface import Task
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.training import checkpoint
-from triadapt.training.devices import choose_device, description
+from triadapt.training.devices import choose_device, description, library_versions
 
 MOST_CHECKPOINTS = 200
 
@@ -45,7 +43,7 @@ class TrainingError(RuntimeError):
 
 def build_task(config: RunConfig, device: str) -> Task:
     """The task of a configuration. Runs of a race share one."""
-    return TASKS[config.task].build_task(
+    return KNOWN_TASKS[config.task].build_task(
         settings=config.task_settings,
         seed=config.seed,
         batch_size=config.batch_size,
@@ -121,7 +119,6 @@ class Session:
 
     def _started(self, planned: list[int]) -> Started:
         spec = METHODS[self.config.method]
-        versions = {name: importlib.metadata.version(name) for name in ("triadapt", "torch", "transformers", "peft")}
         return Started(
             step=0,
             config=self.config.as_dict(),
@@ -139,7 +136,7 @@ class Session:
             planned=planned,
             device=description(self.device),
             data=self.task.describe(),
-            versions={"python": platform.python_version(), **versions},
+            versions=library_versions(),
         )
 
     def _parameters(self) -> int:

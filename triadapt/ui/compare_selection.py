@@ -20,7 +20,7 @@ from triadapt.runs.info import DamagedRunError, RunError, RunInfo
 from triadapt.runs.library import checked_id, list_runs
 from triadapt.runs.named import HEALTHY
 from triadapt.runs.reader import RunReader
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.ui.address import on_view
 from triadapt.ui.showing import recorded_runs, recorded_titles
 from triadapt.views.compare.reading import read_record
@@ -80,7 +80,7 @@ class Choosable:
             title, run = self._recorded[token]
             return f"{METHODS[run.info().method].label} · recorded: {title}"
         info = self.infos[token]
-        spec, task = METHODS.get(info.method), TASKS.get(info.task)
+        spec, task = METHODS.get(info.method), KNOWN_TASKS.get(info.task)
         made = time.strftime("%d %b %H:%M:%S", time.localtime(info.created)) if info.created else token[:15]
         parts = [spec.label if spec else info.method, f"seed {info.config.get('seed', '?')}", made]
         # The name a race gets by itself says no more than methods and task.

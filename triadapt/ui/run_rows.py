@@ -10,7 +10,7 @@ import streamlit as st
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo, told_changes
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.ui.fields import label
 from triadapt.ui.notes import told_error
 from triadapt.ui.titles import given_name, made, method_label, race_state
@@ -76,7 +76,7 @@ def cells(row: Row, known: Mapping[str, RunInfo]) -> dict[str, object]:
 def _study_cells(row: Row) -> dict[str, object]:
     """A study in one row: what its runs have in common, and how they stand."""
     of_runs = {info.method for info in row.infos}
-    task = TASKS.get(row.infos[0].task)
+    task = KNOWN_TASKS.get(row.infos[0].task)
     first = min(info.created for info in row.infos)
     return {
         "Race": f"Study: {row.study}",
@@ -90,7 +90,7 @@ def _study_cells(row: Row) -> dict[str, object]:
 
 
 def _run_cells(info: RunInfo, parents: Mapping[str, RunInfo]) -> dict[str, object]:
-    method, task = METHODS.get(info.method), TASKS.get(info.task)
+    method, task = METHODS.get(info.method), KNOWN_TASKS.get(info.task)
     budget = "" if info.total_rank is None else f"{info.total_rank} / {info.target_total_rank}"
     return {
         "Race": given_name(info) or made(info),

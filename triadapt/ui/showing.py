@@ -8,7 +8,7 @@ import streamlit as st
 
 from triadapt.runs.bundle import BundleRun, Readable, read_bundle, recorded_races
 from triadapt.runs.info import RunError, RunInfo
-from triadapt.runs.library import find
+from triadapt.runs.library import find, list_runs
 from triadapt.runs.lineage import parent_of
 from triadapt.runs.reader import RunReader
 from triadapt.workers.manager import RunManager
@@ -50,10 +50,14 @@ def recorded_runs(slug: str) -> list[BundleRun]:
 
 
 def first_view(manager: RunManager) -> str:
-    """What a visitor without a wish sees: the race that runs, else the first recorded one, else nothing."""
+    """What a visitor without a wish sees: the race that runs here, else one that another program trains, else the first
+    recorded one, else nothing."""
     active = manager.active()
     if active:
         return active[0]
+    elsewhere = [info for info in list_runs(manager.runs) if info.state in ("running", "paused") and not info.study]
+    if elsewhere:
+        return elsewhere[0].race or elsewhere[0].id
     return "healthy-race" if "healthy-race" in recorded_titles() else next(iter(recorded_titles()), "")
 
 

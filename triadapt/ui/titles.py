@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import BranchedFrom, RunInfo, told_changes
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.ui.fields import label
 from triadapt.ui.markdown import plain as plain
 
@@ -25,7 +25,7 @@ def made(info: RunInfo) -> str:
 
 def given_name(info: RunInfo) -> str:
     """The name that somebody gave to its race; empty where it has only the one that it got by itself."""
-    task, origin = TASKS.get(info.task), info.branched_from
+    task, origin = KNOWN_TASKS.get(info.task), info.branched_from
     by_itself = task is not None and info.name.endswith(f" on {task.label}")
     if origin is not None:
         by_itself |= info.name.startswith(f"{method_label(info)} from step {origin.step}: ")
@@ -41,7 +41,7 @@ def race_title(infos: Sequence[RunInfo]) -> str:
     """A race in a list: when it was made, what it is called, on which task, how it stands."""
     first = infos[0]
     parts = [made(first), first.name] if first.name else [first.race or first.id]
-    if (task := TASKS.get(first.task)) and task.label not in parts[-1]:
+    if (task := KNOWN_TASKS.get(first.task)) and task.label not in parts[-1]:
         parts.append(task.label)
     return " · ".join([*parts, race_state(infos)])
 

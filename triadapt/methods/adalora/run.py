@@ -10,6 +10,7 @@ refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,10 +128,30 @@ class Run(PeftRun):
                 parameter = getattr(layer, part)[self.adapter]
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
+        return self._decision(step, lambda: self._allocate(step))
+
+    def watch(self, decided: Callable[[RankDecision], None]) -> Callable[[], object]:
+        """For a loop that calls PEFT's `update_and_allocate` by itself: `decided` is called after each mask. Returns
+        what ends that. The model is left as PEFT has it."""
+        tuner, config, plain = self.tuner, self.tuner.peft_config[self.adapter], self.tuner.update_and_allocate
+
+        def watched(step: int) -> None:
+            def allocate() -> None:
+                plain(step)
+                self.pattern = config.rank_pattern or None
+
+            decision = self._decision(step, allocate)
+            if decision is not None:
+                decided(decision)
+
+        tuner.update_and_allocate = watched
+        return lambda: tuner.__dict__.pop("update_and_allocate", None)
+
+    def _decision(self, step: int, allocate: Callable[[], None]) -> RankDecision | None:
         final = step == self.schedule.final_step
         # The averages are cleared at the final mask and updated within the call at any other.
         triplets = self.triplet_scores() if final else None
-        self._allocate(step)
+        allocate()
         if not self.event_is_due(step):
             return None
         triplets = self.triplet_scores() if triplets is None else triplets

@@ -1,0 +1,21 @@
+"""Training that is not ours: what a configuration says of it. `training/rank_recorder.py` watches it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from triadapt.tasks.registry import NOT_TRAINED_HERE
+
+
+class Settings(BaseModel):
+    """Section `elsewhere` of a configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field("", max_length=300, description="Name or path of the base model.")
+    script: str = Field("", max_length=300, description="Name of the program that trained.")
+
+
+def glance(settings: Settings) -> list[str]:
+    """Nothing of it can be trained here."""
+    return [NOT_TRAINED_HERE]

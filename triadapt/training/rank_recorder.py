@@ -1,0 +1,312 @@
+"""Watches a training that is not ours, and writes what ranks do into a run folder which the app shows."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from triadapt.events import Evaluation, Event, Finished, Scores, Step, Stopped, Warned
+from triadapt.methods.interface import RankDecision
+from triadapt.runs.store import RunStore
+from triadapt.training.watched_adapter import WatchedAdapter
+
+FLUSH_SECONDS = 0.25
+
+
+def _never_breaks(method: Callable[..., None]) -> Callable[..., None]:
+    """A training must not end because it is watched: an error ends the recording, with one warning."""
+
+    @wraps(method)
+    def guarded(self: RankRecorder, *args: Any, **kwargs: Any) -> None:
+        if self._over:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self._give_up(error)
+
+    return guarded
+
+
+class RankRecorder(TrainerCallback):  # type: ignore[misc]
+    """Streams ranks, importance, thresholds, losses and evaluations of a training into a run folder, live.
+
+    With a Trainer it is one more callback, after `RankGrowthCallback` or whoever calls AdaLoRA's `update_and_allocate`:
+
+        trainer.add_callback(RankRecorder())
+
+    In a loop of your own, after `RankGrowth` was made:
+
+        with RankRecorder(model, optimizer) as recorder:
+            for batch in batches: ...               # as before
+                recorder.evaluation(accuracy=0.91)  # when there is one
+
+    Then `streamlit run app.py`, or `make app`, over the same folder of runs shows it while it trains. The loss of a
+    step is what the model returned as `loss` in training; a loop whose model returns none calls
+    `recorder.loss(value)` before `optimizer.step()`. Under several processes only the first records.
+
+    Nothing that goes wrong in it reaches the training: a recording that cannot go on ends with one warning.
+
+    Args:
+        model: a PEFT model with an adapter of TriAdaptLoRA, IncreLoRA or AdaLoRA; a Trainer brings its own.
+        optimizer: the optimizer that trains it; a Trainer brings its own.
+        runs: the folder of runs; default `$TRIADAPT_RUNS`, else `./runs`.
+        name: what the run is called; default the name of the script.
+        metric: name of the metric to show, without `eval_`; default the Trainer's `metric_for_best_model`, else the
+            loss on held-out data.
+        higher_is_better: of that metric; default the Trainer's `greater_is_better`, else true but for a loss.
+        scores_every: steps between two recordings of the importance of all matrices.
+        geometry_every: steps between two recordings of the singular values of dW, the dearest part.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        optimizer: Any = None,
+        *,
+        runs: str | Path | None = None,
+        name: str = "",
+        metric: str = "",
+        higher_is_better: bool | None = None,
+        scores_every: int = 10,
+        geometry_every: int = 50,
+    ) -> None:
+        if (model is None) != (optimizer is None):
+            raise ValueError("model, optimizer: give both for a loop of your own, or neither for a Trainer")
+        if min(scores_every, geometry_every) < 1:
+            raise ValueError(f"scores_every = {scores_every}, geometry_every = {geometry_every}: at least 1")
+        self.runs, self.name, self.metric, self.higher_is_better = runs, name, metric, higher_is_better
+        self.scores_every, self.geometry_every = scores_every, geometry_every
+        self.folder: Path | None = None
+        self._adapter: WatchedAdapter | None = None
+        self._store: RunStore | None = None
+        self._over = False
+        self._losses: list[torch.Tensor] = []
+        self._pending: list[tuple[int, torch.Tensor | float, float]] = []
+        self._flushed = 0.0
+        self._metrics: dict[str, float] = {}
+        self._learning_rate = 0.0
+        self._batch_size = 0
+        if model is not None:
+            self._attach(model, optimizer)
+
+    def __enter__(self) -> RankRecorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self.close(f"{type(error).__name__}: {error}" if error is not None else "")
+
+    # A loop of your own
+
+    @_never_breaks
+    def loss(self, value: torch.Tensor | float) -> None:
+        """The training loss of the step under way, where the model does not return it; call it once for each part of a
+        batch that is accumulated."""
+        given = value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value))
+        self._losses = [*self._losses, given] if self._told else [given]
+        self._told = True
+
+    @_never_breaks
+    def evaluation(self, metrics: Mapping[str, float] | None = None, **more: float) -> None:
+        """Metrics on held-out data after the last step: `recorder.evaluation(accuracy=0.91, loss=0.3)`."""
+        self._evaluated({**(metrics or {}), **more})
+
+    @_never_breaks
+    def close(self, error: str = "") -> None:
+        """The training has ended; `error`: by what, if not by itself."""
+        if self._store is not None and self._adapter is not None:
+            self._flush()
+            last = max(0, self._adapter.step - 1)
+            whole = self._adapter.step >= self._adapter.config.steps
+            if error:
+                self._store.append(Stopped(last, error))
+            elif whole:
+                self._store.append(Finished(last, self._metrics))
+            else:
+                self._store.append(Stopped(last, f"the training ended after {self._adapter.step} steps"))
+        self._end()
+
+    # The Trainer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> None:
+        """Begin a run. A second training of the same Trainer is a run of its own."""
+        if self._store is not None:
+            self.close("another training began")
+        self._over = False
+        best = str(args.metric_for_best_model or "").removeprefix("eval_")
+        if not self.metric and best:
+            self.metric = best
+            if self.higher_is_better is None:
+                self.higher_is_better = bool(args.greater_is_better)
+        self._batch_size = args.train_batch_size * args.gradient_accumulation_steps
+        self._attach(given["model"], given["optimizer"], state.is_world_process_zero)
+
+    @_never_breaks
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
+        logs: dict[str, Any] | None = None, **_: Any,
+    ) -> None:  # fmt: skip
+        """Where the model returns no loss, that of the Trainer's log stands for it."""
+        if logs is None or "loss" not in logs or self._adapter is None or self._adapter.step == 0:
+            return
+        last = self._adapter.step - 1
+        if self._store is not None and self._store.last_step < last and not self._pending:
+            self._pending.append((last, float(logs["loss"]), self._learning_rate))
+            self._flush()
+
+    @_never_breaks
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
+        metrics: dict[str, Any] | None = None, **_: Any,
+    ) -> None:  # fmt: skip
+        """Record what the Trainer evaluated."""
+        self._evaluated(metrics or {})
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """End the run."""
+        self.close()
+
+    # Recording
+
+    @_never_breaks
+    def _attach(self, model: Any, optimizer: Any, is_first: bool | None = None) -> None:
+        several = torch.distributed.is_available() and torch.distributed.is_initialized()
+        if is_first is False or (several and torch.distributed.get_rank() != 0):
+            self._over = True
+            return
+        self._told = False
+        self._adapter = WatchedAdapter(
+            model, optimizer, on_loss=self._saw_loss, on_step=self._stepped, on_decision=self._decided
+        )
+        atexit.register(self.close, "the program ended")
+
+    def _begin(self) -> RunStore:
+        """The run folder, made at the first step, when all hooks are in place."""
+        adapter = self._adapter
+        assert adapter is not None
+        metric = self.metric or "loss"
+        higher = self.higher_is_better if self.higher_is_better is not None else "loss" not in metric
+        self.folder = adapter.new_run(
+            self.runs, self.name or Path(sys.argv[0]).name or "training", batch_size=self._batch_size,
+            scores_every=self.scores_every, geometry_every=self.geometry_every,
+        )  # fmt: skip
+        self._store = store = RunStore.open(self.folder)
+        store.set_state("running")
+        for event in adapter.first_events(metric, higher):
+            store.append(event)
+        store.start_clock()
+        self._flushed = time.monotonic()
+        return store
+
+    @_never_breaks
+    def _saw_loss(self, loss: torch.Tensor, *, share: bool) -> None:
+        if not self._told:
+            self._losses.append(loss.detach())
+            self._summed = share
+
+    @_never_breaks
+    def _stepped(self, step: int, learning_rate: float) -> None:
+        """After the optimizer's step `step`, and after the decision that was taken in it."""
+        assert self._adapter is not None
+        self._learning_rate = learning_rate
+        if self._store is None:
+            self._begin()
+        if self._losses:
+            parts = torch.stack([loss.float().reshape(()) for loss in self._losses])
+            self._pending.append((step, parts.sum() if self._summed else parts.mean(), learning_rate))
+            self._losses = []
+        self._told = False
+        decision = self._adapter.decision()
+        if decision is not None:
+            self._record(decision)
+        last = step + 1 == self._adapter.config.steps
+        scores = self._adapter.scores() if decision is None and (step % self.scores_every == 0 or last) else None
+        if scores is not None:
+            self._append(Scores(step, scores))
+        if decision is None and ((step + 1) % self.geometry_every == 0 or last):
+            self._append(self._adapter.geometry(step + 1))
+        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
+            self._flush()
+
+    @_never_breaks
+    def _decided(self, decision: RankDecision) -> None:
+        self._record(decision)
+
+    def _record(self, decision: RankDecision) -> None:
+        assert self._adapter is not None
+        self._append(self._adapter.rank_event(decision))
+        self._append(self._adapter.geometry(self._adapter.step))
+
+    def _evaluated(self, metrics: Mapping[str, Any]) -> None:
+        adapter = self._adapter
+        if adapter is None:
+            return
+        if self._store is None:  # before the first step
+            self._begin()
+        named = {str(name).removeprefix("eval_"): value for name, value in metrics.items()}
+        self._metrics = {
+            name: float(value)
+            for name, value in named.items()
+            if isinstance(value, int | float) and math.isfinite(value) and not _about_speed(name)
+        }
+        if self._metrics:
+            self._append(Evaluation(adapter.step, self._metrics))
+
+    def _append(self, event: Event) -> None:
+        self._flush()
+        if self._store is not None:
+            self._store.append(event)
+
+    def _flush(self) -> None:
+        """Write the losses that wait; on a GPU they are fetched together."""
+        self._flushed = time.monotonic()
+        if not self._pending or self._store is None:
+            return
+        waiting, self._pending = self._pending, []
+        values = torch.stack(
+            [torch.as_tensor(loss, dtype=torch.float32).reshape(()) for _, loss, _ in waiting]
+        ).tolist()
+        for (step, _, learning_rate), value in zip(waiting, values, strict=True):
+            if math.isfinite(value):
+                self._store.append(Step(step, value, learning_rate))
+            elif not self._diverged:
+                self._diverged = True
+                self._store.append(Warned(step, "loss", f"the loss is {value}", "lower the learning rate"))
+
+    _told = _summed = _diverged = False
+
+    def _give_up(self, error: Exception) -> None:
+        warnings.warn(f"RankRecorder: the recording ends, the training goes on: {error}", stacklevel=3)
+        store, self._over = self._store, True
+        try:
+            if store is not None and self._adapter is not None:
+                store.append(Stopped(max(0, self._adapter.step - 1), f"the recording ended: {error}"))
+        except Exception:  # a full disk: it has been said
+            pass
+        self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        atexit.unregister(self.close)
+        adapter, store = self._adapter, self._store
+        self._adapter = self._store = None
+        if adapter is not None:
+            adapter.release()
+        if store is not None:
+            store.close()
+
+
+def _about_speed(name: str) -> bool:
+    return name in ("runtime", "epoch") or name.endswith("_per_second")
