@@ -55,7 +55,8 @@ def difference_map(
         go.Heatmap(
             z=grid, x=modules, y=[f"L{layer}" for layer in layers], zmin=-reach, zmax=reach, colorscale="RdBu",
             xgap=1, ygap=1, text=_signed(grid), texttemplate="%{text}" if grid.size <= NUMBERED else None,
-            colorbar={"thickness": 12, "len": 1.2, "tickvals": [-reach, 0, reach], "tickformat": "+d"},
+            colorbar={"thickness": 12, "len": 1.2, "tickvals": [-reach, 0, reach],
+                      "ticktext": [f"-{reach}", "0", f"+{reach}"]},
             hovertemplate="%{y}.%{x}: %{z:+d}<extra></extra>",
         )
     )  # fmt: skip
