@@ -14,6 +14,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, told_changes
 from triadapt.ui import manager
 from triadapt.ui.compare_selection import Choosable
+from triadapt.ui.fields import label
 from triadapt.ui.figure_component import figure
 from triadapt.ui.markdown import plain
 from triadapt.ui.what_if_check import check_section
@@ -47,7 +48,7 @@ def what_if_section() -> None:
 def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequence[Check]) -> None:
     # Places first. One control follows fast on another, and each ends the drawing of the last where it stands: what was
     # drawn below by then would be at a place that the browser no longer has.
-    moved, errors, label, pictures, events, check = (st.container() for _ in range(6))
+    moved, errors, words, pictures, events, check = (st.container() for _ in range(6))
     with moved:
         values = controls(token, recording)
     for line in st.session_state[SAID]:
@@ -59,7 +60,7 @@ def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequen
             errors.error(plain(line), icon=":material/error:")
         return
     write_address(token, found.changes)
-    for place, draw in ((label, _label), (pictures, _pictures), (events, _events)):
+    for place, draw in ((words, _label), (pictures, _pictures), (events, _events)):
         with place:
             draw(found)
     with check:
@@ -73,7 +74,7 @@ def _label(found: WhatIf) -> None:
         ":blue-badge[:material/looks_one: First-order] Scores are taken as they were recorded; a matrix that grows "
         "differently would have scored differently." + (f" {known.line(found.config.method)}" if known else "")
     )
-    change = told_changes(found.changes)
+    change = told_changes(found.changes, label)
     if change:
         st.markdown(f"**{plain(change)}**: {told(summary(found))}")
     else:
@@ -112,13 +113,13 @@ def _pictures(found: WhatIf) -> None:
 def _totals(found: WhatIf) -> None:
     recording, spec = found.recording, METHODS[found.config.method]
     curves = []
-    for label, events, config, colour, dash, symbol in (
+    for kind, events, config, colour, dash, symbol in (
         ("recorded", recording.events, recording.config, "#7f7f7f", "solid", "circle"),
         ("replayed", found.replayed, found.config, spec.colour, "dash", "diamond"),
     ):
         curves.append(
             {
-                "label": label, "colour": colour, "dash": dash, "symbol": symbol, "start": int(recording.start.sum()),
+                "label": kind, "colour": colour, "dash": dash, "symbol": symbol, "start": int(recording.start.sum()),
                 "steps": [event.step for event in events], "totals": [event.total for event in events],
                 "last": recording.last_step, "target": config.reference_rank * len(recording.matrices),
             }

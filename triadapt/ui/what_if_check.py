@@ -12,6 +12,7 @@ import streamlit as st
 from triadapt.figures.what_if_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
 from triadapt.runs.reader import RunReader
+from triadapt.ui.fields import label
 from triadapt.ui.figure_component import figure
 from triadapt.ui.markdown import plain
 from triadapt.ui.what_if_choice import stored_recording
@@ -87,7 +88,7 @@ def _results(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> None:
 
 
 def _row(runs: RunManager, check: Check, found: WhatIf) -> dict[str, object]:
-    row: dict[str, object] = {"Change": told_changes(check.changes), "State": check.info.state}
+    row: dict[str, object] = {"Change": told_changes(check.changes, label), "State": check.info.state}
     row |= dict.fromkeys(HELP)
     if check.info.state == "finished":
         row |= _shares(runs, check, found)
