@@ -20,7 +20,7 @@ def rest_about(line: str, key: str) -> str | None:
 
 
 def say_beside(places: Mapping[str, DeltaGenerator], lines: Sequence[str]) -> None:
-    """The first line about a field at its place too: the button, and the lines by it, may be out of sight from there."""
+    """The first line about a field at its place too: the button and the lines by it may be out of sight from there."""
     for key, place in places.items():
         rest = next(filter(None, (rest_about(line, key) for line in lines)), None)
         if rest is not None:

@@ -58,7 +58,8 @@ def sweep_form() -> SweepConfig | None:
     missing = still_empty(lines, places)
     if planned is not None and config is not None:
         seeds = len(config.seed_list)
-        st.caption(f"{planned.count} points with {seeds} seeds each: **{planned.count * seeds} runs**.")
+        each = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        st.caption(f"{planned.count} points with {each} each: **{planned.count * seeds} runs**.")
         for line in planned.left_out[:5]:
             st.caption(f":material/warning: {plain(line)}")
     with st.container(horizontal=True):
