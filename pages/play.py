@@ -24,7 +24,7 @@ runs = manager()
 on_entering("play", reset_board, note_address_problems, open_controls, enter_view, forget_actions)
 
 with st.sidebar:
-    configs, problems = race_controls(in_page_words)
+    configs, problems, missing = race_controls(in_page_words)
 if keep_controls():
     # The visitor has moved a control since: what the address said wrongly is history.
     st.session_state["address_problems"] = []
@@ -33,6 +33,8 @@ if keep_controls():
 errors, bar, notes = st.container(), st.container(), st.container(gap="xsmall")
 for line in (*st.session_state["address_problems"], *problems):
     errors.error(plain(line), icon=":material/error:")
+for line in missing:
+    errors.info(plain(line), icon=":material/edit:")
 
 named = named_view()
 view = named or first_view(runs)
@@ -48,7 +50,7 @@ except RunError as error:
 
 infos = list_runs(runs.runs)
 with bar:
-    race_buttons(runs, race, configs, blocked=bool(problems))
+    race_buttons(runs, race, configs, blocked=bool(problems or missing))
 with notes:
     race_chooser(race, choices(infos))
     if race is None:

@@ -72,7 +72,7 @@ def test_a_first_visit_replays_a_recorded_run_at_once_and_says_how_good_a_guess_
     assert "First-order" in said(app) and "Measured on" in said(app) and "95 % interval" in said(app)
     assert "As it was" in said(app) and app.button(key="what_if_verify").disabled
     control(app, "Interval").set_value(40).run()
-    assert "interval 20 -> 40" in said(app) and "matrices end with another rank" in said(app)
+    assert "Interval 20 -> 40" in said(app) and "matrices end with another rank" in said(app)
     assert "Chosen, replayed" in app.dataframe[0].value and not app.button(key="what_if_verify").disabled
     assert "healthy-race.triadaptlora" in app.query_params["run"] and "interval=40" in app.query_params["set"]
 
@@ -100,7 +100,7 @@ def test_growth_mode_brings_top_h_where_it_counts(visit: Callable[..., AppTest])
     app = visit()
     assert all(widget.label != "Top h" for widget in app.slider)
     control(app, "Growth mode").set_value("fixed").run()
-    assert control(app, "Top h").value == 2 and "growth linear -> fixed" in said(app)
+    assert control(app, "Top h").value == 2 and "Growth mode linear -> fixed" in said(app)
 
 
 def test_verify_starts_the_real_run_and_its_result_stays_beside_the_guess(
@@ -129,10 +129,10 @@ def test_verify_starts_the_real_run_and_its_result_stays_beside_the_guess(
         "Placed alike", "Rank correlation", "Events alike", "As it was",
     }  # fmt: skip
     kept = app.dataframe[-1].value
-    assert list(kept["Change"]) == ["interval 20 -> 40"] and list(kept["Run"]) == [folder.name]
+    assert list(kept["Change"]) == ["Interval 20 -> 40"] and list(kept["Run"]) == [folder.name]
     # Under other settings it stays in the list.
     control(app, "Interval").set_value(10).run()
-    assert not app.metric and list(app.dataframe[-1].value["Change"]) == ["interval 20 -> 40"]
+    assert not app.metric and list(app.dataframe[-1].value["Change"]) == ["Interval 20 -> 40"]
 
 
 def test_a_run_that_cannot_be_started_says_why(visit: Callable[..., AppTest], runs: SimpleNamespace) -> None:

@@ -18,7 +18,7 @@ def test_compare_prints_differences_and_numbers(tmp_path: Path, capsys: pytest.C
     options = ["--runs", str(tmp_path)]
     assert cli.main(["compare", *ids, *options]) == 0
     text = capsys.readouterr().out
-    assert "TriAdaptLoRA seed 2" in text and 'the same in all: task = "planted"' in text
+    assert "TriAdaptLoRA seed 2" in text and "the same in all: task = Planted ranks" in text
     assert "seeds of TriAdaptLoRA" in text and "metric: recovered, higher is better" in text
     assert cli.main(["compare", *ids, "--json", *options]) == 0
     found = json.loads(capsys.readouterr().out)

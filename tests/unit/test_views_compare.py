@@ -127,7 +127,7 @@ def test_differences_leave_out_sections_that_only_one_method_has() -> None:
     configs = [flat(config(method).as_dict()) for method in ("lora", "adalora")]
     configs.append(flat(config("lora", interval=20).as_dict()))
     assert differing(configs) == ["method", "interval"]
-    assert agreed(configs).startswith('task = "planted", steps = 40, seed = 7, ') and "further fields" in agreed(
+    assert agreed(configs).startswith("task = Planted ranks, steps = 40, seed = 7, ") and "further fields" in agreed(
         configs
     )
     assert agreed([]) == ""

@@ -89,7 +89,14 @@ def _add_axis(figure: go.Figure, study: StudyRecord, at: int, name: str, values:
             marks = [(0.0, short(known[0])), (1.0, short(known[-1]))] if known else []
     for height, text in marks[:: max(1, len(marks) // (2 * MARKS))]:
         figure.add_annotation(
-            x=at, y=height, text=text, showarrow=False, xanchor="right", xshift=-4, yshift=9, font={"size": 11}
+            x=at,
+            y=height,
+            text=text,
+            showarrow=False,
+            xanchor="right",
+            xshift=-4,
+            yshift=9,
+            font={"size": 12, "shadow": "auto"},
         )
 
 

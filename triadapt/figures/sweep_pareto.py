@@ -47,7 +47,7 @@ def pareto(groups: Sequence[dict[str, Any]], *, metric: str, higher_is_better: b
             marker={"color": group["colour"], "symbol": symbol, "size": 13, "line": {"width": 2}},
             error_y=_bar(values, value) if several else None,
             error_x=_bar(sizes, size) if several and np.ptp(sizes) else None,
-            hovertemplate=f"{group['label']}: %{{x:,}} parameters, %{{y:.4g}}<extra></extra>",
+            hovertemplate=f"{group['label']}: %{{x:,.0f}} parameters, %{{y:.4g}}<extra></extra>",
         )  # fmt: skip
         listed.add(name)
     _add_front(figure, np.array(means).reshape(-1, 2), higher_is_better)

@@ -67,7 +67,7 @@ def _add_cells(
             words[i][j] = f"<b>{place.mean:.4g}</b>{interval}<br>{here}<br>{place.standing}"
     figure.add_heatmap(
         z=mean, coloraxis="coloraxis", xgap=1, ygap=1, hovertext=words, hoverinfo="text", text=text,
-        texttemplate="%{text}", textfont={"size": 11}, row=1, col=column,
+        texttemplate="%{text}", textfont={"size": 14, "shadow": "auto"}, row=1, col=column,
     )  # fmt: skip
 
 

@@ -19,13 +19,13 @@ def trial_curves(study: StudyRecord) -> go.Figure:
     for trial in study.trials:
         if not trial.intermediate:
             continue
-        label, colour, _ = method_look(method_of(study, trial))
+        label, colour, dash = method_look(method_of(study, trial))
         if trial.state in ("pruned", "failed"):
-            label, colour = f"{trial.state}", GREY
+            label, colour, dash = f"{trial.state}", GREY, "solid"
         steps, values = zip(*trial.intermediate, strict=True)
         figure.add_scatter(
-            x=steps, y=values, mode="lines", line={"color": colour, "width": 1.2}, name=label, legendgroup=label,
-            showlegend=label not in named, opacity=0.5 if trial.ended else 1.0, hoverinfo="text",
+            x=steps, y=values, mode="lines", line={"color": colour, "dash": dash, "width": 1.4}, name=label,
+            legendgroup=label, showlegend=label not in named, opacity=0.7 if trial.ended else 1.0, hoverinfo="text",
             hovertext=[f"step {step}: {value:.4g}<br>{said(trial)}" for step, value in trial.intermediate],
             customdata=[trial.number] * len(steps),
         )  # fmt: skip

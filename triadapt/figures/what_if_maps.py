@@ -55,7 +55,8 @@ def difference_map(
         go.Heatmap(
             z=grid, x=modules, y=[f"L{layer}" for layer in layers], zmin=-reach, zmax=reach, colorscale="RdBu",
             xgap=1, ygap=1, text=_signed(grid), texttemplate="%{text}" if grid.size <= NUMBERED else None,
-            colorbar={"thickness": 12, "len": 1.2, "tickvals": [-reach, 0, reach], "tickformat": "+d"},
+            colorbar={"thickness": 12, "len": 1.2, "tickvals": [-reach, 0, reach],
+                      "ticktext": [f"-{reach}", "0", f"+{reach}"]},
             hovertemplate="%{y}.%{x}: %{z:+d}<extra></extra>",
         )
     )  # fmt: skip
@@ -78,7 +79,7 @@ def _signed(grid: NDArray[np.float64]) -> list[list[str]]:
 def _small(figure: go.Figure, matrices: Sequence[Matrix], title: str) -> go.Figure:
     layers = len({matrix.layer for matrix in matrices})
     figure.update_layout(
-        title={"text": title, "font": {"size": 13}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
+        title={"text": f"<b>{title}</b>", "font": {"size": 13}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
         height=max(SMALLEST, min(ROW * layers + HEAD + 8, 460)),
         margin={"l": 34, "r": 6, "t": HEAD - 22, "b": 24},
         xaxis={"fixedrange": True},

@@ -47,13 +47,12 @@ def _widget(config: RunConfig, name: str, key: str) -> Any:
     if get_origin(field.annotation) is Literal:
         options = list(get_args(field.annotation))
         return st.selectbox(label(name), options, index=options.index(present), **shared)
-    kind, (low, high) = type(present), bounds(field)
+    kind = type(present)
     step = control.step if control else 1 if kind is int else 0.05
     form = None if kind is int else "%g"
-    return st.number_input(
-        label(name), None if low is None else kind(low), None if high is None else kind(high), present, kind(step),
-        format=form, **shared,
-    )  # fmt: skip
+    # Without bounds of its own: the browser would keep a value outside them to itself, and the branch would take the
+    # last one. The configuration refuses such a value with a line.
+    return st.number_input(label(name), value=present, step=kind(step), format=form, **shared)
 
 
 def _section(config: RunConfig, name: str) -> tuple[Any, str]:
@@ -62,11 +61,3 @@ def _section(config: RunConfig, name: str) -> tuple[Any, str]:
     for part in sections:
         found = getattr(found, part)
     return found, last
-
-
-def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
-    """Lowest and highest value of a field, None where there is no such bound. An excluded bound counts as one: the
-    configuration itself refuses it, with a line."""
-    limits = {name: getattr(limit, name) for limit in field.metadata for name in ("ge", "gt", "le", "lt")
-              if hasattr(limit, name)}  # fmt: skip
-    return limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))

@@ -32,7 +32,7 @@ MOST = 24
 
 
 class Choosable:
-    """The runs that can be compared: those stored, newest first, then those of the recorded races."""
+    """The runs that can be compared: those stored, newest first, those of the recorded races, the trials of studies."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,8 +48,10 @@ class Choosable:
             self._races[slug] = list(runs)
 
     def tokens(self) -> list[str]:
-        """Names in the address, of what can be read."""
-        return [token for token, info in self.infos.items() if info.state != "damaged"] + list(self._recorded)
+        """Names in the address, of what can be read; the many trials of studies come last."""
+        whole = {token: info for token, info in self.infos.items() if info.state != "damaged"}
+        lone = [token for token, info in whole.items() if not info.study]
+        return [*lone, *self._recorded, *(token for token, info in whole.items() if info.study)]
 
     def first(self) -> list[str]:
         """What is compared when nobody said what: the race last looked at on the play page, else the newest stored race
@@ -82,6 +84,8 @@ class Choosable:
         info = self.infos[token]
         spec, task = METHODS.get(info.method), KNOWN_TASKS.get(info.task)
         made = time.strftime("%d %b %H:%M:%S", time.localtime(info.created)) if info.created else token[:15]
+        if info.study:  # whose name holds the study's, the point and the seed
+            return f"Study {info.name or info.study} · {made}"
         parts = [spec.label if spec else info.method, f"seed {info.config.get('seed', '?')}", made]
         # The name a race gets by itself says no more than methods and task.
         automatic = task is not None and info.name.endswith(f" on {task.label}")

@@ -15,6 +15,7 @@ from triadapt.config import ConfigError, RunConfig, data_problems, parse_config,
 from triadapt.figures.schedule import schedule_svg
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.beside_fields import say_beside, still_empty
 from triadapt.ui.markdown import plain
 from triadapt.ui.svg_component import svg
 from triadapt.views.lab.findings import merged
@@ -248,8 +249,9 @@ def _widget(field: Field, task: str) -> Any:
     return st.number_input(field.label, value=kind(default), step=step, format=form, **shared)
 
 
-def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], list[str]]:
-    """Draw the controls. Returns one configuration a chosen method, and one line for each thing that is wrong.
+def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], list[str], list[str]]:
+    """Draw the controls. Returns one configuration a chosen method, one line for each thing that is wrong, and one for
+    each that the visitor has still to type.
 
     worded: puts a line about fields in the words of the page.
     """
@@ -286,7 +288,7 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
         with columns[index % 2]:
             control(field)
     of_task = OF_TASK.get(task, ())
-    beside = {}
+    beside: dict[str, DeltaGenerator] = {}
     for field in of_task:
         if field.text:  # nothing can be trained without it, so it is not hidden
             control(field)
@@ -309,19 +311,14 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
                 wrong[method] = error.lines
     if configs and not wrong:
         wrong = dict.fromkeys(methods, found) if (found := data_problems(configs[0])) else {}
-    _say_beside(beside, wrong)
-    wrong = {method: [worded(line) for line in lines] for method, lines in wrong.items()}
+    say_beside(beside, [line for lines in wrong.values() for line in lines])
+    missing = still_empty((line for lines in wrong.values() for line in lines), beside)
+    left = {method: [worded(line) for line in lines if line not in missing] for method, lines in wrong.items()}
     with sketch:
         draw_sketch(configs, worded)
-    return configs, [*outside.values(), *_told_once(wrong, methods)] if methods else ["method: choose at least one"]
-
-
-def _say_beside(places: Mapping[str, DeltaGenerator], wrong: Mapping[str, list[str]]) -> None:
-    """The first line about a field under it too, where it can be mended."""
-    for key, place in places.items():
-        line = next((line for lines in wrong.values() for line in lines if line.startswith(f"{key} = ")), "")
-        if line:
-            place.caption(f":material/error: {plain(line.removeprefix(f'{key} = '))}")
+    if not methods:
+        return configs, ["method: choose at least one"], []
+    return configs, [*outside.values(), *_told_once(left, methods)], list(missing.values())
 
 
 def _told_once(wrong: dict[str, list[str]], methods: list[str]) -> list[str]:

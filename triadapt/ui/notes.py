@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from triadapt.events import Failed
@@ -16,6 +18,8 @@ from triadapt.ui.titles import method_label, progress
 from triadapt.ui.what_if_choice import what_if_link
 from triadapt.workers.manager import RunManager
 
+_OWN_ERROR = re.compile(r"^(?:TrainingError|ConfigError|RunError): ")
+"""What runs of earlier versions begin their error with."""
 SETTINGS = {
     "steps": "steps", "reference_rank": "budget", "warmup": "warm-up", "interval": "interval", "growth": "growth",
     "learning_rate": "learning rate", "batch_size": "batch", "seed": "seed",
@@ -106,4 +110,4 @@ def _together(infos: list[RunInfo], what: str) -> str:
 
 def told_error(info: RunInfo) -> str:
     """Why it failed, in words of the page."""
-    return in_page_words(info.error.removeprefix("TrainingError: "))
+    return in_page_words(_OWN_ERROR.sub("", info.error))

@@ -20,7 +20,7 @@ from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
 from triadapt.ui.markdown import plain
 from triadapt.ui.notes import told_error
-from triadapt.ui.run_rows import COLUMNS, TITLES, Row, cells, rows_of
+from triadapt.ui.run_rows import COLUMNS, OFTEN_EMPTY, TITLES, Row, cells, rows_of
 from triadapt.ui.titles import branch_line, method_label
 from triadapt.ui.what_if_choice import what_if_address
 from triadapt.workers.manager import RunManager
@@ -54,6 +54,7 @@ def run_table(manager: RunManager) -> Row | None:
     st.dataframe(
         table, hide_index=True, width="stretch", key=key, on_select=choose, selection_mode="multi-row",
         column_config=COLUMNS,
+        column_order=[name for name in TITLES if name not in OFTEN_EMPTY or (table[name] != "").any()],
     )  # fmt: skip
     chosen = next((row for row in rows if row.id == st.session_state.get("chosen_run")), None)
     several = [name for name in st.session_state.get("chosen_runs", []) if name in drawn and name in known]

@@ -16,13 +16,15 @@ from triadapt.ui.notes import told_error
 from triadapt.ui.titles import given_name, made, method_label, race_state
 
 TITLES = (
-    "Race", "Method", "State", "Metric", "Total rank", "Steps", "Task", "Made", "From", "Note", "Error", "Id",
+    "Race", "Method", "State", "Metric", "Total rank", "Steps", "Error", "Task", "Made", "From", "Note", "Id",
 )  # fmt: skip
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
     "Race": 130, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
     "From": 290, "Error": 260,
 }  # fmt: skip
+OFTEN_EMPTY = ("Error", "From", "Note")
+"""Columns that are left out while no row has anything in them."""
 COLUMNS = {name: st.column_config.Column(width=width) for name, width in WIDTHS.items()}
 
 

@@ -46,7 +46,7 @@ def study_charts(study: StudyRecord, importance: Mapping[str, float]) -> None:
         "parallel": lambda: (parallel_lines(study), "every run as a line across its fields", PARALLEL),
         "importance": lambda: (field_importance(importance), "importance of each field", IMPORTANCE),
         "size": lambda: (_sizes(study), "metric against trainable parameters", SIZES),
-        "curves": lambda: (trial_curves(study), "metric of every run while it trains", "Grey: ended early or failed."),
+        "curves": lambda: (trial_curves(study), "metric of every run while it trains", CURVES),
     }
     if kind == "importance" and not importance:
         st.info("Importance needs a few finished runs of different values.")
@@ -72,6 +72,7 @@ IMPORTANCE = (
     "By PED-ANOVA (Optuna), over all points without a failed or pruned run: how far a field tells good ones from the "
     "rest. With few points it is a hint, no more."
 )
+CURVES = "A line a run; click one to open it. Grey: ended early or failed."
 SIZES = (
     "A point's mean over its seeds, with bars to the lowest and the highest run; the dotted front joins those that no "
     "other beats in both. Open: a seed failed or was pruned, so it is left out of the front."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +13,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.sweeps.config import SweepConfig, parse_sweep
 from triadapt.sweeps.space import Plan, plan
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.beside_fields import say_beside, still_empty
 from triadapt.ui.controls import OF_TASK, Field
 from triadapt.ui.markdown import plain
 
@@ -55,10 +54,12 @@ def sweep_form() -> SweepConfig | None:
             planned = plan(config)
         except ConfigError as error:
             lines = error.lines
-    _say_beside(places, lines)
+    say_beside(places, lines)
+    missing = still_empty(lines, places)
     if planned is not None and config is not None:
         seeds = len(config.seed_list)
-        st.caption(f"{planned.count} points with {seeds} seeds each: **{planned.count * seeds} runs**.")
+        each = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        st.caption(f"{planned.count} points with {each} each: **{planned.count * seeds} runs**.")
         for line in planned.left_out[:5]:
             st.caption(f":material/warning: {plain(line)}")
     with st.container(horizontal=True):
@@ -72,33 +73,59 @@ def sweep_form() -> SweepConfig | None:
                 help="The same study for `triadapt sweep study.toml`.", on_click="ignore",
             )  # fmt: skip
     for line in lines:
-        st.error(plain(line), icon=":material/error:")
+        if line in missing:
+            st.info(plain(missing[line]), icon=":material/edit:")
+        else:
+            st.error(plain(line), icon=":material/error:")
     return config if wanted and planned is not None else None
 
 
-def _say_beside(places: Mapping[str, DeltaGenerator], lines: Sequence[str]) -> None:
-    """The first line about a field under it too: the button, and all lines by it, may be out of sight from there."""
-    for key, place in places.items():
-        about = re.compile(rf"(?:(?:space|base)\.)?{re.escape(key)}(?:\.\w+)?(?:: | = )(.*)")
-        if found := next(filter(None, map(about.match, lines)), None):
-            place.caption(f":material/error: {plain(found[1])}")
+@dataclass(frozen=True)
+class _Number:
+    """A whole number of the form; its bounds are checked here, for the browser would keep a value outside them to
+    itself, and the last one inside would count."""
+
+    key: str
+    label: str
+    low: int
+    high: int
+    step: int = 1
+    help: str | None = None
+
+    def draw(
+        self, first: int, places: dict[str, DeltaGenerator], lines: list[str], *, suffix: str = "", off: bool = False
+    ) -> int:
+        """Draw the field with a place under it, and return its value. A line where it is out of bounds."""
+        with st.container():
+            value = st.number_input(
+                self.label, value=first, step=self.step, key=f"sweep_{self.key}{suffix}", help=self.help, disabled=off
+            )
+            places[self.key] = st.empty()
+        if not self.low <= value <= self.high and not off:
+            lines.append(f"{self.key} = {value}: must be from {self.low} to {self.high:,}")
+        return value
+
+
+STEPS = _Number("steps", "Steps", 10, 100_000, 10)
+SEEDS = _Number("seeds", "Seeds", 1, 100, help="Runs of each point. Fewer than three tell next to nothing.")
+POINTS = _Number("points", "How many points", 2, 10_000)
+WORKERS = _Number("workers", "Runs at a time (0: one a core)", 0, 64)
 
 
 def _draw() -> tuple[dict[str, Any], list[str], dict[str, DeltaGenerator]]:
     """The values as a study has them, a line for each text that is none, and the place under each field of text."""
     places: dict[str, DeltaGenerator] = {}
+    lines: list[str] = []
     left, right = st.columns(2)
     with left:
         name = st.text_input("Name", key="sweep_name", placeholder="for the list of studies")
         task = st.selectbox("Task", list(TASKS), key="sweep_task", format_func=lambda key: TASKS[key].label)
-        steps = st.number_input("Steps", 10, 100_000, int(TASKS[task].defaults["steps"]), 10, key=f"sweep_steps_{task}")
+        steps = STEPS.draw(int(TASKS[task].defaults["steps"]), places, lines, suffix=f"_{task}")
         methods = st.multiselect(
             "Methods", list(METHODS), ["triadaptlora", "increlora"], key="sweep_methods",
             format_func=lambda key: METHODS[key].label,
         )  # fmt: skip
-        seeds = st.number_input(
-            "Seeds", 1, 100, 3, key="sweep_seeds", help="Runs of each point. Fewer than three tell next to nothing."
-        )
+        seeds = SEEDS.draw(3, places, lines)
         section = {}
         for of_task in OF_TASK.get(task, ()):
             if of_task.text:
@@ -112,15 +139,15 @@ def _draw() -> tuple[dict[str, Any], list[str], dict[str, DeltaGenerator]]:
                 field.label, field.first, key=f"sweep_{field.key}", help=f"{field.help} {HOW}"
             )
             places[field.key] = st.empty()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         sampler = st.selectbox("Points", list(SAMPLERS), key="sweep_sampler", format_func=SAMPLERS.__getitem__)
-        count = st.number_input("How many points", 2, 10_000, 20, key="sweep_points", disabled=sampler == "grid")
-        workers = st.number_input("Runs at a time (0: one a core)", 0, 64, 0, key="sweep_workers")
+        count = POINTS.draw(20, places, lines, off=sampler == "grid")
+        workers = WORKERS.draw(0, places, lines)
     prune = st.checkbox("End runs early that are worse than the median", key="sweep_prune")
     clear = st.checkbox("Stop once one point is clearly the best", key="sweep_clear", help="Needs four seeds.")
     base: dict[str, Any] = {"task": task, "steps": steps} | ({task: section} if section else {})
     space: dict[str, Any] = {}
-    lines = [] if methods else ["methods: choose at least one"]
+    lines += [] if methods else ["methods: choose at least one"]
     if len(methods) > 1:
         space["method"] = methods
     elif methods:
@@ -136,10 +163,10 @@ def _draw() -> tuple[dict[str, Any], list[str], dict[str, DeltaGenerator]]:
         elif values:
             base[field.key] = values[0]
     data: dict[str, Any] = {
-        "name": name, "base": base, "space": space, "seeds": int(seeds), "sampler": sampler, "workers": int(workers),
+        "name": name, "base": base, "space": space, "seeds": seeds, "sampler": sampler, "workers": workers,
         "prune": prune, "stop_when_clear": clear, "skip_invalid": True,
     }  # fmt: skip
-    return data | ({} if sampler == "grid" else {"points": int(count)}), lines, places
+    return data | ({} if sampler == "grid" else {"points": count}), lines, places
 
 
 def _default(field: Field) -> str:

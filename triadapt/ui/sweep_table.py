@@ -36,5 +36,5 @@ def trial_table(study: StudyRecord) -> None:
         pd.DataFrame(rows), hide_index=True, width="stretch", height=min(420, 38 + 35 * len(rows)), key=key,
         on_select=choose, selection_mode="single-row", placeholder="",
         column_config={study.info.metric: st.column_config.NumberColumn(format="%.4g"),
-                       "seconds": st.column_config.NumberColumn(format="%.0f")},
+                       "seconds": st.column_config.NumberColumn(format="%.1f")},
     )  # fmt: skip

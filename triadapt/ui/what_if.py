@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from triadapt.config import ConfigError
@@ -16,6 +14,8 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, told_changes
 from triadapt.ui import manager
 from triadapt.ui.compare_selection import Choosable
+from triadapt.ui.fields import label
+from triadapt.ui.figure_component import figure
 from triadapt.ui.markdown import plain
 from triadapt.ui.what_if_check import check_section
 from triadapt.ui.what_if_choice import SAID, choose_run, controls, read_recording, write_address
@@ -25,7 +25,6 @@ from triadapt.views.what_if.measured import measured
 from triadapt.views.what_if.recording import Recording
 from triadapt.workers.manager import RunManager
 
-CONFIG = {"displaylogo": False, "displayModeBar": "hover", "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 MAP_WIDTH = 250
 
 
@@ -49,7 +48,7 @@ def what_if_section() -> None:
 def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequence[Check]) -> None:
     # Places first. One control follows fast on another, and each ends the drawing of the last where it stands: what was
     # drawn below by then would be at a place that the browser no longer has.
-    moved, errors, label, pictures, events, check = (st.container() for _ in range(6))
+    moved, errors, words, pictures, events, check = (st.container() for _ in range(6))
     with moved:
         values = controls(token, recording)
     for line in st.session_state[SAID]:
@@ -61,7 +60,7 @@ def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequen
             errors.error(plain(line), icon=":material/error:")
         return
     write_address(token, found.changes)
-    for place, draw in ((label, _label), (pictures, _pictures), (events, _events)):
+    for place, draw in ((words, _label), (pictures, _pictures), (events, _events)):
         with place:
             draw(found)
     with check:
@@ -75,7 +74,7 @@ def _label(found: WhatIf) -> None:
         ":blue-badge[:material/looks_one: First-order] Scores are taken as they were recorded; a matrix that grows "
         "differently would have scored differently." + (f" {known.line(found.config.method)}" if known else "")
     )
-    change = told_changes(found.changes)
+    change = told_changes(found.changes, label)
     if change:
         st.markdown(f"**{plain(change)}**: {told(summary(found))}")
     else:
@@ -93,18 +92,18 @@ def _pictures(found: WhatIf) -> None:
     with st.container(horizontal=True, gap="small"):
         for kind, ranks in (("recorded", recording.final), ("replayed", found.final)):
             with st.container(width=MAP_WIDTH):
-                _draw(
+                figure(
                     small_map(recording.matrices, ranks, title=kind.capitalize(), ceiling=top),
-                    f"what_if_{kind}", f"Rank of every matrix at the end, {kind}",
+                    name=f"what-if-{kind}", label=f"Rank of every matrix at the end, {kind}",
                 )  # fmt: skip
                 words = f"total rank {int(ranks.sum())}"
                 if kind in shares and shares[kind]["coverage"] is not None:
                     words += f", covers {100 * shares[kind]['coverage']:.0f} % of the planted rank"
                 st.caption(words)
         with st.container(width=MAP_WIDTH):
-            _draw(
+            figure(
                 difference_map(recording.matrices, found.final, recording.final, title="Replayed - recorded"),
-                "what_if_difference", "Replayed rank minus recorded rank of every matrix",
+                name="what-if-difference", label="Replayed rank minus recorded rank of every matrix",
             )  # fmt: skip
             st.caption("blue: more, red: less in the replay" + (" · outlined: planted" if shares else ""))
         with st.container(width="stretch"):
@@ -114,19 +113,19 @@ def _pictures(found: WhatIf) -> None:
 def _totals(found: WhatIf) -> None:
     recording, spec = found.recording, METHODS[found.config.method]
     curves = []
-    for label, events, config, colour, dash, symbol in (
+    for kind, events, config, colour, dash, symbol in (
         ("recorded", recording.events, recording.config, "#7f7f7f", "solid", "circle"),
         ("replayed", found.replayed, found.config, spec.colour, "dash", "diamond"),
     ):
         curves.append(
             {
-                "label": label, "colour": colour, "dash": dash, "symbol": symbol, "start": int(recording.start.sum()),
+                "label": kind, "colour": colour, "dash": dash, "symbol": symbol, "start": int(recording.start.sum()),
                 "steps": [event.step for event in events], "totals": [event.total for event in events],
                 "last": recording.last_step, "target": config.reference_rank * len(recording.matrices),
             }
         )  # fmt: skip
-    figure = replayed_totals(curves, total_step=found.config.steps)
-    _draw(figure, "what_if_totals", "Total rank over step, recorded and replayed")
+    drawn = replayed_totals(curves, total_step=found.config.steps)
+    figure(drawn, name="what-if-totals", label="Total rank over step, recorded and replayed")
 
 
 def _events(found: WhatIf) -> None:
@@ -157,7 +156,3 @@ def _events(found: WhatIf) -> None:
             placeholder="–",
             height=min(320, 38 + 35 * len(rows)),
         )
-
-
-def _draw(figure: go.Figure, key: str, alt: str, **options: Any) -> None:
-    st.plotly_chart(figure, key=key, config=CONFIG, alt=alt, **{"width": "stretch", **options})

@@ -12,6 +12,8 @@ import streamlit as st
 from triadapt.figures.what_if_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
 from triadapt.runs.reader import RunReader
+from triadapt.ui.fields import label
+from triadapt.ui.figure_component import figure
 from triadapt.ui.markdown import plain
 from triadapt.ui.what_if_choice import stored_recording
 from triadapt.views.what_if.agreement import placed
@@ -86,7 +88,7 @@ def _results(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> None:
 
 
 def _row(runs: RunManager, check: Check, found: WhatIf) -> dict[str, object]:
-    row: dict[str, object] = {"Change": told_changes(check.changes), "State": check.info.state}
+    row: dict[str, object] = {"Change": told_changes(check.changes, label), "State": check.info.state}
     row |= dict.fromkeys(HELP)
     if check.info.state == "finished":
         row |= _shares(runs, check, found)
@@ -119,10 +121,9 @@ def _in_full(runs: RunManager, check: Check, found: WhatIf) -> None:
             said = "–" if value is None else f"{100 * value:.0f} %" if name in PERCENT else f"{value:.2f}"
             st.metric(name, said, help=HELP[name], width=130)
         with st.container(width=270):
-            figure = difference_map(truth.matrices, found.final, truth.final, title="Replayed - real")
-            st.plotly_chart(
-                figure, key="what_if_off", config={"displayModeBar": False}, width="stretch",
-                alt="Replayed rank minus the rank of the real run",
+            figure(
+                difference_map(truth.matrices, found.final, truth.final, title="Replayed - real"),
+                name="what-if-off", label="Replayed rank minus the rank of the real run",
             )  # fmt: skip
         st.page_link(
             "pages/play.py", label="Open the real run", icon=":material/open_in_new:", query_params={"run": info.id}

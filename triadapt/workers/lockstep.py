@@ -277,8 +277,7 @@ class Lockstep:
             member.store.set_state("finished")
 
     def _fail(self, member: _Member, error: Exception) -> None:
-        line = f"{type(error).__name__}: {' '.join(str(error).split())}" if str(error) else type(error).__name__
-        event = Failed(max(0, member.store.last_step), line, "".join(traceback.format_exception(error)))
+        event = Failed(max(0, member.store.last_step), _in_a_line(error), "".join(traceback.format_exception(error)))
         member.state = "failed"
         with suppress(sqlite3.Error):  # a full disk is often why it failed
             member.store.append(event)
@@ -311,3 +310,11 @@ def _recorded_checkpoints(folder: Path) -> list[tuple[int, Checkpointed]]:
         for seq, event in reversed(events)
         if isinstance(event, Checkpointed) and (folder / CHECKPOINTS / event.file).is_file()
     ]
+
+
+def _in_a_line(error: Exception) -> str:
+    """What went wrong. An error of this package says it in words of its own; another's needs the name of its class."""
+    kind, text = type(error), " ".join(str(error).split())
+    if not text:
+        return kind.__name__
+    return text if kind.__module__.startswith("triadapt.") else f"{kind.__name__}: {text}"

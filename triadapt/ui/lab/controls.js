@@ -28,7 +28,8 @@ export class Controls {
       change({layers, modules});
       this.known.input.value = "";
     });
-    this.own = element("div", {}, this.known.row, element("label", {className: "lab-stack"}, "Modules of a layer, in x out", this.modules));
+    this.unread = element("p", {className: "lab-unread", role: "alert"});
+    this.own = element("div", {}, this.known.row, element("label", {className: "lab-stack"}, "Modules of a layer, in x out", this.modules), this.unread);
     this.matrices = element("p", {className: "lab-said"});
     this.from = this.#choice("from", "Steps are", {steps: "typed", epochs: "counted from epochs"});
     this.drop = this.#switch("drop the last batch", (on) => change({drop_last: on ? "yes" : "no"}));
@@ -45,7 +46,7 @@ export class Controls {
     );
   }
 
-  // Show these values; meant: {steps, matrices, line of the count}.
+  // Show these values; meant: {steps, matrices, unread}, of which unread says what cannot be read of the modules.
   sync(values, meant, theme, colours) {
     const {fields} = this;
     fields.steps.limit(this.spec.numbers.steps.slider);
@@ -63,7 +64,9 @@ export class Controls {
     for (const name of ["growth", "from", "behaviour"]) this[name].show(values[name]);
     this.modes.firstChild.checked = values.modes === "all";
     this.drop.firstChild.checked = values.drop_last === "yes";
-    this.matrices.textContent = `${meant.matrices.toLocaleString("en")} matrices`;
+    this.modules.toggleAttribute("aria-invalid", Boolean(meant.unread));
+    this.unread.textContent = meant.unread;
+    this.matrices.textContent = meant.unread ? "" : `${meant.matrices.toLocaleString("en")} matrices`;
     this.#drawMethods(values, theme, colours);
   }
 

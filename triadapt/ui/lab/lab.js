@@ -26,7 +26,8 @@ export class Lab {
     this.picture = new Picture();
     this.findings = new Findings(change);
     this.table = new EventTable();
-    root.replaceChildren(this.controls.section, element("div", {className: "lab-main"}, this.picture.section, this.findings.section, this.table.section));
+    this.main = element("div", {className: "lab-main"}, this.picture.section, this.findings.section, this.table.section);
+    root.replaceChildren(this.controls.section, this.main);
     this.#watch();
   }
 
@@ -64,9 +65,10 @@ export class Lab {
     const meant = this.#meant();
     const colours = Object.fromEntries(spec.methods.map(({name, colour}) => [name, theme.dark ? mixColours(colour, "#ffffff", 0.22) : colour]));
     this.lines = this.#lines(colours, theme, meant);
-    this.controls.sync(values, {steps: meant.steps, matrices: meant.matrices.count}, theme, colours);
-    this.picture.draw(this.lines, values, meant.steps, theme);
     const stale = this.answered !== this.turn;
+    this.controls.sync(values, {steps: meant.steps, matrices: meant.matrices.count, unread: this.#unread(meant, stale)}, theme, colours);
+    this.picture.draw(this.lines, values, meant.steps, theme);
+    this.main.toggleAttribute("data-before", !meant.read);
     this.findings.draw(this.answer, stale, this.lines.length);
     if (this.answer && !stale) this.controls.counting.textContent = this.answer.counting;
     clearTimeout(this.tabling);
@@ -83,7 +85,14 @@ export class Lab {
     const matrices = targetMatrices(values.layers, values.task === "own" ? values.modules : spec.modules[values.task]);
     const before = this.held || {steps: values.steps, matrices: targetMatrices(values.layers, spec.modules.planted)};
     this.held = {steps: steps || before.steps, matrices: matrices || before.matrices};
-    return this.held;
+    return {...this.held, modules: Boolean(matrices), read: Boolean(steps && matrices)};
+  }
+
+  // Why the modules cannot be read, in the server's words as soon as they are there.
+  #unread({modules}, stale) {
+    if (modules) return "";
+    const line = stale || !this.answer ? null : this.answer.problems.find((one) => /^(modules|layers) = /.test(one));
+    return (line || "This is no list of modules yet").replace(/^modules = /, "");
   }
 
   #lines(colours, theme, {steps, matrices}) {

@@ -35,8 +35,15 @@ def flat(config: Config) -> Config:
     return found
 
 
-def toml_value(value: Any) -> str:
-    """A value as TOML writes it."""
+def told_value(name: str, value: Any) -> str:
+    """The value of a field to be read: methods and tasks by what they are called, text without quotes, the rest as TOML
+    writes it."""
+    if name == "method" and value in METHODS:
+        return METHODS[value].label
+    if name == "task" and value in TASKS:
+        return TASKS[value].label
+    if isinstance(value, str):
+        return value
     return tomli_w.dumps({"v": value}).strip().removeprefix("v = ")
 
 
@@ -65,7 +72,7 @@ def agreed(configs: Sequence[Config]) -> str:
     everywhere = [name for name in configs[0] if all(name in config for config in configs)] if configs else []
     different = set(differing(configs))
     same = [name for name in everywhere if name not in different]
-    told = [f"{name} = {toml_value(configs[0][name])}" for name in TOLD if name in same]
+    told = [f"{name} = {told_value(name, configs[0][name])}" for name in TOLD if name in same]
     further = len(same) - len(told)
     return ", ".join(told) + (f"{' and ' if told else ''}{further} further fields" if further else "")
 
@@ -122,7 +129,7 @@ def _label(config: Config, others: Sequence[Config], different: Sequence[str]) -
 def _said(name: str, value: Any) -> str:
     if name == SEED:
         return f"seed {value}"
-    return f"{name.rpartition('.')[2]}={value if isinstance(value, str) else toml_value(value)}"
+    return f"{name.rpartition('.')[2]}={told_value(name, value)}"
 
 
 def _short(run_id: str) -> str:

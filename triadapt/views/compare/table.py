@@ -12,7 +12,7 @@ import numpy as np
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo, told_changes
 from triadapt.views.compare.agreement import churn, entropy
-from triadapt.views.compare.configuration import SEED, Config, differing, flat, group_labels, labels, toml_value
+from triadapt.views.compare.configuration import SEED, Config, differing, flat, group_labels, labels, told_value
 from triadapt.views.compare.loss_at_events import REACH, LossAtEvents, loss_at_events
 from triadapt.views.compare.moment import END, Moment, standing
 from triadapt.views.compare.record import RunRecord, same_matrices
@@ -121,7 +121,7 @@ def kinds(runs: Sequence[Compared]) -> dict[str, list[Compared]]:
     telling = differing(settings)
     found: dict[str, list[Compared]] = {}
     for run, values in zip(runs, settings, strict=True):
-        told = [f"{name.rpartition('.')[2]}={toml_value(values[name])}" for name in telling if name in values]
+        told = [f"{name.rpartition('.')[2]}={told_value(name, values[name])}" for name in telling if name in values]
         found.setdefault(", ".join([f"{run.info.task}: {run.record.metric_name}", *told]), []).append(run)
     return found
 
@@ -165,11 +165,11 @@ def event_row(run: Compared) -> dict[str, Any]:
 
 
 def difference_rows(runs: Sequence[Compared]) -> list[dict[str, str]]:
-    """A row a run: its label, and as TOML the fields in which the runs differ, empty where it has no such field."""
+    """A row a run: its label, and in words the fields in which the runs differ, empty where it has no such field."""
     names = differing([run.config for run in runs])
     return [
         {"Run": run.label}
-        | {name: toml_value(run.config[name]) if name in run.config else "" for name in names}
+        | {name: told_value(name, run.config[name]) if name in run.config else "" for name in names}
         for run in runs
     ]  # fmt: skip
 

@@ -160,7 +160,8 @@ def _compared(record: StudyRecord, found: Recommendation, value: str) -> str:
         )
     if not tied:
         return f"Best{_so_far(record)}: {best.label}, with {value}, ahead of the {others} others that can be compared."
-    which = "the other point" if others == 1 else f"{len(tied)} of the {others} other points"
+    some = "any" if len(tied) == others else f"{len(tied)}"
+    which = "the other point" if others == 1 else f"{some} of the {others} other points"
     return f"Best mean: {best.label}, with {value}. These seeds cannot tell it from {which}. Closest: {closest}."
 
 
