@@ -45,18 +45,21 @@ DRAG = f"""(seconds) => new Promise((resolve) => {{
   for (const panel of board.panels) {{
     if (!panel.holder || !board.near.get(panel)) continue;
     const times = drawn[panel.section.dataset.testid] = [];
-    const draw = panel.draw.bind(panel);
     let last = board.step;
-    panel.draw = (reasons) => {{
-      draw(reasons);
-      if (board.step !== last) times.push(performance.now() - begun);
-      last = board.step;
-    }};
+    for (const way of ["draw", "glance"]) {{
+      if (!panel[way]) continue;
+      const show = panel[way].bind(panel);
+      panel[way] = (reasons) => {{
+        show(reasons);
+        if (board.step !== last) times.push(performance.now() - begun);
+        last = board.step;
+      }};
+    }}
   }}
   const move = () => {{
     const now = performance.now() - begun;
     if (now >= seconds * 1000) {{
-      for (const panel of board.panels) delete panel.draw;
+      for (const panel of board.panels) {{ delete panel.draw; delete panel.glance; }}
       return resolve({{drawn, frames}});
     }}
     frames.push(now);
@@ -123,7 +126,7 @@ def scrubbing(browser: Browser, address: str, seconds: float) -> tuple[list[tupl
         raise RuntimeError("no panel of the board is in sight")
     rows: list[tuple[Cell, ...]] = []
     for when, one in zip(("at once", "all there"), found, strict=True):
-        what = f"scrubbing, {when}: steps that the slowest panel draws, a second"
+        what = f"scrubbing, {when}: steps that the slowest panel follows, a second"
         rows.append(SCRUBBED.row(what, [min(len(times) / seconds for times in one["drawn"].values())]))
     panels = [{"animation frames": one["frames"], **one["drawn"]} for one in found]
     told: list[tuple[Cell, ...]] = [
@@ -131,8 +134,9 @@ def scrubbing(browser: Browser, address: str, seconds: float) -> tuple[list[tupl
     ]
     note = (
         f"The thumb goes through all steps and back in 8 s, moved at every animation frame, for {seconds:g} s; steps "
-        f"that a panel in sight has drawn, and the longest time without one in ms. At once: while the server still "
-        f"sends what did not fit into the first message."
+        f"that a panel in sight has followed, and the longest time without one in ms. A panel that takes long follows "
+        f"with its cursor, its words or the colours of its cells, and is drawn as a whole when the thumb rests. At once: "
+        f"while the server still sends what did not fit into the first message."
     )
     columns = ("what", "a second, at once", "longest gap", "a second, all there", "longest gap")
     return rows, Table("Scrubbing through the large race", columns, told, [note])
