@@ -105,6 +105,15 @@ def test_failed_runs_are_listed_with_their_reason_and_a_seed_can_be_added(
     assert resumed == [folder] and list_studies(runs)[0].trials == 4
 
 
+def test_numbers_of_the_form_that_are_out_of_bounds_are_said_beside_their_field(visit: Callable[..., AppTest]) -> None:
+    app = visit()
+    app.number_input(key="sweep_seeds").set_value(0).run()
+    assert ":material/error: 0: must be from 1 to 100" in said(app, "caption")
+    assert app.button(key="sweep_start").disabled and "runs**" not in said(app, "caption")
+    app.number_input(key="sweep_seeds").set_value(1).run()
+    assert "18 points with 1 seed each: **18 runs**" in said(app, "caption") and not app.error
+
+
 def test_a_study_that_is_not_there_shows_the_newest(visit: Callable[..., AppTest], runs: Path) -> None:
     folder = study(runs, seeds=1, space={"interval": [5, 10]})
     assert visit(study="study-20200101-000000-abcd").query_params["study"] in (folder.name, [folder.name])

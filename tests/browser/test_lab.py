@@ -88,3 +88,11 @@ def test_steps_are_counted_and_own_matrices_read_while_one_types(app: App, page:
     expect(page.get_by_test_id("lab-findings")).to_contain_text(
         "modules = 'q_proj 4096x': expected a name and in x out"
     )
+    said = page.locator(".lab-unread")  # beside the field, and what was planned before is dimmed
+    expect(said).to_contain_text("'q_proj 4096x': expected a name and in x out")
+    expect(page.get_by_label("Modules of a layer")).to_have_attribute("aria-invalid", "")
+    expect(page.locator(".lab-main[data-before]")).to_be_visible()
+    expect(page.get_by_test_id("stCode")).to_have_count(0)
+    page.get_by_label("Modules of a layer").fill("q_proj 4096x4096")
+    expect(said).to_be_empty()
+    expect(page.locator(".lab-main[data-before]")).to_have_count(0)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from triadapt.figures.sweep_style import method_look, metric_colours, quiet_layout, said, short, word
+from triadapt.figures.sweep_style import GREY, method_look, metric_colours, quiet_layout, said, short, word
 from triadapt.runs.info import Scalar
 from triadapt.sweeps.points import TriedPoint, points_of
 from triadapt.sweeps.record import StudyRecord, TrialRecord
 from triadapt.views.sweep.slices import is_log, is_steps, method_of, methods_of, place_of, scored_in, values_of, where
 
+BRIGHT = 0.5  # share of Viridis from which black is read better than white
 SPREAD = 0.3  # of a cell: the points of a cell stand side by side in it
 
 
@@ -31,22 +33,22 @@ def response_map(study: StudyRecord, x: str, y: str, held: Mapping[str, Scalar])
     titles = [method_look(name)[0] if name else "" for name in methods]
     figure = make_subplots(1, len(methods), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.04)
     cells = is_steps(study, x) and is_steps(study, y)
+    info = study.info
+    values = [trial.value for trial in trials if trial.value is not None]
+    colours = metric_colours(values, info.metric, info.higher_is_better)
     for column, method in enumerate(methods, start=1):
         own = [tried for tried in points if method_of(study, tried) == method]
         if cells:
-            _add_cells(figure, study, own, x, y, column)
+            _add_cells(figure, study, own, x, y, column, colours)
         _add_points(figure, study, scored_in(own), x, y, column, cells)
         _axes(figure, study, x, y, column, cells)
-    values = [trial.value for trial in trials if trial.value is not None]
-    info = study.info
-    return quiet_layout(
-        figure, 420, coloraxis=metric_colours(values, info.metric, info.higher_is_better), showlegend=False
-    )
+    return quiet_layout(figure, 420, coloraxis=colours, showlegend=False)
 
 
 def _add_cells(
-    figure: go.Figure, study: StudyRecord, points: Sequence[TriedPoint], x: str, y: str, column: int
-) -> None:
+    figure: go.Figure, study: StudyRecord, points: Sequence[TriedPoint], x: str, y: str, column: int,
+    colours: Mapping[str, Any],
+) -> None:  # fmt: skip
     across, up = values_of(study, x), values_of(study, y)
     mean = np.full((len(up), len(across)), np.nan)
     # Plotly would write NaN where there is no number.
@@ -66,9 +68,24 @@ def _add_cells(
             interval = f", 95 % {place.low:.4g} to {place.high:.4g}" if place.low < place.high else ""
             words[i][j] = f"<b>{place.mean:.4g}</b>{interval}<br>{here}<br>{place.standing}"
     figure.add_heatmap(
-        z=mean, coloraxis="coloraxis", xgap=1, ygap=1, hovertext=words, hoverinfo="text", text=text,
-        texttemplate="%{text}", textfont={"size": 14, "shadow": "auto"}, row=1, col=column,
+        z=mean, coloraxis="coloraxis", xgap=1, ygap=1, hovertext=words, hoverinfo="text", text=text, row=1, col=column,
     )  # fmt: skip
+    # Written on the cells by itself: Plotly's own numbers are grey where the page is light.
+    places = [(i, j) for i in range(len(up)) for j in range(len(across)) if text[i][j]]
+    figure.add_scatter(
+        x=[j for _, j in places], y=[i for i, _ in places], mode="text", text=[text[i][j] for i, j in places],
+        textfont={"size": 14, "color": [_ink(mean[i, j], colours) for i, j in places]}, hoverinfo="skip", row=1,
+        col=column,
+    )  # fmt: skip
+
+
+def _ink(value: float, colours: Mapping[str, Any]) -> str:
+    """The colour of a number that can be read on the cell of a value; on one without colour, on any page."""
+    if np.isnan(value):
+        return GREY
+    low, high = colours["cmin"], colours["cmax"]
+    bright = (value - low) / (high - low) if high > low else 0.5
+    return "#000000" if (1 - bright if colours["reversescale"] else bright) > BRIGHT else "#ffffff"
 
 
 def _add_points(

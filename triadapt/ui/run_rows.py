@@ -20,7 +20,7 @@ TITLES = (
 )  # fmt: skip
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
-    "Race": 130, "Method": 105, "State": 90, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
+    "Race": 200, "Method": 105, "State": 130, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
     "From": 290, "Error": 260,
 }  # fmt: skip
 OFTEN_EMPTY = ("Error", "From", "Note")

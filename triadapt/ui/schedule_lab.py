@@ -97,6 +97,10 @@ def _take_away(values: dict[str, Any]) -> None:
             label_visibility="collapsed",
         )  # fmt: skip
         _to_play(values)
+    if problems := meaning(values).problems:  # what stands in for an input would be a plan of something else
+        for line in problems:
+            st.caption(f":material/warning: {plain(line)}")
+        return
     try:
         text = race_toml(values) if kind == TOML else peft_snippet(values, str(kind))
     except ConfigError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,7 @@ from triadapt.views.sweep.recommendation import recommend
 REFRESH_SECONDS = 2.0
 NEW = "new"
 PARAMETER = "study"
+OPTUNA = "optuna"
 
 
 def sweep_section() -> None:
@@ -39,6 +41,9 @@ def sweep_section() -> None:
     info = next(info for info in infos if info.id == chosen)
     alive = processes.alive(info.id)
     st.session_state["study_drawn"] = info.state, alive
+    if OPTUNA not in sys.modules:  # seconds, once a server
+        with st.spinner("Opening the study"):
+            import_module("triadapt.sweeps.importance")
     every = REFRESH_SECONDS if info.live or alive else None
     st.fragment(_study, run_every=every)(runs, info.id)
 
