@@ -15,20 +15,23 @@ from triadapt.methods.adapted_layers import short_names
         (["attention.self.query", "attention.self.key"], ["query", "key"]),
         (
             ["attention.self.query_proj", "attention.output.dense", "intermediate.dense", "output.dense"],
-            ["query_proj", "attention.output", "intermediate", "output"],
+            ["query", "attn.out", "inter", "out"],
         ),
         (["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"], ["c_attn", "attn.c_proj", "c_fc", "mlp.c_proj"]),
-        (["self_attn.q_proj", "mlp.gate_proj"], ["q_proj", "gate_proj"]),
+        (["self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj"], ["q", "o", "gate"]),
         (["block.dense", "block.fc"], ["dense", "fc"]),
         (["dense"], ["dense"]),
         (["q", "x.q"], ["q", "x.q"]),
+        (["q", "q_proj"], ["q", "q_proj"]),
     ],
 )
 def test_places_have_the_names_that_people_use(paths: list[str], expected: list[str]) -> None:
     assert list(short_names(paths).values()) == expected
 
 
-PARTS = st.lists(st.sampled_from(["a", "b", "dense", "fc", "q"]), min_size=1, max_size=4).map(".".join)
+PARTS = st.lists(st.sampled_from(["a", "attn", "attention", "dense", "fc", "q", "q_proj"]), min_size=1, max_size=4).map(
+    ".".join
+)
 
 
 @given(st.lists(PARTS, min_size=1, max_size=12, unique=True))

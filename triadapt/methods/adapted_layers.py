@@ -11,13 +11,15 @@ from triadapt.events import Matrix
 
 NAMELESS = ("dense", "linear", "proj", "fc")
 """Last parts of a path that say nothing of a place."""
+SPOKEN = {"attention": "attn", "self_attn": "attn", "output": "out", "intermediate": "inter"}
 
 
 def adapted_matrices(model: PeftModel, adapter: str = "default") -> list[Matrix]:
     """A `Matrix` for each layer that `adapter` adapts, in the model's order.
 
     The layer is the first number in the path, 0 where there is none; the module is what follows it, as short as it can
-    be without meaning two places: `query` for `attention.self.query`, `attention.output` for `attention.output.dense`.
+    be without meaning two places: `query` for `attention.self.query`, `attn.out` for `attention.output.dense`, `q` for
+    `q_proj`.
     """
     found = []
     for path, module in model.base_model.model.named_modules():
@@ -32,22 +34,27 @@ def adapted_matrices(model: PeftModel, adapter: str = "default") -> list[Matrix]
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
-    """For each path its shortest ending, in whole parts, that no other path has; without a last part that says nothing
-    where that is enough to tell them apart."""
+    """For each path the shortest name that no other has: its ending in whole parts, said as people say it where that is
+    enough to tell all apart."""
     whole = list(dict.fromkeys(paths))
-    told = {path: path.rpartition(".")[0] if path.rpartition(".")[2] in NAMELESS else path for path in whole}
-    if len({short or path for path, short in told.items()}) == len(whole):
-        spoken = {path: short or path for path, short in told.items()}
-    else:
-        spoken = {path: path for path in whole}
-    endings = {path: spoken[path].split(".") for path in whole}
+    spoken = {path: [_spoken(part) for part in _telling(path.split("."))] for path in whole}
+    if len({".".join(parts) for parts in spoken.values()}) < len(whole):
+        spoken = {path: path.split(".") for path in whole}
     short = {}
-    for path, parts in endings.items():
-        others = [other for name, other in endings.items() if name != path]
-        most = len(parts)
-        size = next((n for n in range(1, most) if all(other[-n:] != parts[-n:] for other in others)), most)
+    for path, parts in spoken.items():
+        others = [other for name, other in spoken.items() if name != path]
+        sizes = range(1, len(parts))
+        size = next((n for n in sizes if all(other[-n:] != parts[-n:] for other in others)), len(parts))
         short[path] = ".".join(parts[-size:])
     return short
+
+
+def _telling(parts: list[str]) -> list[str]:
+    return parts[:-1] if len(parts) > 1 and parts[-1] in NAMELESS else parts
+
+
+def _spoken(part: str) -> str:
+    return SPOKEN.get(part) or (part.removesuffix("_proj") if part not in ("_proj", "c_proj") else part)
 
 
 def _adapters(layer: BaseTunerLayer) -> set[str]:

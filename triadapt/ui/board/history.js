@@ -1,5 +1,5 @@
 // Who got rank when: every matrix by every rank event of the run in focus, in the colours of the rank map.
-import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
+import {brightness, chartAxis, chartConfig, chartLayout, chartSection, element, labelWidth, matrixLabel, PLANTED_COLOUR, RANK_SCALE, rankColour, tidy} from "./theme.js";
 import {decidingScores} from "./importance_series.js";
 import {mapGrid, rankCeiling} from "./rankmap.js";
 import {drawWhole, isOver, sayNothing} from "./parts.js";
@@ -70,8 +70,9 @@ export class HistoryPanel {
     this.rows = historyRows(matrices);
     const over = isOver(run);
     this.columns = 1 + (over ? run.events.length : Math.max(run.events.length, run.started.planned.length));
-    const layout = chartLayout(theme, this.box, HISTORY_MARGIN);
-    this.wide = layout.width - HISTORY_MARGIN.l - HISTORY_MARGIN.r;
+    this.left = Math.max(HISTORY_MARGIN.l, Math.min(130, 14 + labelWidth(run.started.matrices.map(matrixLabel))));
+    const layout = chartLayout(theme, this.box, {...HISTORY_MARGIN, l: this.left});
+    this.wide = layout.width - this.left - HISTORY_MARGIN.r;
     this.high = layout.height - HISTORY_MARGIN.t - HISTORY_MARGIN.b;
     this.cell = {w: this.wide / this.columns, h: this.high / this.rows.length};
     const top = rankCeiling(this.board.runs);
@@ -199,7 +200,7 @@ export class HistoryPanel {
     if (matrix.planted) lines.push(`planted rank ${matrix.planted}`);
     this.tip.replaceChildren(element("b", {}, lines[0]), ...lines.slice(1).flatMap((line) => [element("br"), line]));
     this.tip.hidden = false;
-    const x = HISTORY_MARGIN.l + (column + 0.5) * this.cell.w;
+    const x = this.left + (column + 0.5) * this.cell.w;
     const y = HISTORY_MARGIN.t + (this.rows.length - row - 0.5) * this.cell.h;
     const {offsetWidth: wide, offsetHeight: high} = this.tip;
     const left = x + 14 + wide > this.box.clientWidth ? x - 14 - wide : x + 14;
@@ -217,10 +218,10 @@ export class HistoryPanel {
       const middle = HISTORY_MARGIN.t + (this.rows.length - row - 0.5) * this.cell.h;
       const mark = element("div", {className: `tri-mark tri-lane tri-lane-${kind}`});
       Object.assign(mark.style, {
-        left: `${HISTORY_MARGIN.l}px`, width: `${this.wide}px`, top: `${middle - high / 2}px`, height: `${high}px`,
+        left: `${this.left}px`, width: `${this.wide}px`, top: `${middle - high / 2}px`, height: `${high}px`,
       });
       const name = element("div", {className: `tri-mark tri-lane-name tri-lane-${kind}-name`}, label);
-      Object.assign(name.style, {width: `${HISTORY_MARGIN.l - 9}px`, top: `${Math.max(0, Math.min(this.box.clientHeight - 16, middle - 8))}px`});
+      Object.assign(name.style, {width: `${this.left - 9}px`, top: `${Math.max(0, Math.min(this.box.clientHeight - 16, middle - 8))}px`});
       marks.push(mark, name);
     }
     this.overlay.replaceChildren(...marks);
@@ -229,7 +230,7 @@ export class HistoryPanel {
   #moveColumn(run) {
     const at = run.eventAt(this.board.step) + 1;
     Object.assign(this.column.style, {
-      transform: `translateX(${(HISTORY_MARGIN.l + at * this.cell.w).toFixed(1)}px)`, width: `${Math.max(2, this.cell.w).toFixed(1)}px`,
+      transform: `translateX(${(this.left + at * this.cell.w).toFixed(1)}px)`, width: `${Math.max(2, this.cell.w).toFixed(1)}px`,
       top: `${HISTORY_MARGIN.t}px`, height: `${this.high}px`,
     });
   }

@@ -1,5 +1,5 @@
 // Importance over time, of the matrices that matter: against the threshold, as places, as a margin, and who is chosen how often.
-import {PLANTED_COLOUR, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, mixColours, numberFormat, tidy} from "./theme.js";
+import {barLabels, chartAxis, chartConfig, chartLayout, chartSection, element, labelWidth, matrixLabel, methodColour, mixColours, numberFormat, PLANTED_COLOUR, tidy} from "./theme.js";
 import {keepChoice} from "./board_view.js";
 import {importanceSeries, oftenChosen} from "./importance_series.js";
 import {drawWhole, isOver, placeCursor, sayNothing, smallChoice} from "./parts.js";
@@ -170,6 +170,7 @@ export class ImportancePanel {
     if (this.view === "margin") {
       this.layout.shapes = [{type: "line", xref: "paper", x0: 0, x1: 1, y0: 0, y1: 0, layer: "below", line: {color: theme.text, width: 1.3, dash: "dash"}}];
     }
+    this.layout.margin.r = Math.max(this.layout.margin.r, Math.min(130, labelWidth(ends.map((end) => end.text)) + 10));
     this.layout.annotations = this.#endLabels(ends, range);
     return traces;
   }
@@ -252,10 +253,11 @@ export class ImportancePanel {
     const every = Math.max(1, Math.ceil(13 / per));
     const places = names.map((_, place) => place).filter((place) => place % every === 0);
     const planted = order.map((i) => run.started.matrices[i].planted);
-    Object.assign(this.layout.margin, {r: 10, b: per > 46 ? 24 : 54});
+    const below = barLabels(names, per);
+    Object.assign(this.layout.margin, {r: 10, b: below.room});
     this.layout.bargap = 0.18;
     this.layout.xaxis = chartAxis(theme, {
-      showgrid: false, range: [-0.6, order.length - 0.4], tickvals: places, ticktext: places.map((place) => names[place]), tickangle: per > 46 ? 0 : -90,
+      showgrid: false, range: [-0.6, order.length - 0.4], tickvals: places, ticktext: places.map((place) => names[place]), tickangle: below.angle,
     });
     this.layout.yaxis = chartAxis(theme, {range: [0, Math.max(0.1, ...share) * 1.08], tickformat: ".0%", nticks: 5, fixedrange: true});
     return [{

@@ -1,5 +1,5 @@
 // One rank event in four beats: score, sort, threshold, grow. Plays in the panel that explains the event.
-import {chartAxis, chartConfig, chartLayout, element, lineLabel, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
+import {barLabels, chartAxis, chartConfig, chartLayout, element, lineLabel, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
 import {SLOW_BEATS, beatWords} from "./slow_words.js";
 import {keptTriplets} from "./why_words.js";
 
@@ -108,9 +108,10 @@ export class SlowMotion {
     const per = (panel.box.clientWidth - 60) / scores.length;
     const every = Math.max(1, Math.ceil(13 / per));
     const ticks = (order || []).map((_, at) => at).filter((at) => at % every === 0);
-    const layout = chartLayout(theme, panel.box, {l: 50, r: 10, t: 18, b: triplets ? 34 : per > 46 ? 24 : 62});
+    const below = barLabels(panel.labels, per);
+    const layout = chartLayout(theme, panel.box, {l: 50, r: 10, t: 18, b: triplets ? 34 : below.room});
     layout.xaxis = chartAxis(theme, {
-      showgrid: false, range: [-0.6, scores.length - 0.4], fixedrange: true, tickangle: per > 46 ? 0 : -90,
+      showgrid: false, range: [-0.6, scores.length - 0.4], fixedrange: true, tickangle: below.angle,
       ...(triplets ? {showticklabels: false, title: {
         text: this.beat ? "triplets, most important first" : "triplets, matrix after matrix", font: {size: 11, color: theme.quiet}, standoff: 4,
       }} : {tickvals: ticks, ticktext: ticks.map((at) => panel.labels[order[at]])}),

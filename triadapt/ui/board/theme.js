@@ -176,3 +176,14 @@ export function chartSection(testid, title, className) {
 export function matrixLabel(matrix) {
   return `L${matrix.layer}.${matrix.module}`;
 }
+
+// Width that the longest of these labels takes at the charts' usual size, about, in pixels.
+export function labelWidth(labels) {
+  return 6.2 * Math.max(0, ...labels.map((label) => label.length));
+}
+
+// How labels stand below bars that are `per` pixels apart: flat if they fit, else upright; `room`: pixels they need.
+export function barLabels(labels, per) {
+  const width = labelWidth(labels);
+  return width + 4 < per ? {angle: 0, room: 24} : {angle: -90, room: Math.min(120, Math.max(54, width + 10))};
+}

@@ -1,5 +1,5 @@
 // Why did it grow? One allocation explained: every importance, the threshold, who was chosen, in a picture and in words.
-import {chartAxis, chartConfig, chartLayout, chartSection, element, lineLabel, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
+import {barLabels, chartAxis, chartConfig, chartLayout, chartSection, element, lineLabel, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
 import {keepChoice} from "./board_view.js";
 import {lastAtOrBefore} from "./frames.js";
 import {drawWhole, smallChoice, veilOver} from "./parts.js";
@@ -151,8 +151,10 @@ export class WhyPanel {
     const per = (this.box.clientWidth - 56) / (x[x.length - 1] + 1);
     const every = Math.max(1, Math.ceil(11 / per));
     const places = order.map((_, place) => place).filter((place) => place < shown && place % every === 0);
+    const names = places.map((place) => labels[place]);
+    this.below = barLabels(names, per);
     const axis = {
-      tickvals: places, ticktext: places.map((place) => labels[place]), tickangle: per > 46 ? 0 : -90,
+      tickvals: places, ticktext: names, tickangle: this.below.angle,
       tickfont: {size: per * every < 13 ? 9 : 11, color: this.board.theme.quiet}, range: [-0.6, x[x.length - 1] + 0.6],
     };
     return [bars, axis];
@@ -183,7 +185,7 @@ export class WhyPanel {
 
   #react(run, event, bars, axis) {
     const {theme, Plotly} = this.board;
-    const layout = chartLayout(theme, this.box, {l: 50, r: 10, t: 6, b: event.units.length ? 34 : axis.tickangle ? 62 : 24});
+    const layout = chartLayout(theme, this.box, {l: 50, r: 10, t: 6, b: event.units.length ? 34 : this.below.room});
     const known = Number.isFinite(event.threshold);
     const values = [...bars.y, known ? event.threshold : 0];
     const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
