@@ -13,6 +13,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.branch import BranchPlan, BranchPoint, branch_points, may_change, plan_branch, recorded_totals
 from triadapt.runs.info import RunError, RunInfo, told_changes
 from triadapt.runs.library import config_of
+from triadapt.tasks.registry import ELSEWHERE
 from triadapt.ui.address import on_view
 from triadapt.ui.address_component import board_on_view
 from triadapt.ui.branch_fields import branch_fields
@@ -34,6 +35,7 @@ def branch_control(manager: RunManager, race: Shown | None) -> None:
     """A popover: which run, from which checkpoint, with which settings. Always there, so that the row of buttons stays
     as it is; of no use for a recorded race, which comes without checkpoints."""
     whole = [] if race is None or race.recorded else [info for info, _ in race.runs if info.state != "damaged"]
+    whole = [info for info in whole if info.task != ELSEWHERE.name]
     plan: BranchPlan | None = None
     # Opening asks for the page again, because a race that runs has made new checkpoints since. A new place each time
     # the view changes closes it.
@@ -41,7 +43,7 @@ def branch_control(manager: RunManager, race: Shown | None) -> None:
         "Branch from here", icon=":material/call_split:", key=f"branch-{on_view().turn}", on_change="rerun",
         disabled=not whole,
         help="Go on from a checkpoint of this race as a new run with other settings: from the step on view, or another."
-        if whole else "A recorded race comes without checkpoints; start your own.",
+        if whole else "This race comes without checkpoints; start your own.",
     )  # fmt: skip
     if popover.open:
         with popover, st.container(horizontal=True, width=FORM_WIDTH + PLAN_WIDTH + GAP):

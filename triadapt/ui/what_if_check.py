@@ -12,6 +12,7 @@ import streamlit as st
 from triadapt.figures.what_if_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
 from triadapt.runs.reader import RunReader
+from triadapt.tasks.registry import ELSEWHERE
 from triadapt.ui.fields import label
 from triadapt.ui.figure_component import figure
 from triadapt.ui.markdown import plain
@@ -60,6 +61,8 @@ def _why_not(found: WhatIf, check: Check | None) -> str:
         return "Change something first."
     if found.recording.given_until >= 0:
         return "This run goes on from another, and so would have to be branched there; the Play page does that."
+    if found.config.task == ELSEWHERE.name:
+        return "This run was trained by a program of your own: train it there with the changed schedule."
     if check is not None:
         return f"{check.info.id} is this run already."
     return ""

@@ -1,0 +1,56 @@
+"""A run that RankRecorder wrote: read and drawn like any other, and never trained from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from tests.app.test_pages import Manager, manager, visit  # noqa: F401  (fixtures)
+from triadapt.config import parse_config
+from triadapt.runs.library import find, make_runs
+from triadapt.runs.store import RunStore
+
+
+def recorded(manager: Manager, state: str) -> str:  # noqa: F811
+    config = parse_config({"method": "lora", "task": "elsewhere", "elsewhere": {"script": "mine.py"}, "steps": 10})
+    race = make_runs(
+        manager.runs,
+        ["lora"],
+        lambda place, run_id, race, position: RunStore.create(
+            place, config, run_id=run_id, race=race, name="LoRA, mine.py"
+        ).close(),
+    )
+    with RunStore.open(race.folders[0]) as store:
+        store.set_state(state)
+    return race.id
+
+
+def test_play_opens_with_a_training_that_is_under_way_elsewhere(
+    visit: Callable[..., AppTest],  # noqa: F811
+    manager: Manager,  # noqa: F811
+) -> None:
+    race = recorded(manager, "running")
+    app = visit()
+    assert not app.exception and not app.error
+    (chooser,) = [box for box in app.selectbox if box.key != "task"]
+    assert chooser.value == race
+    assert app.button(key="resume_button").disabled and app.button(key="stop_button").disabled
+
+
+def test_what_ended_early_elsewhere_cannot_be_resumed_here(
+    visit: Callable[..., AppTest],  # noqa: F811
+    manager: Manager,  # noqa: F811
+) -> None:
+    race = recorded(manager, "stopped")
+    (info,) = find(manager.runs, race)
+    assert not info.resumable
+    app = visit(run=race)
+    assert not app.exception and app.button(key="resume_button").disabled
+
+
+def test_it_is_no_task_that_can_be_chosen(visit: Callable[..., AppTest]) -> None:  # noqa: F811
+    app = visit(task="elsewhere")
+    assert [error.value.split(";")[0] for error in app.error] == [
+        "task = 'elsewhere' in the address\\: known are planted, text, files"
+    ]
