@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.tables import Table, add_options, document_part, show
 
-NAMES = ("train_speed", "step_time", "recording", "board", "compare", "lab", "what_if", "scale")
+NAMES = ("train_speed", "step_time", "recording", "board", "compare", "lab", "what_if", "recorder", "scale")
 
 
 def main() -> int:
