@@ -124,7 +124,12 @@ def _progress(study: StudyRecord) -> None:
     info, counts = study.info, study.info.counts
     done = sum(counts.get(state, 0) for state in ("complete", "pruned", "failed"))
     held = info.state == "paused"
-    words = {"complete": "complete", "pruned": "pruned", "failed": "failed", "running": "held" if held else "running"}
+    words = {
+        "complete": "complete",
+        "pruned": "pruned",
+        "failed": "failed",
+        "running": "running" if info.live and not held else "held",
+    }
     told = [f"{counts[state]} {word}" for state, word in words.items() if counts.get(state)]
     spent = [trial.seconds for trial in study.trials if trial.state == "complete"]
     left = info.trials - done
@@ -134,7 +139,8 @@ def _progress(study: StudyRecord) -> None:
     begun = f"{'Paused: ' if held else ''}{done} of {info.trials} runs: {', '.join(told)}"
     st.progress(min(1.0, done / max(1, info.trials)), text=f"{begun}{each}{ahead}")
     if info.message:
-        st.caption(plain(f"{info.state}: {info.message}"))
+        reason = info.message if info.message.startswith(info.state) else f"{info.state}: {info.message}"
+        st.caption(plain(reason[:1].upper() + reason[1:]))
 
 
 def _span(seconds: float) -> str:
