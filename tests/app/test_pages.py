@@ -198,6 +198,17 @@ def test_a_number_outside_its_bounds_stands_as_typed_is_named_and_disables_run(
     assert said not in errors(app)
 
 
+def test_a_number_outside_its_bounds_is_still_there_after_another_page(
+    visit: Callable[..., AppTest],
+) -> None:
+    app = visit()
+    app.number_input(key="steps").set_value(5).run()
+    app.switch_page("pages/runs.py").run()
+    app.switch_page("pages/play.py").run()
+    assert app.number_input(key="steps").value == 5 and "Steps = 5" in errors(app)
+    assert app.button(key="run_button").disabled
+
+
 def test_no_method_is_named_as_the_reason_why_run_is_off(visit: Callable[..., AppTest]) -> None:
     app = visit()
     app.button_group(key="method").set_value([]).run()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import sqlite3
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +103,15 @@ class AllocatesByItself:
         self.model: Any = get_peft_model(base(), peft_config("adalora"))
         self.optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], lr=0.01)
 
-    def train(self) -> AllocatesByItself:
+    def train(self, spoilt: int = -1) -> AllocatesByItself:
         self.model.train()
         for step in range(STEPS):
             self.model(**batch(step)).loss.backward()
-            self.optimizer.step()
-            self.model.base_model.update_and_allocate(step)
+            if step == spoilt:
+                next(p for n, p in self.model.named_parameters() if "lora_E" in n).grad.fill_(float("nan"))
+            else:
+                self.optimizer.step()
+            self.model.base_model.update_and_allocate(global_step=step)
             self.optimizer.zero_grad()
         return self
 
@@ -149,7 +155,103 @@ def test_a_recording_that_fails_ends_with_one_warning_and_the_training_goes_on(
         loop.train(STEPS)
     for name, weight in loop.weights().items():
         assert torch.equal(weight, alone.weights()[name]), name
+    assert loop.hooks() == alone.hooks()
     assert recorded(tmp_path)[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_even_where_warnings_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    loop = Loop("triadaptlora")
+    with RankRecorder(loop.model, loop.optimizer, runs=tmp_path):
+        loop.train(3)
+        monkeypatch.setattr(RunStore, "append", full)
+        loop.train(8)
+    assert loop.growth.step == 11
+
+
+def test_gradients_that_are_no_numbers_reach_a_script_as_they_would_alone(tmp_path: Path) -> None:
+    alone, script = AllocatesByItself().train(spoilt=8), AllocatesByItself()
+    with RankRecorder(script.model, script.optimizer, runs=tmp_path):
+        script.train(spoilt=8)
+    assert script.kept() == alone.kept()
+
+
+def test_a_model_that_is_watched_can_be_copied_and_saved(tmp_path: Path) -> None:
+    loop = Loop("triadaptlora")
+    with RankRecorder(loop.model, loop.optimizer, runs=tmp_path):
+        loop.train(3)
+        twin = copy.deepcopy(loop.model)
+        for _ in range(3):
+            twin(**batch(0))
+        torch.save(loop.model, tmp_path / "model.pt")
+        loop.train(1)
+    _, events = recorded(tmp_path)
+    assert np.allclose([step.loss for step in of(events, Step)], loop.losses, atol=1e-6)
+
+
+def test_a_loss_whose_step_was_not_taken_is_not_in_the_next(tmp_path: Path) -> None:
+    loop = Loop("triadaptlora")
+    with RankRecorder(loop.model, loop.optimizer, runs=tmp_path):
+        loop.train(1)
+        loop.model(**batch(1)).loss.backward()  # as a gradient scaler does: no step
+        loop.optimizer.zero_grad()
+        loop.train(1)
+    _, events = recorded(tmp_path)
+    assert np.allclose([step.loss for step in of(events, Step)], loop.losses, atol=1e-6)
+
+
+def test_the_loss_of_a_closure_is_that_before_the_update(tmp_path: Path) -> None:
+    loop = Loop("triadaptlora")
+    first = []
+    with RankRecorder(loop.model, loop.optimizer, runs=tmp_path):
+        loop.model.train()
+        for step in range(3):
+
+            def closure(step: int = step) -> torch.Tensor:
+                loop.optimizer.zero_grad()
+                loss: torch.Tensor = loop.model(**batch(step)).loss
+                loss.backward()
+                return loss
+
+            first.append(float(loop.optimizer.step(closure).detach()))
+            closure()
+    _, events = recorded(tmp_path)
+    assert np.allclose([step.loss for step in of(events, Step)], first, atol=1e-6)
+
+
+def test_metrics_are_taken_as_libraries_give_them(tmp_path: Path) -> None:
+    loop = Loop("triadaptlora")
+    with RankRecorder(loop.model, loop.optimizer, runs=tmp_path) as recorder:
+        loop.train(1)
+        recorder.evaluation(accuracy=np.float32(0.5), f1=torch.tensor(0.25), matrix=[[1, 2]], loss=float("nan"))
+    assert of(recorded(tmp_path)[1], Evaluation)[0].metrics == {"accuracy": 0.5, "f1": 0.25}
+
+
+def test_a_training_that_died_before_its_first_step_leaves_nothing_behind(tmp_path: Path) -> None:
+    trainer, _ = script.trainer("triadaptlora", "adamw_torch", tmp_path, 40)
+    trainer.add_callback(RankRecorder(runs=tmp_path / "runs"))
+    step, trainer.training_step = trainer.training_step, lambda *_, **__: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        trainer.train()
+    trainer.training_step = step
+    trainer.train()
+    info, events = recorded(tmp_path / "runs")
+    logged = [log["train_loss"] for log in trainer.state.log_history if "train_loss" in log]
+    assert info.state == "finished"
+    assert np.allclose(np.mean([one.loss for one in of(events, Step)]), logged, atol=1e-3)
+
+
+def test_a_run_ends_with_the_recorder_that_nobody_holds_any_more(tmp_path: Path) -> None:
+    loop: Any = Loop("triadaptlora")
+    recorder: Any = RankRecorder(loop.model, loop.optimizer, runs=tmp_path)
+    loop.train(2)
+    model = weakref.ref(loop.model)
+    del loop, recorder
+    gc.collect()
+    assert model() is None and recorded(tmp_path)[0].state == "stopped"
 
 
 @pytest.mark.parametrize("method", ["triadaptlora", "increlora"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +112,10 @@ class MethodRun(ABC):
     def event_is_due(self, step: int) -> bool:
         """Whether a decision is taken at optimizer step `step`."""
 
-    def watch(self, decided: Callable[[RankDecision], None]) -> Callable[[], object]:
-        """Follow a loop that takes this method's decisions by itself: `decided` is called after each. Returns what ends
-        that. Raises NotImplementedError for a method whose decisions only this package takes."""
+    def follow(self, step: int) -> RankDecision | None:
+        """For a loop that takes this method's decisions by itself: the one it has taken since this was last asked.
+        Called after optimizer step `step`, and again before the next. Changes nothing of the model. Raises
+        NotImplementedError for a method whose decisions only this package takes."""
         raise NotImplementedError
 
     def close(self) -> None:  # noqa: B027

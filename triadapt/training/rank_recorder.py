@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
+import logging
 import math
+import os
+import sqlite3
 import sys
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from triadapt.runs.store import RunStore
 from triadapt.training.watched_adapter import WatchedAdapter
 
 FLUSH_SECONDS = 0.25
+MOST_PARTS = 1023
 
 
 def _never_breaks(method: Callable[..., None]) -> Callable[..., None]:
@@ -65,6 +70,7 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         metric: name of the metric to show, without `eval_`; default the Trainer's `metric_for_best_model`, else the
             loss on held-out data.
         higher_is_better: of that metric; default the Trainer's `greater_is_better`, else true but for a loss.
+        first_step: optimizer steps done before, in a loop that resumes AdaLoRA without `RankGrowth`.
         scores_every: steps between two recordings of the importance of all matrices.
         geometry_every: steps between two recordings of the singular values of dW, the dearest part.
     """
@@ -78,6 +84,7 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         name: str = "",
         metric: str = "",
         higher_is_better: bool | None = None,
+        first_step: int = 0,
         scores_every: int = 10,
         geometry_every: int = 50,
     ) -> None:
@@ -88,17 +95,24 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         self.runs, self.name, self.metric, self.higher_is_better = runs, name, metric, higher_is_better
         self.scores_every, self.geometry_every = scores_every, geometry_every
         self.folder: Path | None = None
+        self._first_step, self._batch_size, self._share_factor = first_step, 0, 1
+        self._asked = (metric, higher_is_better)
+        self._spent: list[WatchedAdapter] = []
+        self._begin_anew()
+        if model is not None:
+            self._attach(model, optimizer)
+
+    def _begin_anew(self) -> None:
         self._adapter: WatchedAdapter | None = None
         self._store: RunStore | None = None
-        self._over = False
+        self._over = self._told = self._summed = self._diverged = False
         self._losses: list[torch.Tensor] = []
+        self._before_step = 0
         self._pending: list[tuple[int, torch.Tensor | float, float]] = []
         self._flushed = 0.0
         self._metrics: dict[str, float] = {}
-        self._learning_rate = 0.0
-        self._batch_size = 0
-        if model is not None:
-            self._attach(model, optimizer)
+        self._finalizer: Any = None
+        self.metric, self.higher_is_better = self._asked
 
     def __enter__(self) -> RankRecorder:
         return self
@@ -121,9 +135,17 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         """Metrics on held-out data after the last step: `recorder.evaluation(accuracy=0.91, loss=0.3)`."""
         self._evaluated({**(metrics or {}), **more})
 
-    @_never_breaks
     def close(self, error: str = "") -> None:
-        """The training has ended; `error`: by what, if not by itself."""
+        """The training has ended; `error`: by what, if not by itself. Every hook is off then."""
+        self._close(error)
+        for adapter in self._spent:
+            adapter.release()
+        self._spent.clear()
+
+    @_never_breaks
+    def _close(self, error: str) -> None:
+        if self._adapter is not None:
+            self._adapter.look()
         if self._store is not None and self._adapter is not None:
             self._flush()
             last = max(0, self._adapter.step - 1)
@@ -142,16 +164,24 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Begin a run. A second training of the same Trainer is a run of its own."""
-        if self._store is not None:
+        if self._adapter is not None:
             self.close("another training began")
-        self._over = False
+        self._begin_anew()
         best = str(args.metric_for_best_model or "").removeprefix("eval_")
         if not self.metric and best:
             self.metric = best
             if self.higher_is_better is None:
                 self.higher_is_better = bool(args.greater_is_better)
         self._batch_size = args.train_batch_size * args.gradient_accumulation_steps
+        # The Trainer multiplies by the number of processes outside of the model what it had divided among them.
+        self._share_factor = args.world_size if getattr(args, "average_tokens_across_devices", False) else 1
+        self._first_step = state.global_step
         self._attach(given["model"], given["optimizer"], state.is_world_process_zero)
+
+    @_never_breaks
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Forget the loss of a step that a gradient scaler has skipped."""
+        self._losses.clear()
 
     @_never_breaks
     def on_log(
@@ -186,11 +216,10 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         if is_first is False or (several and torch.distributed.get_rank() != 0):
             self._over = True
             return
-        self._told = False
         self._adapter = WatchedAdapter(
-            model, optimizer, on_loss=self._saw_loss, on_step=self._stepped, on_decision=self._decided
-        )
-        atexit.register(self.close, "the program ended")
+            model, optimizer, on_loss=self._saw_loss, on_step=self._stepped, on_decision=self._record,
+            on_failure=self._give_up, before_step=self._stepping, first_step=self._first_step,
+        )  # fmt: skip
 
     def _begin(self) -> RunStore:
         """The run folder, made at the first step, when all hooks are in place."""
@@ -203,6 +232,8 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
             scores_every=self.scores_every, geometry_every=self.geometry_every,
         )  # fmt: skip
         self._store = store = RunStore.open(self.folder)
+        # Whatever becomes of this object, the run does not go on without it.
+        self._finalizer = weakref.finalize(self, _abandoned, store, os.getpid())
         store.set_state("running")
         for event in adapter.first_events(metric, higher):
             store.append(event)
@@ -210,23 +241,31 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         self._flushed = time.monotonic()
         return store
 
-    @_never_breaks
-    def _saw_loss(self, loss: torch.Tensor, *, share: bool) -> None:
-        if not self._told:
-            self._losses.append(loss.detach())
-            self._summed = share
+    def _saw_loss(self, loss: torch.Tensor, *, share: bool, first: bool) -> None:
+        if self._told:
+            return
+        if first and not self._in_step:
+            self._losses.clear()  # those of a step that was never taken
+        self._losses = [*self._losses[-MOST_PARTS:], loss.detach()]
+        self._summed = share
 
-    @_never_breaks
+    def _stepping(self) -> None:
+        """The optimizer's step begins: with a closure, losses that come now are of the same rows, and the first of them
+        is that before the update."""
+        self._in_step, self._before_step = True, len(self._losses)
+
     def _stepped(self, step: int, learning_rate: float) -> None:
         """After the optimizer's step `step`, and after the decision that was taken in it."""
         assert self._adapter is not None
         self._learning_rate = learning_rate
         if self._store is None:
             self._begin()
-        if self._losses:
-            parts = torch.stack([loss.float().reshape(()) for loss in self._losses])
-            self._pending.append((step, parts.sum() if self._summed else parts.mean(), learning_rate))
-            self._losses = []
+        losses = self._losses[self._before_step :][:1] or self._losses
+        self._in_step, self._before_step, self._losses = False, 0, []
+        if losses:
+            parts = torch.stack([loss.float().reshape(()) for loss in losses])
+            value = parts.sum() * self._share_factor if self._summed else parts.mean()
+            self._pending.append((step, value, learning_rate))
         self._told = False
         decision = self._adapter.decision()
         if decision is not None:
@@ -240,10 +279,6 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self._flush()
 
-    @_never_breaks
-    def _decided(self, decision: RankDecision) -> None:
-        self._record(decision)
-
     def _record(self, decision: RankDecision) -> None:
         assert self._adapter is not None
         self._append(self._adapter.rank_event(decision))
@@ -256,11 +291,8 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         if self._store is None:  # before the first step
             self._begin()
         named = {str(name).removeprefix("eval_"): value for name, value in metrics.items()}
-        self._metrics = {
-            name: float(value)
-            for name, value in named.items()
-            if isinstance(value, int | float) and math.isfinite(value) and not _about_speed(name)
-        }
+        numbers = {name: _number(value) for name, value in named.items() if not _about_speed(name)}
+        self._metrics = {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}
         if self._metrics:
             self._append(Evaluation(adapter.step, self._metrics))
 
@@ -285,27 +317,50 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
                 self._diverged = True
                 self._store.append(Warned(step, "loss", f"the loss is {value}", "lower the learning rate"))
 
-    _told = _summed = _diverged = False
+    _in_step = False
+    _learning_rate = 0.0
 
     def _give_up(self, error: Exception) -> None:
-        warnings.warn(f"RankRecorder: the recording ends, the training goes on: {error}", stacklevel=3)
-        store, self._over = self._store, True
-        try:
-            if store is not None and self._adapter is not None:
-                store.append(Stopped(max(0, self._adapter.step - 1), f"the recording ended: {error}"))
-        except Exception:  # a full disk: it has been said
-            pass
+        store, adapter = self._store, self._adapter
         self._end()
+        with suppress(Exception):  # a full disk: it is about to be said
+            if store is not None and adapter is not None:
+                with RunStore.open(store.folder) as again:
+                    again.append(Stopped(max(0, adapter.step - 1), f"the recording ended: {error}"))
+        text = f"RankRecorder: the recording ends, the training goes on: {error}"
+        try:
+            warnings.warn(text, stacklevel=3)
+        except Warning:  # warnings are errors here, and this is none of the training's
+            logging.getLogger(__name__).warning(text)
 
     def _end(self) -> None:
         self._over = True
-        atexit.unregister(self.close)
         adapter, store = self._adapter, self._store
         self._adapter = self._store = None
         if adapter is not None:
             adapter.release()
+            self._spent.append(adapter)
+        if self._finalizer is not None:
+            self._finalizer.detach()
         if store is not None:
+            with suppress(sqlite3.Error):
+                store.close()
+
+
+def _abandoned(store: RunStore, process: int) -> None:
+    """End a run whose recorder is gone: the program has ended, or let go of it."""
+    if os.getpid() == process:
+        with suppress(sqlite3.Error):
+            store.append(Stopped(max(0, store.last_step), "the program ended, or let go of the training"))
             store.close()
+
+
+def _number(value: Any) -> float | None:
+    """A metric as a number; None for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return None
 
 
 def _about_speed(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,17 +30,39 @@ from triadapt.training.rank_growth_checks import (
 
 
 class SawLoss(Protocol):
-    """share: whether the losses of a step's parts add up to that of the step; else their mean is."""
+    """share: whether the losses of a step's parts add up to that of the step; else their mean is. first: whether no
+    part of the step has been seen before, as far as its gradients tell."""
 
-    def __call__(self, loss: torch.Tensor, *, share: bool) -> None: ...
+    def __call__(self, loss: torch.Tensor, *, share: bool, first: bool) -> None: ...
+
+
+class HookOfOne:
+    """A hook of one model. A copy of the model, or one that is saved and loaded, has one that does nothing."""
+
+    def __init__(self, function: Callable[..., None] | None = None) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        if self.function is not None:
+            self.function(*args, **kwargs)
+
+    def __deepcopy__(self, _: dict[int, Any]) -> HookOfOne:
+        return HookOfOne()
+
+    def __reduce__(self) -> tuple[type[HookOfOne], tuple[()]]:
+        return HookOfOne, ()
 
 
 class WatchedAdapter:
     """Reads an adapter while somebody else trains it. `step` counts the optimizer steps done.
 
-    on_loss: called with every loss the model returns in training. on_step: after each optimizer step, with its number
-    and learning rate. on_decision: after a decision that comes between two steps (PEFT's `update_and_allocate`).
-    Raises ValueError for a model without an adapter whose rank changes; at the first step, where nobody changes it.
+    on_loss: called with every loss the model returns in training. before_step: as a step of the optimizer begins that
+    is not skipped. on_step: after each, with its number and learning rate. on_decision: after a decision of the loop's
+    own (PEFT's `update_and_allocate`). on_failure: with whatever goes wrong in a hook, which reaches nobody else.
+    first_step: optimizer steps done before, of a training that is resumed without `RankGrowth`.
+
+    Raises ValueError for a model without an adapter whose rank changes; `on_failure` hears at the first step that
+    nobody changes it.
     """
 
     config: AllocationConfig
@@ -54,28 +76,51 @@ class WatchedAdapter:
         on_loss: SawLoss,
         on_step: Callable[[int, float], None],
         on_decision: Callable[[RankDecision], None],
+        on_failure: Callable[[Exception], None],
+        before_step: Callable[[], None],
+        first_step: int = 0,
     ) -> None:
         self.model = unwrapped(model)
         self.spec, self.adapter = adaptive_adapter(self.model)
         self.optimizer = getattr(optimizer, "optimizer", optimizer)  # accelerate wraps it
         self.matrices = adapted_matrices(self.model, self.adapter)
-        self.step = 0
+        self.step = first_step
         self.growth: RankGrowth | None = None
         self.run_config: RunConfig | None = None
-        self._on_loss, self._on_step, self._on_decision = on_loss, on_step, on_decision
-        self._bound = self._skipped = self._in_hook = self._released = False
+        self._on_loss, self._on_step, self._on_decision, self._on_failure = on_loss, on_step, on_decision, on_failure
+        self._bound = self._skipped = self._in_hook = self._over = False
+        self._before_step = before_step
         self._seen = 0
-        self._ends: list[Callable[[], object]] = [
-            self.model.register_forward_hook(self._forward, with_kwargs=True).remove,
-            self.optimizer.register_step_pre_hook(self._before).remove,
-        ]
+        layers = dict(self.model.base_model.model.named_modules())
+        parts = [part for m in self.matrices for part in adapter_parameters(layers[m.name], self.adapter)]
+        self._own = {id(parameter) for _, parameter in parts}
+        self._any_part = parts[0][1]
+        hooks = [self.optimizer.register_step_pre_hook(self._guarded(self._before))]
+        # After that of RankGrowth, which is made first or at the latest before the first step.
+        self._post = self._guarded(self._after)
+        hooks.append(self.model.register_forward_hook(HookOfOne(self._guarded(self._forward)), with_kwargs=True))
+        self._handles = hooks
 
     def release(self) -> None:
-        """Take every hook off; one that is at work keeps its place among the optimizer's, and does nothing."""
-        self._released = True
-        if not self._in_hook:
-            for end in self._ends:
-                end()
+        """Take every hook off. Within one of the optimizer's hooks these stay and do nothing, for the list of them must
+        not change while it is gone through. Call again later."""
+        self._over = True
+        for handle in self._handles[1:2] if self._in_hook else self._handles:
+            handle.remove()
+
+    def _guarded(self, hook: Callable[..., None]) -> Callable[..., None]:
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            if self._over:
+                return
+            inside, self._in_hook = self._in_hook, True
+            try:
+                hook(*args, **kwargs)
+            except Exception as error:
+                self._on_failure(error)
+            finally:
+                self._in_hook = inside
+
+        return guarded
 
     def bind(self) -> None:
         """Find out who decides about rank. Called at the first step, or before it when something is to be recorded."""
@@ -89,8 +134,6 @@ class WatchedAdapter:
         else:
             self._bind_to_the_loop()
         self._ranks = self.run.ranks()
-        # After that of RankGrowth, so that the decisions of a step are known when it is recorded.
-        self._ends.append(self.optimizer.register_step_post_hook(self._after).remove)
 
     def _bind_to_the_loop(self) -> None:
         run_class = self.spec.run_class()
@@ -104,46 +147,47 @@ class WatchedAdapter:
         values = {"warmup": None, "interval": None, "seed": 0, **given}
         self.config = configuration(self.spec, values, run_class.values_of(peft_config), {})
         self.run = run_class(self.model, self.matrices, self.config, self.adapter)
-        self._ends.append(self.run.watch(self._on_decision))
 
     # Hooks
 
     def _forward(self, model: Any, _: Any, given: dict[str, Any], output: Any) -> None:
-        if model.training and not self._released and torch.is_grad_enabled():
-            loss = output.get("loss") if hasattr(output, "get") else getattr(output, "loss", None)
-            if isinstance(loss, torch.Tensor) and loss.numel() == 1:
-                # The Trainer has each part divided by the rows of the whole batch.
-                self._on_loss(loss, share="num_items_in_batch" in given)
+        if not (model is self.model and model.training and torch.is_grad_enabled()):
+            return
+        self.look()
+        loss = output.get("loss") if isinstance(output, Mapping) else getattr(output, "loss", None)
+        if isinstance(loss, torch.Tensor) and loss.numel() == 1:
+            # The Trainer has each part divided by the rows of the whole batch.
+            self._on_loss(loss, share="num_items_in_batch" in given, first=self._any_part.grad is None)
+
+    def look(self) -> None:
+        """Report the decision that a loop of its own has taken since the last step, if any."""
+        if self._bound and self.growth is None:
+            decision = self.run.follow(self.step - 1)
+            if decision is not None:
+                self._on_decision(decision)
 
     def _before(self, *_: Any) -> None:
         self._skipped = step_is_skipped(self.optimizer)
-        if not (self._bound or self._released):
-            try:
-                self.bind()
-            except Exception as error:  # the optimizer would pass it on to the training
-                self._on_failure(error)
-
-    def _on_failure(self, error: Exception) -> None:
-        def fail() -> None:
-            raise error
-
-        self.bind = fail  # type: ignore[method-assign]
-        self._ends.append(self.optimizer.register_step_post_hook(self._after).remove)
+        if not self._skipped:
+            self._before_step()
+        self.bind()
+        if len(self._handles) == 2:
+            self._handles.append(self.optimizer.register_step_post_hook(self._post))
 
     def _after(self, *_: Any) -> None:
-        if self._skipped or self._released:
+        if self._skipped:
             return
         self.step += 1
-        self._in_hook = True
+        if self.growth is None:
+            self.look()
         self._on_step(self.step - 1, self.learning_rate)
-        self._in_hook = False
 
     # What there is to say
 
     @property
     def learning_rate(self) -> float:
-        """Of the first parameter group."""
-        return float(self.optimizer.param_groups[0]["lr"])
+        """Of the first parameter group; 0 where the optimizer finds one for itself."""
+        return float(self.optimizer.param_groups[0].get("lr") or 0.0)
 
     def decision(self) -> RankDecision | None:
         """The decision of the last step, if one was taken in it."""
@@ -187,7 +231,8 @@ class WatchedAdapter:
         place = runs_folder(runs)
         about = {"model": self._model_name(), "script": name[:300]}
         group = self.optimizer.param_groups[0]
-        rate = min(10.0, max(1e-12, float(group.get("initial_lr", group["lr"]))))  # a scheduler's warm-up begins at 0
+        # A scheduler's warm-up begins at 0.
+        rate = min(10.0, max(1e-12, float(group.get("initial_lr") or self.learning_rate)))
         batch = min(4096, max(1, values.pop("batch_size")))
         known = {"task": ELSEWHERE.name, "learning_rate": rate, "batch_size": batch, ELSEWHERE.name: about}
         config = self.run_config = parse_config({**self.config.model_dump(), **known, **values})
@@ -226,9 +271,7 @@ class WatchedAdapter:
             yield Warned(0, "schedule", line, "")
 
     def _parameters(self) -> int:
-        layers = dict(self.model.base_model.model.named_modules())
-        own = {id(p) for matrix in self.matrices for _, p in adapter_parameters(layers[matrix.name], self.adapter)}
-        beside = sum(p.numel() for p in self.model.parameters() if p.requires_grad and id(p) not in own)
+        beside = sum(p.numel() for p in self.model.parameters() if p.requires_grad and id(p) not in self._own)
         return int(self.run.parameter_count() + beside)
 
     def _model_name(self) -> str:

@@ -154,10 +154,12 @@ def outside_controls(query: Mapping[str, Any]) -> list[str]:
 
 @dataclass
 class Kept:
-    """What the controls said last, and whether that was on an earlier visit to the page."""
+    """What the controls said last, whether that was on an earlier visit to the page, and what the address named on
+    arrival."""
 
     values: dict[str, Any] = dataclass_field(default_factory=dict)
     earlier: bool = True
+    named: frozenset[str] = frozenset()
 
 
 def _kept() -> Kept:
@@ -175,6 +177,7 @@ def open_controls() -> None:
     were when the page was left, else the defaults. Call before `race_controls`."""
     params, before = st.query_params, _kept()
     before.earlier, kept = True, before.values
+    before.named = frozenset(params)
     named = [name for name in params.get_all("method") if name in METHODS]
     st.session_state["method"] = named or kept.get("method", list(METHODS))
     task = params.get("task", kept.get("task", "planted"))
@@ -297,7 +300,7 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
         of_methods = [field for method in METHODS if method in methods for field in OF_METHOD.get(method, ())]
         for field in (*MORE, *of_methods, *(field for field in of_task if not field.text)):
             control(field)
-    from_address = [key for key in outside if key in st.query_params]
+    from_address = [key for key in outside if key in _kept().named]
     if _kept().earlier and from_address:  # numbers of the address have come into the widgets: take them out again
         st.session_state[UNUSABLE] = from_address
         st.rerun()

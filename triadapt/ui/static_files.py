@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,9 @@ DRAWER = tuple(UI.parent / "figures" / "replay_page" / name for name in ("axes.j
 STATIC = UI.parent.parent / "static"
 # What the published folder of each component holds: its own files, and those of others in a folder beside them.
 PARTS: dict[str, Mapping[str, Path]] = {"board": {"": BOARD}, "lab": {"lab": UI / "lab", "board": BOARD}}
+
+
+KEPT_SECONDS = 14 * 24 * 3600.0
 
 
 @functools.cache
@@ -45,7 +49,9 @@ def publish(part: str = "board", static: Path = STATIC) -> str:
     if draws_with_plotly:
         _write_plotly(static)
     for old in static.glob(f"{part}-*"):
-        shutil.rmtree(old, ignore_errors=True)
+        # A server that was started before an update still sends its visitors there.
+        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=static, prefix=f".{part}-") as workshop:
         fresh = Path(workshop) / name
         for place, path in files.items():

@@ -10,7 +10,6 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +43,8 @@ class Run(PeftRun):
         super().__init__(model, matrices, config, adapter)
         self.settings, self.schedule = _settings(config), pruning_schedule(config)
         self.pattern: dict[str, list[bool]] | None = None
+        self._followed: dict[str, list[bool]] | None = None
+        self._last_scores: torch.Tensor | None = None
         self.kept = torch.ones(len(matrices), self.schedule.init_rank, dtype=torch.bool)
         names = {id(parameter): name for name, parameter in self.tuner.model.named_parameters()}
         # Names by which PEFT's allocator keys its averages, one dict a matrix.
@@ -128,38 +129,16 @@ class Run(PeftRun):
                 parameter = getattr(layer, part)[self.adapter]
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-        return self._decision(step, lambda: self._allocate(step))
-
-    def watch(self, decided: Callable[[RankDecision], None]) -> Callable[[], object]:
-        """For a loop that calls PEFT's `update_and_allocate` by itself: `decided` is called after each mask. Returns
-        what ends that. The model is left as PEFT has it."""
-        tuner, config, plain = self.tuner, self.tuner.peft_config[self.adapter], self.tuner.update_and_allocate
-
-        def watched(step: int) -> None:
-            def allocate() -> None:
-                plain(step)
-                self.pattern = config.rank_pattern or None
-
-            decision = self._decision(step, allocate)
-            if decision is not None:
-                decided(decision)
-
-        tuner.update_and_allocate = watched
-        return lambda: tuner.__dict__.pop("update_and_allocate", None)
-
-    def _decision(self, step: int, allocate: Callable[[], None]) -> RankDecision | None:
         final = step == self.schedule.final_step
         # The averages are cleared at the final mask and updated within the call at any other.
         triplets = self.triplet_scores() if final else None
-        allocate()
+        self._allocate(step)
         if not self.event_is_due(step):
             return None
         triplets = self.triplet_scores() if triplets is None else triplets
         if triplets is None or self.pattern is None:
             return None
         check_finite(triplets.sum(dim=1).numpy(), self.matrices, step)
-        pattern = self.pattern
-        before, self.kept = self.kept, torch.tensor([pattern[names["lora_E"]] for names in self.names])
         schedule = self.schedule
         budget = adalora_budget(
             step,
@@ -169,6 +148,24 @@ class Run(PeftRun):
             tfinal=schedule.tfinal,
             total_step=schedule.total_step,
         )
+        return self._decision(triplets, self.pattern, budget)
+
+    def follow(self, step: int) -> RankDecision | None:
+        pattern = self.tuner.peft_config[self.adapter].rank_pattern or None
+        fresh = pattern is not self._followed  # PEFT makes a new one at each mask
+        near_the_end = abs(step - self.schedule.final_step) <= 1
+        # PEFT updates the averages when it masks, so those of now are those it masked by; at the end it clears them.
+        triplets = self.triplet_scores() if fresh or near_the_end else None
+        triplets = self._last_scores if triplets is None else triplets
+        self._last_scores = triplets if near_the_end else None
+        if not fresh or pattern is None or triplets is None:
+            return None
+        self._followed = pattern
+        return self._decision(triplets, pattern, sum(sum(pattern[names["lora_E"]]) for names in self.names))
+
+    def _decision(self, triplets: torch.Tensor, pattern: dict[str, list[bool]], budget: int) -> RankDecision:
+        """What a mask has changed. triplets: scores it went by, `(n, init_rank)`. budget: how many it was to keep."""
+        before, self.kept = self.kept, torch.tensor([pattern[names["lora_E"]] for names in self.names])
         changed = (before.sum(dim=1) - self.kept.sum(dim=1)).abs()
         chosen = tuple(int(i) for i in torch.argsort(-changed, stable=True) if changed[i] > 0)
         flat = triplets.flatten()
@@ -179,7 +176,7 @@ class Run(PeftRun):
             allowed=budget,
             chosen=chosen,
             unit_scores=flat.numpy().astype(np.float32),
-            unit_matrix=np.repeat(np.arange(len(self.layers), dtype=np.uint16), schedule.init_rank),
+            unit_matrix=np.repeat(np.arange(len(self.layers), dtype=np.uint16), self.schedule.init_rank),
         )
 
     def event_is_due(self, step: int) -> bool:

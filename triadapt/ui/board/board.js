@@ -64,6 +64,7 @@ export class Board {
     if (fresh && this.view.enter(this.held.view)) this.awaitingPlay = false;
     else if (!fresh) this.view.adoptPin();
     if (this.following) this.step = this.end;
+    this.pace.busy = this.runs.some((run) => run.status.state === "running");
     if (this.runs.some((run) => run.started)) this.step = Math.min(this.step, this.total); // else nobody knows where it ends
     this.#choosePin();
     if (!fresh && !this.view.timer) this.view.flush();

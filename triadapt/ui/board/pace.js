@@ -11,13 +11,15 @@ const REST_MS = 120; // without a move of the hand
 const PLAY_APART = 8; // times its cost between two drawings of a slow panel while it plays
 
 export class Pace {
-  static share = 0.08; // of the time; Infinity: nothing waits
+  static share = 0.08; // of the time, beside a training; Infinity: nothing waits
+  static calm = 0.4; // of the time, when none is under way
 
   constructor() {
     this.credit = SAVED_MS;
     this.at = 0;
     this.movedAt = -Infinity; // when the step was last moved by hand
     this.playing = false;
+    this.busy = false; // a training is under way, perhaps on this machine
   }
 
   // Takes out of `waiting`, for which a panel has to draw, what it draws for now. A panel without a chart is quickly drawn.
@@ -55,8 +57,9 @@ export class Pace {
 
   #left(now) {
     if (Pace.share === Infinity) return 0;
-    this.credit = Math.min(SAVED_MS, this.credit + (now - this.at) * Pace.share);
+    const share = this.busy ? Pace.share : Math.max(Pace.share, Pace.calm);
+    this.credit = Math.min(SAVED_MS, this.credit + (now - this.at) * share);
     this.at = now;
-    return Math.max(0, -this.credit / Pace.share);
+    return Math.max(0, -this.credit / share);
   }
 }

@@ -11,7 +11,7 @@ import tomli_w
 
 from triadapt.config import ConfigError, parse_config
 from triadapt.methods.registry import METHODS
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import KNOWN_TASKS, TASKS
 
 Config = dict[str, Any]
 SEED = "seed"
@@ -40,8 +40,8 @@ def told_value(name: str, value: Any) -> str:
     writes it."""
     if name == "method" and value in METHODS:
         return METHODS[value].label
-    if name == "task" and value in TASKS:
-        return TASKS[value].label
+    if name == "task" and value in KNOWN_TASKS:
+        return KNOWN_TASKS[value].label
     if isinstance(value, str):
         return value
     return tomli_w.dumps({"v": value}).strip().removeprefix("v = ")
