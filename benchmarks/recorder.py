@@ -20,7 +20,7 @@ from triadapt import IncreLoraConfig, RankGrowth, RankRecorder, TriAdaptLoraConf
 
 THREADS = 2
 BLOCK = 50  # steps: so long it takes to the next recording of singular values
-ROUNDS, QUICK_ROUNDS = 8, 1
+ROUNDS, QUICK_ROUNDS = 6, 1
 CONFIGS: dict[str, type[PeftConfig]] = {"TriAdaptLoRA": TriAdaptLoraConfig, "IncreLoRA": IncreLoraConfig}
 
 
@@ -75,8 +75,8 @@ def measure(quick: bool = False) -> list[Table]:
                 (f"{size.label}, {label}", step, statistics.median(ratios), min(ratios), max(ratios), len(pairs))
             )
     note = (
-        f"{device}, {THREADS} threads; blocks of {BLOCK} steps in turn, a rank event every 10 steps while there is budget, "
-        f"importance recorded every 10 steps and singular values at events and every 50."
+        f"{device}, {THREADS} threads; blocks of {BLOCK} steps in turn, a rank event every 10 steps while there is "
+        f"budget, importance recorded every 10 steps and singular values at events and every 50."
     )
     columns = ("training", "ms a step", "recorded over not, median", "least", "most", "blocks")
     return [Table("A training of one's own, recorded", columns, rows, [note])]

@@ -135,7 +135,7 @@ def scrubbing(browser: Browser, address: str, seconds: float) -> tuple[list[tupl
     note = (
         f"The thumb goes through all steps and back in 8 s, moved at every animation frame, for {seconds:g} s; steps "
         f"that a panel in sight has followed, and the longest time without one in ms. A panel that takes long follows "
-        f"with its cursor, its words or the colours of its cells, and is drawn whole when the thumb rests. At once: "
+        f"with its cursor, its words, the colours of its cells or a veil, and is drawn whole when the thumb rests. At once: "
         f"while the server still sends what did not fit into the first message."
     )
     columns = ("what", "a second, at once", "longest gap", "a second, all there", "longest gap")
