@@ -112,7 +112,7 @@ def opening(browser: Browser, address: str, times: int) -> list[tuple[Cell, ...]
 
 
 def scrubbing(browser: Browser, address: str, seconds: float) -> tuple[list[tuple[Cell, ...]], Table]:
-    """Steps a second that the panels in sight draw while the scrubber's thumb moves at every animation frame: at once,
+    """Steps a second that panels in sight follow while the scrubber's thumb moves at every animation frame: at once,
     while the server still sends what did not fit into the first message, and when all of it is there."""
     page = new_page(browser)
     open_board(page, address)
@@ -135,8 +135,8 @@ def scrubbing(browser: Browser, address: str, seconds: float) -> tuple[list[tupl
     note = (
         f"The thumb goes through all steps and back in 8 s, moved at every animation frame, for {seconds:g} s; steps "
         f"that a panel in sight has followed, and the longest time without one in ms. A panel that takes long follows "
-        f"with its cursor, its words, the colours of its cells or a veil, and is drawn whole when the thumb rests. At once: "
-        f"while the server still sends what did not fit into the first message."
+        f"with its cursor, its words, the colours of its cells or a veil, and is drawn whole when the thumb rests. At "
+        f"once: while the server still sends what did not fit into the first message."
     )
     columns = ("what", "a second, at once", "longest gap", "a second, all there", "longest gap")
     return rows, Table("Scrubbing through the large race", columns, told, [note])
