@@ -49,6 +49,7 @@ def test_from_a_slider_to_a_finding_its_fix_the_snippet_and_play(app: App, page:
     number(page, "top_h").fill("3")
     number(page, "reference_rank").fill("")  # nothing to draw, and nothing to send
     expect(number(page, "reference_rank")).to_have_attribute("aria-invalid", "")
+    expect(page.get_by_text("a whole number from 1 to").first).to_be_visible()
     number(page, "add_r").click()
     expect(number(page, "reference_rank")).to_have_value("2")
     expect(page.get_by_test_id("stCode")).to_contain_text(

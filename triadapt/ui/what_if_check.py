@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -119,9 +120,10 @@ def _in_full(runs: RunManager, check: Check, found: WhatIf) -> None:
         return
     shares = _shares(runs, check, found)
     truth = stored_recording(runs.runs, info)
+    st.caption(_verdict(shares["Placed alike"], shares["As it was"]))
     with st.container(horizontal=True, vertical_alignment="center"):
         for name, value in shares.items():
-            said = "–" if value is None else f"{100 * value:.0f} %" if name in PERCENT else f"{value:.2f}"
+            said = "–" if value is None else f"{_percent(value)} %" if name in PERCENT else f"{value:.2f}"
             st.metric(name, said, help=HELP[name], width=130)
         with st.container(width=270):
             figure(
@@ -131,3 +133,19 @@ def _in_full(runs: RunManager, check: Check, found: WhatIf) -> None:
         st.page_link(
             "pages/play.py", label="Open the real run", icon=":material/open_in_new:", query_params={"run": info.id}
         )
+
+
+def _verdict(guess: float | None, as_it_was: float | None) -> str:
+    """Whether the guess was worth anything, in words."""
+    if guess is None or as_it_was is None:
+        return "No rank moved, so there was nothing to guess."
+    if guess > as_it_was:
+        return (
+            f"The guess was better than taking the recorded ranks as they are, by {_percent(guess - as_it_was)} points."
+        )
+    return "Here the guess was no better than taking the recorded ranks as they are."
+
+
+def _percent(share: float) -> str:
+    """As the table beside rounds it."""
+    return f"{math.floor(100 * share + 0.5):d}"

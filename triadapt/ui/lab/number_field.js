@@ -15,6 +15,8 @@ export function numberField(spec, changed) {
   const input = element("input", {type: "number", min: spec.low, max: spec.high, step: whole ? 1 : "any"});
   input.setAttribute("aria-label", spec.label);
   input.dataset.key = spec.key;
+  const refused = element("span", {className: "lab-unread lab-refused", role: "alert"});
+  let shown = null;
   const range = spec.slider ? element("input", {type: "range"}) : null;
 
   const place = (value) => (byRatio ? Math.round((PLACES * Math.log(Math.max(low, value) / low)) / Math.log(top / low)) : value);
@@ -36,17 +38,17 @@ export function numberField(spec, changed) {
   input.addEventListener("input", () => {
     const value = input.value === "" ? NaN : Number(input.value);
     input.toggleAttribute("aria-invalid", !allowed(value));
-    input.title = allowed(value) ? "" : `${whole ? "a whole number" : "a number"} from ${spec.low.toLocaleString("en")} to ${spec.high.toLocaleString("en")}`;
+    const bounds = `${whole ? "a whole number" : "a number"} from ${spec.low.toLocaleString("en")} to ${spec.high.toLocaleString("en")}`;
+    refused.textContent = allowed(value) ? "" : `${bounds}; the plan is still that of ${shown}`;
     if (allowed(value)) changed(value);
   });
-  let shown = null;
   input.addEventListener("blur", () => {
     input.removeAttribute("aria-invalid");
-    input.title = "";
+    refused.textContent = "";
     if (shown !== null) input.value = shown;
   });
 
-  const row = element("label", {className: range ? "lab-number" : "lab-number lab-typed", title: spec.help}, element("span", {}, spec.label), ...(range ? [range] : []), input);
+  const row = element("label", {className: range ? "lab-number" : "lab-number lab-typed", title: spec.help}, element("span", {}, spec.label), ...(range ? [range] : []), input, refused);
   return {
     row,
     // The slider ends here.
