@@ -103,13 +103,15 @@ def test_panels_that_drew_for_long_wait_with_new_data_but_not_with_what_the_visi
     wait_for(lambda: "at step 100" in alt_texts(page)["rank-map"])
 
 
-def test_drawing_takes_its_share_of_the_time_and_no_more(open_page: Any) -> None:
+@pytest.mark.parametrize(("training", "expected"), [(True, 0.1), (False, 0.4)])
+def test_drawing_takes_its_share_of_the_time_and_no_more(open_page: Any, training: bool, expected: float) -> None:
     page = open_page()
     waits = page.evaluate(
-        """async () => {
+        """async (training) => {
           const {Pace} = await import("/static/board-1/pace.js");
           Pace.share = 0.1;
           const pace = new Pace();
+          pace.busy = training;
           const panel = {holder: true};
           let spent = 0;
           let now = 0;
@@ -125,8 +127,9 @@ def test_drawing_takes_its_share_of_the_time_and_no_more(open_page: Any) -> None
           const data = new Set(["data", "hover"]);
           const hovered = [...pace.due(panel, data, now)];
           return [spent / now, hovered, [...data], [...pace.due(panel, new Set(["step", "hand"]), now)]];
-        }"""
+        }""",
+        training,
     )
     share, hovered, left, scrubbed = waits
-    assert share == pytest.approx(0.1, abs=0.01)
+    assert share == pytest.approx(expected, abs=0.01)
     assert (hovered, left, scrubbed) == (["hover"], ["data"], ["step", "hand"])
