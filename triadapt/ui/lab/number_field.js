@@ -15,7 +15,7 @@ export function numberField(spec, changed) {
   const input = element("input", {type: "number", min: spec.low, max: spec.high, step: whole ? 1 : "any"});
   input.setAttribute("aria-label", spec.label);
   input.dataset.key = spec.key;
-  const refused = element("span", {className: "lab-unread lab-refused", role: "alert"});
+  const refused = element("span", {className: "lab-refused", role: "alert"});
   let shown = null;
   const range = spec.slider ? element("input", {type: "range"}) : null;
 
