@@ -120,7 +120,7 @@ def take_rest(browser: Browser, url: str, runs: str) -> None:
     """Compare and What if with a finished race, and a study that is over."""
     race = next(Path(runs).glob("*-triadaptlora")).name.removesuffix("-triadaptlora")
     page = visit(browser, f"{url}/compare?runs={race}")
-    page.get_by_test_id("pareto").locator("svg.main-svg").first.wait_for()
+    page.get_by_test_id("pareto").wait_for()
     shoot(page, "compare")
     page.close()
     page = visit(browser, f"{url}/tune?tab=What+if&run={race}-triadaptlora&set=interval=40", height=1200)
@@ -132,7 +132,7 @@ def take_rest(browser: Browser, url: str, runs: str) -> None:
     subprocess.run([sys.executable, "-m", "triadapt", "sweep", study, "--runs", runs], check=True, capture_output=True)
     name = next(Path(runs, "studies").iterdir()).name
     page = visit(browser, f"{url}/tune?tab=Studies&study={name}", height=1300)
-    page.locator(".js-plotly-plot").first.wait_for()
+    page.locator("svg.main-svg").first.wait_for()
     shoot(page, "study")
     page.close()
 
