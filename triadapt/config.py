@@ -238,11 +238,19 @@ def set_value(data: dict[str, Any], assignment: str) -> None:
         value = read_toml(f"value = {text.strip()}")["value"]
     except ValueError:
         value = text.strip()
-    *sections, last = key.strip().split(".")
-    target = data
-    for name in sections:
-        inner = target.setdefault(name, {})
+    in_the_way = put_value(data, key.strip(), value)
+    if in_the_way is not None:
+        raise ConfigError([f"--set {assignment!r}: {in_the_way[0]} is a value, not a section"])
+
+
+def put_value(data: dict[str, Any], name: str, value: Any) -> tuple[str, Any] | None:
+    """Set a value of nested tables by its dotted name, in place. Returns name and value of a section that is no table,
+    where nothing could be set."""
+    *sections, last = name.split(".")
+    for section in sections:
+        inner = data.setdefault(section, {})
         if not isinstance(inner, dict):
-            raise ConfigError([f"--set {assignment!r}: {name} is a value, not a section"])
-        target = inner
-    target[last] = value
+            return section, inner
+        data = inner
+    data[last] = value
+    return None

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from triadapt.config import ConfigError, RunConfig
+from triadapt.config import ConfigError, RunConfig, put_value
 from triadapt.growth.preview import pruning_schedule
 from triadapt.methods.registry import METHODS
 
@@ -23,14 +23,9 @@ def with_values(data: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str,
     """A copy of nested tables with some values set by dotted name. Raises ConfigError where a section is a value."""
     found = copy.deepcopy(dict(data))
     for name, value in values.items():
-        *sections, last = name.split(".")
-        target = found
-        for section in sections:
-            inner = target.setdefault(section, {})
-            if not isinstance(inner, dict):
-                raise ConfigError([f"{section} = {inner!r}: is a value, not a section with {name}"])
-            target = inner
-        target[last] = value
+        in_the_way = put_value(found, name, value)
+        if in_the_way is not None:
+            raise ConfigError([f"{in_the_way[0]} = {in_the_way[1]!r}: is a value, not a section with {name}"])
     return found
 
 

@@ -92,7 +92,7 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
             raise ValueError("model, optimizer: give both for a loop of your own, or neither for a Trainer")
         if min(scores_every, geometry_every) < 1:
             raise ValueError(f"scores_every = {scores_every}, geometry_every = {geometry_every}: at least 1")
-        self.runs, self.name, self.metric, self.higher_is_better = runs, name, metric, higher_is_better
+        self.runs, self.name = runs, name
         self.scores_every, self.geometry_every = scores_every, geometry_every
         self.folder: Path | None = None
         self._first_step, self._batch_size, self._share_factor = first_step, 0, 1
@@ -105,7 +105,8 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
     def _begin_anew(self) -> None:
         self._adapter: WatchedAdapter | None = None
         self._store: RunStore | None = None
-        self._over = self._told = self._summed = self._diverged = False
+        self._over = self._told = self._summed = self._diverged = self._in_step = False
+        self._learning_rate = 0.0
         self._losses: list[torch.Tensor] = []
         self._before_step = 0
         self._pending: list[tuple[int, torch.Tensor | float, float]] = []
@@ -316,9 +317,6 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
             elif not self._diverged:
                 self._diverged = True
                 self._store.append(Warned(step, "loss", f"the loss is {value}", "lower the learning rate"))
-
-    _in_step = False
-    _learning_rate = 0.0
 
     def _give_up(self, error: Exception) -> None:
         store, adapter = self._store, self._adapter

@@ -25,7 +25,6 @@ from triadapt.events import (
     Stopped,
     Warned,
 )  # fmt: skip
-from triadapt.growth.optimizer_state import optimizer_bytes
 from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
@@ -33,6 +32,7 @@ from triadapt.tasks.interface import Task
 from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.training import checkpoint
 from triadapt.training.devices import choose_device, description, library_versions
+from triadapt.training.rank_events import rank_event
 
 MOST_CHECKPOINTS = 200
 
@@ -198,22 +198,10 @@ class Session:
         return self.config.learning_rate * (1 - step / self.config.steps)
 
     def _rank_event(self, step: int, decision: RankDecision, before: np.ndarray[Any, Any]) -> RankEvent:
-        ranks = self.method.ranks()
-        return RankEvent(
-            step=step,
-            rule=decision.rule,
-            threshold=decision.threshold,
-            allowed=decision.allowed,
-            chosen=list(decision.chosen),
-            total_rank=int(ranks.sum()),
-            trainable_parameters=self._parameters(),
-            optimizer_bytes=optimizer_bytes(self.optimizer),
-            scores=decision.scores,
-            ranks=ranks,
-            before=before,
-            unit_scores=decision.unit_scores,
-            unit_matrix=decision.unit_matrix,
-        )
+        return rank_event(
+            step, decision, before=before, ranks=self.method.ranks(), parameters=self._parameters(),
+            optimizer=self.optimizer,
+        )  # fmt: skip
 
     def _recordings(self, step: int, allocated: bool) -> Iterable[Event]:
         config, last = self.config, step + 1 == self.config.steps

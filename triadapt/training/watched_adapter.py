@@ -11,7 +11,7 @@ import torch
 
 from triadapt.config import AllocationConfig, RunConfig, parse_config
 from triadapt.events import Event, Geometry, RankEvent, Started, Warned
-from triadapt.growth.optimizer_state import optimizer_bytes, step_is_skipped
+from triadapt.growth.optimizer_state import step_is_skipped
 from triadapt.growth.preview import preview
 from triadapt.methods.adapted_layers import adapted_matrices
 from triadapt.methods.interface import MethodRun, RankDecision
@@ -19,6 +19,7 @@ from triadapt.runs.library import make_runs, runs_folder
 from triadapt.runs.store import RunStore
 from triadapt.tasks.registry import ELSEWHERE
 from triadapt.training.devices import description, library_versions
+from triadapt.training.rank_events import rank_event
 from triadapt.training.rank_growth import RankGrowth
 from triadapt.training.rank_growth_checks import (
     MARK,
@@ -209,21 +210,10 @@ class WatchedAdapter:
     def rank_event(self, decision: RankDecision) -> RankEvent:
         """The event of a decision that was taken after the last step."""
         before, self._ranks = self._ranks, self.run.ranks()
-        return RankEvent(
-            step=max(0, self.step - 1),
-            rule=decision.rule,
-            threshold=decision.threshold,
-            allowed=decision.allowed,
-            chosen=list(decision.chosen),
-            total_rank=int(self._ranks.sum()),
-            trainable_parameters=self._parameters(),
-            optimizer_bytes=optimizer_bytes(self.optimizer),
-            scores=decision.scores,
-            ranks=self._ranks,
-            before=before,
-            unit_scores=decision.unit_scores,
-            unit_matrix=decision.unit_matrix,
-        )
+        return rank_event(
+            max(0, self.step - 1), decision, before=before, ranks=self._ranks, parameters=self._parameters(),
+            optimizer=self.optimizer,
+        )  # fmt: skip
 
     def new_run(self, runs: str | Path | None, name: str, **values: Any) -> Path:
         """Make the run's folder. values: fields of `RunConfig` that are known of the training."""

@@ -103,9 +103,12 @@ def _early_ends(manager: RunManager, infos: list[RunInfo]) -> None:
 
 def _together(infos: list[RunInfo], what: str) -> str:
     """`what` of several runs, with how far they came in place of its braces."""
-    how_far = dict.fromkeys(progress(info) for info in infos)
+    far = " and ".join(dict.fromkeys(progress(info) for info in infos))
+    done = sorted({info.last_step + 1 for info in infos})
+    if len(done) > 2 and len({info.steps for info in infos}) == 1:  # a kill finds each of them at a step of its own
+        far = f"{done[0]} to {progress(max(infos, key=lambda info: info.last_step))}"
     # Not format(): an error message may hold braces.
-    return f"{', '.join(method_label(info) for info in infos)} {what.replace('{}', ' and '.join(how_far), 1)}"
+    return f"{', '.join(method_label(info) for info in infos)} {what.replace('{}', far, 1)}"
 
 
 def told_error(info: RunInfo) -> str:
