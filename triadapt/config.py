@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
+from triadapt.errors import ConfigError, suggest
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import KNOWN_TASKS, TASKS
 
+__all__ = [
+    "AllocationConfig", "ConfigError", "RunConfig", "data_problems", "load_toml", "parse_allocation", "parse_config",
+    "put_value", "read_toml", "set_value", "suggest", "validated",
+]  # fmt: skip
+
 GrowthMode = Literal["linear", "non-linear", "fixed"]
 Config = TypeVar("Config", bound=BaseModel)
-
-
-class ConfigError(ValueError):
-    """One or more wrong fields. `lines` holds one line for each: field, value, what is allowed."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self.lines = [_printable(line) for line in lines]
-        super().__init__("; ".join(self.lines))
-
-
-def _printable(line: str) -> str:
-    """A line that is one, whatever stood in the names that it tells."""
-    return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class _AllocationConfig(BaseModel):
@@ -80,11 +72,15 @@ class _RunConfig(_AllocationConfig):
     task: str = Field("planted", description="Name of the task.")
     learning_rate: float = Field(5e-3, gt=0, le=10, description="Peak learning rate of AdamW.")
     weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW weight decay of the adapter.")
+    lr_warmup: int = Field(0, ge=0, description="Steps over which the learning rate rises to its peak.")
     max_grad_norm: float = Field(1.0, ge=0, description="Gradient clipping by global norm; 0 turns it off.")
     batch_size: int = Field(32, ge=1, le=4096, description="Rows a step.")
     eval_every: int = Field(25, ge=1, description="Steps between two evaluations.")
     scores_every: int = Field(10, ge=1, description="Steps between two recordings of the importance scores.")
     geometry_every: int = Field(50, ge=1, description="Steps between two recordings of singular values and cores.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="What products are computed in; bfloat16 is autocast, weights that train stay float32."
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto takes cuda, then mps, cpu.")
     threads: int = Field(0, ge=0, le=256, description="CPU threads of training; 0 lets the task choose.")
 
@@ -128,12 +124,6 @@ def _one_of(value: str, known: Mapping[str, object], what: str) -> str:
     if value not in known:
         raise ValueError(f"unknown {what}; {suggest(value, known)}known: {', '.join(known)}")
     return value
-
-
-def suggest(value: str, known: Iterable[str]) -> str:
-    """`did you mean ...? ` with the nearest of the known names, or nothing."""
-    near = difflib.get_close_matches(value, list(known), n=1)
-    return f"did you mean {near[0]}? " if near else ""
 
 
 def _sections_of(registry: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from triadapt.config import ConfigError
+from triadapt.tasks.cache_folder import cache_folder
 from triadapt.tasks.text import rows as rows_module
-from triadapt.tasks.text.cache_folder import cache_folder
 from triadapt.tasks.text.docstrings import (
     Docstring,
     Library,

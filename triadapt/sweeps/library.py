@@ -59,7 +59,7 @@ def new_study(runs: Path, config: SweepConfig) -> Path:
     Raises ConfigError for what no run can be made of, OSError.
     """
     planned = plan(config)
-    task = KNOWN_TASKS[_first_run_task(config)]
+    metric, higher_is_better = _measured(config)
     study = f"study-{new_id()}"
     workshop = runs / FOLDER / f".new-{study}"
     workshop.mkdir(parents=True)
@@ -69,14 +69,14 @@ def new_study(runs: Path, config: SweepConfig) -> Path:
             name=tidy_name(config.name) or _title(config),
             state="queued",
             created=time.time(),
-            metric=task.metric,
-            higher_is_better=task.higher_is_better,
+            metric=metric,
+            higher_is_better=higher_is_better,
             points=planned.count,
             trials=planned.count * len(config.seed_list),
         )
         write_config(workshop, config)
         write_info(workshop, info, time.time())
-        trials = import_module("triadapt.sweeps.study").StudyTrials(workshop, higher_is_better=task.higher_is_better)
+        trials = import_module("triadapt.sweeps.study").StudyTrials(workshop, higher_is_better=higher_is_better)
         trials.close()
         os.rename(workshop, runs / FOLDER / study)
     finally:
@@ -86,6 +86,14 @@ def new_study(runs: Path, config: SweepConfig) -> Path:
 
 def _first_run_task(config: SweepConfig) -> str:
     return str(config.base.get("task", "planted"))
+
+
+def _measured(config: SweepConfig) -> tuple[str, bool]:
+    """The metric of the runs. Where it is swept itself, that of the first; the runs of others then do not count."""
+    spec = KNOWN_TASKS[_first_run_task(config)]
+    swept = {name: values for name, values in config.space.items() if not isinstance(values, Range)}
+    of_task = {name.partition(".")[2]: values[0] for name, values in swept.items() if name.startswith(f"{spec.name}.")}
+    return spec.measured(spec.settings_class().model_validate({**config.base.get(spec.name, {}), **of_task}))
 
 
 def _title(config: SweepConfig) -> str:

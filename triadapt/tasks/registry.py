@@ -20,9 +20,9 @@ class TaskSpec:
     """One task: `settings` and `build` are `module:attribute` paths, the settings module free of torch.
 
     `defaults` are the values of `RunConfig` that suit this task when the user names none. `metric` and
-    `higher_is_better` are what the task says of itself; a study has to know before anything is built. `glance`, where a
-    task reads files of the user's: a function from its settings to a line for each thing that is wrong with them, cheap
-    and free of torch.
+    `higher_is_better` are what the task says of itself, unless its settings have a `measured()`; a study has to know
+    before anything is built. `glance`, where a task reads files of the user's: a function from its settings to a line
+    for each thing that is wrong with them, cheap and free of torch.
     """
 
     name: str
@@ -38,6 +38,11 @@ class TaskSpec:
     def settings_class(self) -> type[BaseModel]:
         """The pydantic model of this task's own section of a configuration."""
         return _load(self.settings)
+
+    def measured(self, settings: BaseModel) -> tuple[str, bool]:
+        """Name of the metric under these settings, and whether more of it is better."""
+        own = getattr(settings, "measured", None)
+        return own() if own is not None else (self.metric, self.higher_is_better)
 
     def data_problems(self, settings: BaseModel) -> list[str]:
         """One line for each thing that is wrong with the data that these settings name, as far as a glance tells. Not

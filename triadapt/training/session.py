@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,9 @@ class Session:
         self.optimizer = torch.optim.AdamW(
             self.trainable.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
+        if config.lr_warmup:  # where a scheduler of PyTorch's leaves it, for blocks with a warm-up of their own
+            for group in self.optimizer.param_groups:
+                group["initial_lr"] = config.learning_rate
         self.method.bind_optimizer(self.optimizer)
         outside: set[int] = {id(p) for name, p in self.trainable.items() if ".modules_to_save." in name}
         self._head_parameters: int = sum(p.numel() for p in self.trainable.values() if id(p) in outside)
@@ -151,7 +155,8 @@ class Session:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self._seed(config.seed * 1_000_003 + step)
-        loss = self.task.loss(self.model, self.task.batch(step))
+        with self._autocast():
+            loss = self.task.loss(self.model, self.task.batch(step))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingError(
@@ -192,10 +197,18 @@ class Session:
         elif self.device == "mps":
             torch.mps.manual_seed(seed)
 
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.config.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.partition(":")[0], torch.bfloat16)
+
     def _learning_rate(self, step: int) -> float:
+        rising = self.config.lr_warmup
+        if step < rising:
+            return self.config.learning_rate * (step + 1) / (rising + 1)
         if self.config.lr_schedule == "constant":
             return self.config.learning_rate
-        return self.config.learning_rate * (1 - step / self.config.steps)
+        return self.config.learning_rate * (1 - (step - rising) / (self.config.steps - rising))
 
     def _rank_event(self, step: int, decision: RankDecision, before: np.ndarray[Any, Any]) -> RankEvent:
         return rank_event(
@@ -218,7 +231,8 @@ class Session:
     @torch.no_grad()
     def _evaluate(self, steps_done: int) -> Evaluation:
         self.model.eval()
-        self.metrics = {name: float(value) for name, value in self.task.evaluate(self.model).items()}
+        with self._autocast():
+            self.metrics = {name: float(value) for name, value in self.task.evaluate(self.model).items()}
         self.model.train()
         return Evaluation(steps_done, self.metrics)
 

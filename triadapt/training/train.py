@@ -7,16 +7,18 @@ from pathlib import Path
 
 from triadapt.config import RunConfig
 from triadapt.events import Event
+from triadapt.tasks.interface import Task
 from triadapt.training.session import Session
 
 
-def train(config: RunConfig, *, folder: Path | None = None) -> Iterator[Event]:
+def train(config: RunConfig, *, folder: Path | None = None, task: Task | None = None) -> Iterator[Event]:
     """Train one run and yield its events, `Started` first and `Finished` last.
 
-    With a `folder`, checkpoints are written to `folder/checkpoints` at every rank event. Raises ValueError or
+    With a `folder`, checkpoints are written to `folder/checkpoints` at every rank event. task: that of
+    the configuration, where it is built already. Raises ValueError or
     TrainingError, naming the field to change, when the run cannot start or go on.
     """
-    session = Session(config, folder=folder)
+    session = Session(config, folder=folder, task=task)
     yield from session.open()
     while not session.done:
         yield from session.advance()

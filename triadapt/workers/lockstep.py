@@ -18,6 +18,7 @@ from typing import Literal, Protocol
 
 from triadapt.config import RunConfig
 from triadapt.events import Checkpointed, Event, Failed, Finished, RankEvent, Stopped, Warned
+from triadapt.pretrained.notes import told_to
 from triadapt.runs.library import config_of
 from triadapt.runs.reader import RunReader
 from triadapt.runs.store import RunStore
@@ -130,9 +131,10 @@ class Lockstep:
             return
         self.report(Progress(0, self._steps, None, False, "preparing the task"))
         try:
-            sessions = self.open_sessions(
-                [member.config for member in self._members], [member.store.folder for member in self._members]
-            )
+            with told_to(lambda text: self.report(Progress(0, self._steps, None, False, text))):
+                sessions = self.open_sessions(
+                    [member.config for member in self._members], [member.store.folder for member in self._members]
+                )
         except Exception as error:
             for member in self._members:
                 self._fail(member, error)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from triadapt.config import ConfigError
+from triadapt.errors import ConfigError
 
 LARGEST_BYTES = 2 * 1024**3
 
@@ -56,11 +56,47 @@ READERS: dict[str, Callable[[Path, int | None], pd.DataFrame]] = {
 def read_table(what: str, name: str, rows: int | None = None) -> pd.DataFrame:
     """The table in the file `name`, or its first `rows`. what: begins the line if that fails. Raises ConfigError."""
     path = _existing(what, name)
+    if path.suffix.lower() not in READERS:
+        raise ConfigError([f"{what}: cannot be read as a table; give one of {', '.join(READERS)}"])
     try:
         return READERS[path.suffix.lower()](path, rows)
     except Exception as error:  # what a parser raises at a file of another kind is anybody's guess
         told = " ".join(str(error).split())[:160] or type(error).__name__
         raise ConfigError([f"{what}: cannot be read ({told})"]) from None
+
+
+SIDES = {"train": ("train", "training"), "dev": ("dev", "validation", "valid", "val", "test")}
+
+
+def sides_of(train: str, dev: str) -> tuple[str, str]:
+    """The files of both sides: what is named, and where that is a folder what its files are called. Raises ConfigError
+    for a folder without a file of training rows, or with two."""
+    folder = _folder(train)
+    if folder is None:
+        return train, dev
+    found = {
+        side: [
+            file
+            for name in names
+            for file in sorted(folder.iterdir())
+            if file.stem.lower() == name and file.suffix.lower() in READERS and file.is_file()
+        ]
+        for side, names in SIDES.items()
+    }
+    if len(found["train"]) != 1:
+        there = ", ".join(file.name for file in found["train"]) or "none"
+        raise ConfigError(
+            [f"files.train = {train!r}: a folder; it needs one file called train, such as train.csv, and has {there}"]
+        )
+    return str(found["train"][0]), dev or (str(found["dev"][0]) if found["dev"] else "")
+
+
+def _folder(name: str) -> Path | None:
+    try:
+        path = Path(name).expanduser()
+        return path if name and path.is_dir() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def _existing(what: str, name: str) -> Path:

@@ -7,28 +7,29 @@ from typing import Any
 
 from pydantic import Field
 
-from triadapt.tasks.text.settings import EncoderSettings
+from triadapt.tasks.labelled.settings import TableSettings
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
-class Settings(EncoderSettings):
-    """A small pretrained encoder on a table: one text or a pair a row, and a label."""
+class Settings(TableSettings):
+    """A pretrained model on a table: one text or a pair a row, and a class or a number."""
 
-    train: str = Field("", description="Training rows: a .csv, .tsv, .jsonl or .parquet file.")
+    train: str = Field(
+        "", description="Training rows: a .csv, .tsv, .jsonl or .parquet file, or a folder that has a "
+        "train file of these, and perhaps one called dev, validation or test.",
+    )  # fmt: skip
     dev: str = Field("", description="Held-out rows, a file of the same columns; empty: every tenth training row.")
-    text: str = Field("text", description="Column of the text.")
-    text_pair: str = Field("", description="Column of the second text, where rows are pairs.")
-    label: str = Field("label", description="Column of the class.")
-    train_rows: int = Field(20_000, ge=16, le=1_000_000, description="Most training rows; the first of the file.")
-    max_tokens: int = Field(64, ge=8, le=512, description="Longest input in tokens.")
 
     def check(self, config: Any) -> list[str]:
         """What can be known without opening a file."""
         if not self.train:
             return [f"files.train = '': name a file of training rows, one of {', '.join(KINDS)}"]
         return [
-            f"files.{side} = {name!r}: cannot be read as a table; give one of {', '.join(KINDS)}"
-            for side, name in (("train", self.train), ("dev", self.dev))
-            if name and Path(name).suffix.lower() not in KINDS
+            *(
+                f"files.{side} = {name!r}: cannot be read as a table; give one of {', '.join(KINDS)}"
+                for side, name in (("train", self.train), ("dev", self.dev))
+                if name and Path(name).suffix and Path(name).suffix.lower() not in KINDS
+            ),
+            *self.metric_problems("files"),
         ]

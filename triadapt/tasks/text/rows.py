@@ -14,8 +14,8 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-from triadapt.config import ConfigError
-from triadapt.tasks.text.cache_folder import cache_folder, cache_key, read_sealed, write_sealed
+from triadapt.errors import ConfigError
+from triadapt.tasks.cache_folder import cache_folder, cache_key, read_sealed, write_sealed
 from triadapt.tasks.text.docstrings import MAX_PER_MODULE, Library, Module, draw, find_libraries, harvest
 
 FORMAT = 1  # raise it whenever the rows made from the same sources change

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from triadapt.tasks.text.classification import EncoderClassification
-from triadapt.tasks.text.labelled import LabelledText, Side
+from triadapt.tasks.labelled.rows import LabelledText, Side
+from triadapt.tasks.labelled.task import LabelledTask
 from triadapt.tasks.text.rows import Row, load_rows
 from triadapt.tasks.text.settings import Settings
 
 
-class TextTask(EncoderClassification):
+class TextTask(LabelledTask):
     """Docstrings. The rows depend on the settings and the installed libraries. Raises ConfigError when the encoder or
     the rows cannot be had."""
 

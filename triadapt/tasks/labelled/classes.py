@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from triadapt.config import ConfigError
+from triadapt.errors import ConfigError
 
 MOST_CLASSES = 200
 

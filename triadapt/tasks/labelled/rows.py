@@ -1,4 +1,4 @@
-"""Labelled texts as a task of text classification takes them."""
+"""Labelled texts as a task takes them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Side:
-    """Rows for training, or held-out ones: texts, for pairs a second text each, and class numbers."""
+    """Rows for training, or held-out ones: texts, for pairs a second text each, and class numbers, or numbers."""
 
     first: Sequence[str]
     second: Sequence[str] | None
-    labels: Sequence[int]
+    labels: Sequence[float]
 
     def head(self, rows: int) -> Side:
         """The first rows."""
@@ -22,7 +22,8 @@ class Side:
 
 @dataclass(frozen=True)
 class LabelledText:
-    """Both sides, the names of the classes, a hash of all rows, and what else makes them reproducible."""
+    """Both sides, the names of the classes (none where numbers are learned), a hash of all rows, and what else makes
+    them reproducible."""
 
     train: Side
     dev: Side

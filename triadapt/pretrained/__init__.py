@@ -1,0 +1,1 @@
+"""Pretrained models: where they come from, what they are, which of their matrices are adapted."""

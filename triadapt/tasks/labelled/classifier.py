@@ -1,0 +1,74 @@
+"""A pretrained model, pooled, with a fresh head."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+Pooled = Literal["mean", "cls", "last", "pooler"]
+
+
+class TextClassifier(nn.Module):
+    """`forward(**inputs)` gives outputs `(batch, outputs)` for `input_ids` and `attention_mask` `(batch, tokens)`.
+
+    The head starts from weights drawn with `seed` alone, so two of the same seed are equal. With `pooler` it has a
+    trained layer of its own before the last, as the families' own classifiers have. dropout: rate before each of them.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, hidden: int, outputs: int, pooling: Pooled, seed: int, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        self.hidden = hidden
+        draw = torch.Generator().manual_seed(seed)
+        last = _linear(hidden, outputs, draw)
+        self.classifier: nn.Module = last
+        if pooling == "pooler":
+            family = str(getattr(getattr(encoder, "config", None), "model_type", ""))
+            activation: nn.Module = nn.GELU() if family.startswith("deberta") else nn.Tanh()
+            self.classifier = nn.Sequential(
+                nn.Dropout(dropout), _linear(hidden, hidden, draw), activation, nn.Dropout(dropout), last
+            )
+        elif dropout:
+            self.classifier = nn.Sequential(nn.Dropout(dropout), last)
+
+    def forward(self, **inputs: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(**inputs))
+
+    def features(self, **inputs: torch.Tensor) -> torch.Tensor:
+        """One vector a row, `(batch, hidden)`, in the type of the head."""
+        states = self.encoder(**inputs).last_hidden_state.float()
+        mask = inputs["attention_mask"]
+        if self.pooling in ("cls", "pooler"):
+            return states[:, 0]
+        if self.pooling == "last":  # rows are padded behind
+            return states[torch.arange(len(states), device=states.device), mask.sum(1) - 1]
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        return (states * weights).sum(1) / weights.sum(1)
+
+
+def _linear(into: int, out: int, draw: torch.Generator) -> nn.Linear:
+    layer = nn.utils.skip_init(nn.Linear, into, out)
+    with torch.no_grad():
+        layer.weight.normal_(0.0, 0.02, generator=draw)
+        layer.bias.zero_()
+    return layer
+
+
+def pooling_of(wanted: str, config: Any) -> Pooled:
+    """What `auto` means for a model: the mean, but the last token of a decoder, the only one that has seen them all."""
+    if wanted != "auto":
+        return wanted  # type: ignore[return-value]
+    names = [str(name) for name in getattr(config, "architectures", None) or []]
+    decoder = any("CausalLM" in name or "LMHead" in name for name in names) or config.model_type in DECODERS
+    return "last" if decoder else "mean"
+
+
+DECODERS = frozenset(
+    {"gpt2", "gpt_neo", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi",
+     "phi3", "opt", "olmo", "olmo2", "smollm3"}
+)  # fmt: skip
