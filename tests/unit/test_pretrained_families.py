@@ -46,8 +46,8 @@ def test_every_method_trains_it_from_a_local_folder_end_to_end(
     pd.DataFrame({"text": texts, "label": ["fruit", "tool"] * 30}).to_csv(tmp_path / "rows.csv", index=False)
     folder = write_family(family, tmp_path / "model")
     values = {
-        "task": "files", "steps": 24, "warmup": 2, "interval": 2, "reference_rank": 2, "batch_size": 16, "eval_every": 8,
-        "geometry_every": 6, "learning_rate": 1e-2,
+        "task": "files", "steps": 24, "warmup": 2, "interval": 2, "reference_rank": 2, "batch_size": 16,
+        "eval_every": 8, "geometry_every": 6, "learning_rate": 1e-2,
         "files": {"train": str(tmp_path / "rows.csv"), "dev": str(tmp_path / "rows.csv"), "model": folder},
     }  # fmt: skip
     task = build_task(parse_config(values), "cpu")
