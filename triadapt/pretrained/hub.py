@@ -9,21 +9,27 @@ import contextlib
 import io
 import json
 import os
+import socket
+import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import huggingface_hub as hub
-from huggingface_hub import errors
+from huggingface_hub import constants, errors
 from tqdm.auto import tqdm
 
+from triadapt.errors import ConfigError
 from triadapt.pretrained.notes import listener
 from triadapt.pretrained.source import ModelSource, refused
 
 WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-NO_SAFETENSORS = (
-    "it has no safetensors, and weights that are pickled are not loaded; choose one that has, or convert it"
-)
+CONVERTER = "SFconvertbot"
+REACH_SECONDS = 3.0
+AWAY = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.IncompleteSnapshotError, ConnectionError)
+NO_SAFETENSORS = "it has no safetensors, and pickled weights are not loaded; choose one that has, or convert it"
 UNWANTED = ["onnx/*", "openvino/*", "*/*.safetensors", "original/*", "*training_args*"]
 
 
@@ -38,12 +44,15 @@ def cached_file(model: str, name: str, revision: str = "") -> Path | None:
 
 def fetch_heads(model: str, field: str, revision: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
     """`config.json` and the types and shapes of the stored tensors, a few kilobytes. Raises ConfigError."""
-    with one_line(field, model):
+    with one_line(field, model), without_waiting():
         place = hub.hf_hub_download(model, "config.json", revision=revision or None)
         config = json.loads(Path(place).read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError("its config.json is not a table of settings")
-        meta = hub.get_safetensors_metadata(model, revision=revision or None)
+        try:
+            meta = hub.get_safetensors_metadata(model, revision=revision or None)
+        except errors.NotASafetensorsRepoError:
+            meta = hub.get_safetensors_metadata(model, revision=_converted(model, revision))
     heads = {
         name: (tensor.dtype, tuple(tensor.shape))
         for file in meta.files_metadata.values()
@@ -65,13 +74,58 @@ def fetched(source: ModelSource) -> Path:
             ))  # fmt: skip
             if _whole(place):
                 return place
-        place = Path(hub.snapshot_download(
-            source.location, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED,
-            tqdm_class=_told_bar(source.model),
-        ))  # fmt: skip
+        with without_waiting():
+            place = _downloaded(source, revision)
+            if not any(place.glob("*.safetensors")):
+                place = _downloaded(source, _converted(source.location, source.revision))
     if not any(place.glob("*.safetensors")):
         raise refused(source.field, source.model, NO_SAFETENSORS)
     return place
+
+
+def _downloaded(source: ModelSource, revision: str | None) -> Path:
+    return Path(hub.snapshot_download(
+        source.location, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED,
+        tqdm_class=_told_bar(source.model),
+    ))  # fmt: skip
+
+
+def _converted(model: str, revision: str) -> str:
+    """The revision in which the hub's own converter offers the safetensors that a model lacks. Raises
+    NotASafetensorsRepoError where it does not, or where a revision was asked for."""
+    offers = () if revision else hub.get_repo_discussions(model, author=CONVERTER, discussion_type="pull_request")
+    for offer in offers:
+        if offer.author == CONVERTER and "safetensors" in offer.title.lower() and offer.git_reference:
+            return offer.git_reference
+    raise errors.NotASafetensorsRepoError(NO_SAFETENSORS)
+
+
+@contextlib.contextmanager
+def without_waiting() -> Iterator[None]:
+    """Within the block nobody waits half a minute for a hub that is not there: the cache alone is asked then."""
+    if constants.HF_HUB_OFFLINE or _reachable():
+        yield
+        return
+    places = [constants] + [sys.modules[name] for name in ("datasets.config",) if name in sys.modules]
+    for place in places:
+        place.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for place in places:
+            place.HF_HUB_OFFLINE = False  # type: ignore[attr-defined]
+
+
+def _reachable() -> bool:
+    address = urlparse(constants.ENDPOINT)
+    if urllib.request.getproxies().get(address.scheme):
+        return True  # the proxy's to say
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        with socket.create_connection((address.hostname or "", port), timeout=REACH_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _whole(folder: Path) -> bool:
@@ -89,6 +143,8 @@ def one_line(field: str, name: str) -> Iterator[None]:
     """Whatever the hub or the network answers becomes a ConfigError of one line that says what to do."""
     try:
         yield
+    except ConfigError:
+        raise
     except Exception as error:
         message = _said(error)
         if message is None:
@@ -112,12 +168,12 @@ def _said(error: Exception) -> str | None:
     if isinstance(error, ValueError) and not isinstance(error, OSError | errors.HfHubHTTPError):
         return _short(error)
     kind = type(error).__module__
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    if offline and isinstance(error, OSError | errors.HfHubHTTPError | errors.LocalEntryNotFoundError):
+    asked = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    if asked and isinstance(error, OSError | errors.HfHubHTTPError | errors.LocalEntryNotFoundError):
         return "not in the cache of this machine, and HF_HUB_OFFLINE keeps it from being asked for"
     if isinstance(error, errors.HfHubHTTPError) and getattr(error, "response", None) is not None:
         return f"the hub answered {error.response.status_code}; try again later"
-    if isinstance(error, errors.LocalEntryNotFoundError | ConnectionError) or kind.startswith(("httpx", "httpcore")):
+    if isinstance(error, AWAY) or kind.startswith(("httpx", "httpcore")):
         return "the hub cannot be reached and the cache does not have it; check the network, or give a local folder"
     if isinstance(error, OSError):
         return _short(error)

@@ -89,14 +89,24 @@ TASKS: dict[str, TaskSpec] = {
         ),
         TaskSpec(
             "files",
-            "Your table (MiniLM)",
-            "a pretrained encoder on the rows of a file of your own",
+            "Your table",
+            "a pretrained model on the rows of a file of your own",
             "triadapt.tasks.files.settings:Settings",
             "triadapt.tasks.files.task:FilesTask",
             ON_AN_ENCODER,
             metric="accuracy",
             higher_is_better=True,
             glance="triadapt.tasks.files.table:glance",
+        ),
+        TaskSpec(
+            "hub",
+            "Hub dataset",
+            "a pretrained model on a dataset of the Hugging Face hub",
+            "triadapt.tasks.hub.settings:Settings",
+            "triadapt.tasks.hub.task:HubTask",
+            ON_AN_ENCODER,
+            metric="accuracy",
+            higher_is_better=True,
         ),
     )
 }

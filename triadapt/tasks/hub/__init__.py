@@ -1,0 +1,1 @@
+"""Labelled texts from a dataset of the Hugging Face hub."""
