@@ -19,6 +19,7 @@ from rich.table import Table
 
 from triadapt.config import ConfigError, RunConfig, data_problems, load_toml, parse_config, set_value
 from triadapt.events import Event, Failed, Warned
+from triadapt.recipe import Recipe, read_recipe
 from triadapt.runs.export import plain
 from triadapt.runs.info import RunError
 from triadapt.runs.library import find, new_race, runs_folder
@@ -28,50 +29,72 @@ from triadapt.workers import lockstep
 from triadapt.workers.sessions import load
 
 DEFAULT_METHOD = "triadaptlora"
+STOPPED = 130
 
 
 def configs_of(options: Namespace) -> list[RunConfig]:
-    """The configurations that the arguments name, one a method. Raises ConfigError with every wrong field once."""
-    data: dict[str, Any] = {"method": DEFAULT_METHOD}
-    if options.config is not None:
-        data |= load_toml(Path(options.config))
+    """The configurations that the arguments name, one a method; of several seeds the first. Raises ConfigError with
+    every wrong field once."""
+    return races_of(options)[0]
+
+
+def races_of(options: Namespace) -> list[list[RunConfig]]:
+    """A race for each seed: the configurations that the arguments name, one a method. Raises ConfigError with every
+    wrong field once."""
+    recipe = read_recipe(load_toml(Path(options.config)) if options.config is not None else {})
+    given: dict[str, Any] = {}
     if options.task is not None:
-        data["task"] = options.task
-    for field in ("steps", "seed"):
-        text = getattr(options, field)
-        if text is not None:
-            set_value(data, f"{field}={text}")
+        given["task"] = options.task
     lines: list[str] = []
-    for assignment in options.set:
-        try:
-            set_value(data, assignment)
-        except ConfigError as error:
-            lines += error.lines
-    methods = [str(data["method"])] if options.method is None else [m.strip() for m in options.method.split(",")]
-    configs = []
-    for method in methods:
-        try:
-            configs.append(parse_config({**data, "method": method}))
-        except ConfigError as error:
-            lines += error.lines
+    for name in ("steps", "seed"):
+        if (text := getattr(options, name)) is not None:
+            set_value(given, f"{name}={text}")
+    methods = recipe.methods or [str(recipe.values.get("method", DEFAULT_METHOD))]
+    if options.method is not None:
+        methods = [name.strip() for name in options.method.split(",")]
+    races = []
+    for seed in recipe.seeds if options.seed is None else []:
+        races.append(_race(recipe, methods, {**given, "seed": seed}, options.set, lines))
+    if not races:
+        races.append(_race(recipe, methods, given, options.set, lines))
     lines += [f"method = {m!r}: named twice in --method" for m in dict.fromkeys(methods) if methods.count(m) > 1]
     if lines:
         raise ConfigError(list(dict.fromkeys(lines)))
+    return races
+
+
+def _race(
+    recipe: Recipe, methods: list[str], given: dict[str, Any], assignments: list[str], lines: list[str]
+) -> list[RunConfig]:
+    """One configuration a method; what is wrong is added to `lines`."""
+    configs = []
+    for method in methods:
+        data = {**recipe.values_for(method), **given}
+        try:
+            for assignment in assignments:
+                set_value(data, assignment)
+            configs.append(parse_config({**data, "method": method}))
+        except ConfigError as error:
+            lines += error.lines
     return configs
 
 
 def train(options: Namespace) -> int:
     """Train in this process, with a progress bar on a terminal."""
     folder = runs_folder(options.runs)
-    if options.resume is None:
-        configs = configs_of(options)
-        if lines := data_problems(configs[0]):
-            raise ConfigError(lines)
-        race = new_race(folder, configs, options.name)
-        race_id, folders = race.id, race.folders
-    else:
+    if options.resume is not None:
         race_id, folders = _resumed(folder, options)
-    return run_to_the_end(race_id, folders, options, resume=options.resume is not None)
+        return run_to_the_end(race_id, folders, options, resume=True)
+    races = races_of(options)
+    if lines := data_problems(races[0][0]):
+        raise ConfigError(lines)
+    code = 0
+    for configs in races:
+        race = new_race(folder, configs, options.name)
+        code = run_to_the_end(race.id, race.folders, options, resume=False) or code
+        if code == STOPPED:
+            break
+    return code
 
 
 def run_to_the_end(race_id: str, folders: list[Path], options: Namespace, *, resume: bool) -> int:
@@ -94,7 +117,7 @@ def run_to_the_end(race_id: str, folders: list[Path], options: Namespace, *, res
         _print_summaries(race_id, summaries)
     if "failed" in states.values():
         return 1
-    return 130 if "stopped" in states.values() else 0
+    return STOPPED if "stopped" in states.values() else 0
 
 
 def _resumed(folder: Path, options: Namespace) -> tuple[str, list[Path]]:

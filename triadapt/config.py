@@ -42,6 +42,7 @@ class _AllocationConfig(BaseModel):
     interval: int = Field(20, ge=1, description="Steps between two rank events.")
     growth: GrowthMode = Field("linear", description="How many matrices may grow at an event.")
     top_h: int = Field(2, ge=1, description="Matrices a growth event when the mode is fixed, and for IncreLoRA.")
+    adapter_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the input of every adapter.")
     add_r: int = Field(1, ge=1, le=64, description="Ranks a matrix gains when it grows.")
 
     @field_validator("method")

@@ -58,7 +58,7 @@ class Run(PeftRun):
             target_r=config.reference_rank,
             # PEFT divides by the start rank; the scale meant is the same as that of the other methods.
             lora_alpha=config.alpha * schedule.init_rank / config.reference_rank,
-            lora_dropout=0.0,
+            lora_dropout=config.adapter_dropout,
             tinit=schedule.tinit,
             tfinal=schedule.tfinal,
             deltaT=schedule.delta,

@@ -49,6 +49,7 @@ class Run(GrowingRun):
             alpha=config.alpha,
             scale=str(getattr(config.method_settings, "scale", "constant")),
             advance_learning=bool(getattr(config.method_settings, "advance_learning", True)),
+            dropout=config.adapter_dropout,
             target_modules=targets,
         )
 

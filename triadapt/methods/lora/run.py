@@ -21,8 +21,12 @@ class Run(PeftRun):
     @classmethod
     def peft_config(cls, config: AllocationConfig, targets: list[str]) -> PeftConfig:
         return LoraConfig(
-            r=config.reference_rank, lora_alpha=config.alpha, lora_dropout=0.0, target_modules=targets, bias="none"
-        )
+            r=config.reference_rank,
+            lora_alpha=config.alpha,
+            lora_dropout=config.adapter_dropout,
+            target_modules=targets,
+            bias="none",
+        )  # fmt: skip
 
     @classmethod
     def values_of(cls, config: PeftConfig) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Run(GrowingRun):
             alpha=config.alpha,
             init=settings.init,
             scale=settings.scale,
+            dropout=config.adapter_dropout,
             target_modules=targets,
         )
 

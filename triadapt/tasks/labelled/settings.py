@@ -27,6 +27,7 @@ class LabelledSettings(PretrainedSettings):
         "auto", description="How token states become one vector: mean, cls (the first token), last (the last one), "
         "pooler (cls through a trained layer); auto: mean, of decoders last.",
     )  # fmt: skip
+    head_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the layers of the head.")
     head_alone: bool = Field(True, description="Train the head without an adapter too, as a line to compare with.")
 
     @property

@@ -27,7 +27,6 @@ from triadapt.tasks.labelled.tokens import Tokens
 
 EVALUATION_BATCH = 64
 BASELINE_FORMAT = 2  # raise it whenever the head-alone training changes
-HEAD_DROPOUT = 0.1
 
 Batch = dict[str, torch.Tensor]
 
@@ -65,7 +64,7 @@ class LabelledTask:
         self._pooling = pooling_of(settings.pooling, found.model.config)
         self._model = TextClassifier(
             found.model, hidden_size(found.model, found.source), max(1, len(data.classes)), self._pooling, seed,
-            HEAD_DROPOUT if settings.dropout else 0.0,
+            settings.head_dropout,
         )  # fmt: skip
         self._matrices = adapted(self._model, self.pretrained, settings.adapt, f"{section}.adapt")
         scored = data.dev.head(settings.eval_rows)
