@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("pages/runs.py", title="Runs", icon=":material/list:", url_path="runs"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
         st.Page("pages/tune.py", title="Tune", icon=":material/tune:", url_path="tune"),
+        st.Page("pages/own.py", title="Your work", icon=":material/upload_file:", url_path="own"),
         # Play is the default page, which Streamlit serves at / and nowhere else; who types /play gets there too.
         st.Page(to_play, title="Play", url_path="play", visibility="hidden"),
     ],

@@ -1,11 +1,10 @@
-"""What a file for `triadapt train` may say beside the fields of a run: several methods and seeds, and what holds for one
-method only.
+"""What a file for `triadapt train` may say beside the fields of a run: methods, seeds, and what holds for one method.
 
-    methods = ["triadaptlora", "adalora"]
-    seeds = [41, 42, 43]
+methods = ["triadaptlora", "adalora"]
+seeds = [41, 42, 43]
 
-    [for.adalora]
-    warmup = 600
+[for.adalora]
+warmup = 600
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ BOARD_PREFIX = "v."
 @dataclass(frozen=True)
 class Field:
     """One control. `key` is the path of a RunConfig field and the name in the address; low, high and step bound the
-    widget, `options` makes it a choice, `text` a line of text."""
+    widget, `options` makes it a choice, `text` a line of text. `more`: a line of text that is seldom needed."""
 
     key: str
     label: str
@@ -40,6 +40,7 @@ class Field:
     options: tuple[str, ...] = ()
     slider: bool = True
     text: bool = False
+    more: bool = False
 
 
 SCHEDULE = (
@@ -80,6 +81,35 @@ OF_METHOD = {
               0.0, 0.99, 0.05, slider=False),
     ),
 }  # fmt: skip
+
+
+def _of_model(section: str, *, seldom: bool = False) -> tuple[Field, ...]:
+    """What every task on a pretrained model has. seldom: whether few choose another model."""
+    return (
+        Field(f"{section}.model", "Model", "minilm, the folder of a saved model, or a hub id such as "
+              "answerdotai/ModernBERT-base.", text=True, more=seldom),
+        Field(f"{section}.adapt", "Adapt", "Places that get an adapter, such as q, v, 3.q or 0-5.up; empty: all of "
+              "every block.", text=True, more=True),
+        Field(f"{section}.weights", "Frozen weights", "How they are held; 4-bit needs bitsandbytes.",
+              options=("float32", "bfloat16", "4-bit")),
+    )  # fmt: skip
+
+
+def _of_table(section: str) -> tuple[Field, ...]:
+    return (
+        Field(f"{section}.text", "Text column", "Column of the text.", text=True),
+        Field(f"{section}.text_pair", "Second text column", "Where rows are pairs; empty: none.", text=True),
+        Field(f"{section}.label", "Label column", "Column of the class, or of the number.", text=True),
+        Field(f"{section}.kind", "What is learned", "A class a row, or a number.",
+              options=("classification", "regression")),
+        Field(f"{section}.metric", "Metric", "auto: accuracy of classes, Pearson's correlation of numbers.",
+              options=("auto", "accuracy", "f1", "matthews", "pearson", "spearman")),
+        Field(f"{section}.max_tokens", "Longest input", "Tokens.", 16, 512, 8, slider=False),
+        Field(f"{section}.train_rows", "Training rows", "At most so many, the first.", 16, 2_000_000, 1000,
+              slider=False),
+    )  # fmt: skip
+
+
 OF_TASK = {
     "planted": (
         Field("planted.blocks", "Blocks", "Transformer blocks, six matrices each.", 1, 12),
@@ -94,14 +124,23 @@ OF_TASK = {
               "from?", options=("pair", "library")),
         Field("text.train_rows", "Training rows", "Docstrings to train on.", 100, 20_000, 100, slider=False),
         Field("text.max_tokens", "Longest input", "Tokens.", 16, 256, 8, slider=False),
+        *_of_model("text", seldom=True),
     ),
     "files": (
-        Field("files.train", "Training file", "Path of a .csv, .tsv, .jsonl or .parquet file here.", text=True),
+        Field("files.train", "Training file", "Path of a .csv, .tsv, .jsonl or .parquet file here, or of a folder with "
+              "one called train.", text=True),
         Field("files.dev", "Held-out file", "A file of the same columns; empty: every tenth training row.", text=True),
-        Field("files.text", "Text column", "Column of the text.", text=True),
-        Field("files.text_pair", "Second text column", "Where rows are pairs; empty: none.", text=True),
-        Field("files.label", "Label column", "Column of the class.", text=True),
-        Field("files.max_tokens", "Longest input", "Tokens.", 16, 512, 8, slider=False),
+        *_of_table("files"),
+        *_of_model("files"),
+    ),
+    "hub": (
+        Field("hub.dataset", "Dataset", "Id of a dataset of the hub, such as nyu-mll/glue.", text=True),
+        Field("hub.subset", "Subset", "Its configuration, such as sst2; empty: the only one.", text=True),
+        Field("hub.train_split", "Training split", "Split of the training rows.", text=True, more=True),
+        Field("hub.dev_split", "Held-out split", "Split of the held-out rows; empty: every tenth training row.",
+              text=True, more=True),
+        *_of_table("hub"),
+        *_of_model("hub"),
     ),
 }  # fmt: skip
 ALL = (
@@ -293,12 +332,12 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
     of_task = OF_TASK.get(task, ())
     beside: dict[str, DeltaGenerator] = {}
     for field in of_task:
-        if field.text:  # nothing can be trained without it, so it is not hidden
+        if field.text and not field.more:  # nothing can be trained without it, so it is not hidden
             control(field)
             beside[field.key] = st.empty()
     with st.expander("More settings"):
         of_methods = [field for method in METHODS if method in methods for field in OF_METHOD.get(method, ())]
-        for field in (*MORE, *of_methods, *(field for field in of_task if not field.text)):
+        for field in (*MORE, *of_methods, *(field for field in of_task if not field.text or field.more)):
             control(field)
     from_address = [key for key in outside if key in _kept().named]
     if _kept().earlier and from_address:  # numbers of the address have come into the widgets: take them out again

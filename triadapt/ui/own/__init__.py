@@ -1,0 +1,1 @@
+"""The page on which visitors bring their own model and data."""
