@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from triadapt.methods.registry import METHODS
-from triadapt.tasks.registry import KNOWN_TASKS, TASKS
+from triadapt.tasks.registry import ELSEWHERE, KNOWN_TASKS, TASKS
 
 GrowthMode = Literal["linear", "non-linear", "fixed"]
 Config = TypeVar("Config", bound=BaseModel)
@@ -115,9 +115,10 @@ class _RunConfig(_AllocationConfig):
         return cast(Self, parse_config({**self.model_dump(), "method": method}))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, with the sections of this method and this task only."""
+        """Plain values, with the sections of this method and this task only. Of a training from elsewhere, those that
+        were set: nobody knows the others."""
         unused = (set(METHODS) | set(KNOWN_TASKS)) - {self.method, self.task}
-        return self.model_dump(exclude=unused)
+        return self.model_dump(exclude=unused, exclude_unset=self.task == ELSEWHERE.name)
 
     def to_toml(self) -> str:
         """The configuration as TOML text that `load_toml` reads back to an equal one."""

@@ -41,7 +41,9 @@ def _lengths(event: Event, count: int) -> dict[str, int]:
     if isinstance(event, Scores):
         return {"scores": count}
     if isinstance(event, RankEvent):
-        return {"scores": count, "ranks": count, "before": count, "unit_matrix": len(event.unit_scores)}
+        # A decision taken elsewhere may have been recorded without its importances.
+        scores = count if len(event.scores) else 0
+        return {"scores": scores, "ranks": count, "before": count, "unit_matrix": len(event.unit_scores)}
     if isinstance(event, Geometry):
         return {"ranks": count, "singular": int(event.ranks.sum())}
     return {}

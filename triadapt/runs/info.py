@@ -139,13 +139,14 @@ class RunInfo:
         """The run it comes from, short, for a table; empty for a run that was trained here from its first step."""
         if self.branched_from is not None:
             return f"{self.branched_from.run} at {self.branched_from.step}"
-        return str(self.lineage.get("run", ""))
+        return str(self.lineage.get("run") or self.lineage.get("imported", ""))
 
     @property
     def origin(self) -> str:
         """The lineage in words; empty for a run that was trained here from its first step."""
         imported = self.lineage.get("imported")
-        lines = [f"imported from {imported}, run {self.lineage.get('run')}"] if imported else []
+        run = f", run {self.lineage['run']}" if self.lineage.get("run") else ""
+        lines = [f"imported from {imported}{run}"] if imported else []
         lines += [f"trial {self.lineage.get('trial')} of {self.study}"] if self.study else []
         return "; ".join(lines + ([self.branched_from.line()] if self.branched_from else []))
 
