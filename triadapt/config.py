@@ -103,7 +103,9 @@ class _RunConfig(_AllocationConfig):
         return data
 
     def _sections(self) -> list[BaseModel]:
-        return [self.method_settings, self.task_settings]
+        # A training from elsewhere may have come without its schedule; there is nothing to agree with then.
+        known = self.task != ELSEWHERE.name or "warmup" in self.model_fields_set
+        return [*([self.method_settings] if known else []), self.task_settings]
 
     @property
     def task_settings(self) -> BaseModel:

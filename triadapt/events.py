@@ -90,6 +90,10 @@ class Scores(Event):
     scores: NDArray[np.float32] = field(default_factory=_f4)
 
 
+SAVED = "saved"
+"""Rule of a rank event that is none: it tells the ranks of an adapter that was imported."""
+
+
 @dataclass(frozen=True, eq=False)
 class RankEvent(Event):
     """An allocation. Arrays are per matrix `(n,)` in the order of `Started.matrices`, but for `unit_scores` and

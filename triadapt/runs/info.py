@@ -124,6 +124,11 @@ class RunInfo:
         return self.state in RESUMABLE and "imported" not in self.lineage and self.task != ELSEWHERE.name
 
     @property
+    def one_state(self) -> bool:
+        """It holds no step, only a state to look at: an adapter that was imported."""
+        return self.state == "finished" and self.last_step < 0 and self.task == ELSEWHERE.name
+
+    @property
     def branched_from(self) -> BranchedFrom | None:
         """The run this one goes on from, and where."""
         return BranchedFrom.of(self.lineage.get("branched_from"))

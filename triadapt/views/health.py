@@ -111,6 +111,8 @@ class Health:
             return None
         total, target = self._events[-1].total_rank, self._started.target_total_rank
         grows = self._started.allocation == "grows"
+        if not target:  # of a training from elsewhere it may not be known
+            return None
         if (total >= target) if grows else (total <= target):
             return None
         advice = "Lower `warmup` or `interval`" + (", or raise `add_r` or `top_h`." if grows else ".")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import Evaluation, Event, Matrix, RankEvent, Stamped, Started, Step
+from triadapt.events import SAVED, Evaluation, Event, Matrix, RankEvent, Stamped, Started, Step
 
 KINDS = (Started.kind, RankEvent.kind, Evaluation.kind)  # beside the losses of steps
 Floats = NDArray[np.float64]
@@ -131,6 +131,7 @@ def _states(started: Started, allocations: list[tuple[RankEvent, float]]) -> dic
     n = len(started.matrices)
     # Every method starts even; a run that never allocated has no event that says so.
     start = allocations[0][0].before if allocations else np.full(n, started.start_total_rank // n)
+    allocations = [(event, time) for event, time in allocations if event.rule != SAVED]  # the start itself
     chosen = np.zeros((len(allocations), n), bool)
     for row, (event, _) in enumerate(allocations):
         chosen[row, list(event.chosen)] = True

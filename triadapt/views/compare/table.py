@@ -141,7 +141,7 @@ def summary_row(run: Compared, moment: Moment = END) -> dict[str, Any]:
         "State": run.info.state,
         "Steps": at.steps_done,
         "Total rank": int(ranks.sum()),
-        "Parameters": int(record.parameters[at.state]),
+        "Parameters": int(record.parameters[at.state]) or None,
         "Loss": float(losses.mean()) if losses.size else None,
         "Metric": float(record.metric[at.evaluations - 1]) if at.evaluations else None,
         "Rank events": at.state,
@@ -188,7 +188,9 @@ def cautions(runs: Sequence[Compared]) -> list[str]:
             "seeds may well disagree."
         )
     lines += _branches(runs)
-    unfinished = [run.label for run in runs if run.record.last_step + 1 < run.record.total_step]
+    unfinished = [
+        run.label for run in runs if run.record.last_step + 1 < run.record.total_step and run.info.state != "finished"
+    ]
     if unfinished:
         lines.append(f"Not at their last step, compared as far as they are recorded: {', '.join(unfinished)}.")
     return lines
