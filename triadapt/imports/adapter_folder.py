@@ -89,7 +89,7 @@ def run_of_adapter(folder: Path, name: str, created: float) -> ForeignRun:
     )
     events: list[Event] = [
         started(
-            method, known, matrices, start_total=total, planned=[0], trainable_parameters=parameters,
+            method, known, matrices, start_total=total, planned=[], trainable_parameters=parameters,
             core_kind=_CORES[method] if spectra is not None else "none",
             target_total=budget * len(matrices) if known_budget and isinstance(budget, int) else 0,
         ),

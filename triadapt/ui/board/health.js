@@ -25,6 +25,7 @@ export function healthParts(run, step) {
   const fired = run.events.filter((event) => event.t <= step);
   const total = fired.length ? fired[fired.length - 1].total : start;
   if (allocation === "fixed") return [`fixed ranks, total ${total}`];
+  if (fired.some((event) => event.rule === "saved")) return [`an adapter as it was saved, total ${total}`];
   const parts = [`${fired.length} of ${Math.max(planned.length, run.events.length)} events fired`, target ? `total ${total} of ${target}` : `total ${total}`];
   if (!target) return parts; // of a training from elsewhere it may not be known
   const reached = fired.find((event) => (allocation === "prunes" ? event.total <= target : event.total >= target));

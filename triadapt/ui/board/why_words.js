@@ -46,7 +46,8 @@ function unscoredWords(run, event) {
   const parts = [["gained", moved(1)], ["lost", moved(-1)]].filter(([, who]) => who.length)
     .map(([verb, who]) => `${named(run, who, 4)} ${verb} rank`);
   const line = Number.isFinite(event.threshold) ? ` (threshold ${tidy(event.threshold)})` : "";
-  return `${parts.length ? parts.join("; ") : "no matrix changed rank"}. Why is not known: importances were not recorded${line}.${capital(totalWords(run, event))}`;
+  const why = `${parts.length ? "Why is not known: importances" : "Importances"} were not recorded${line}.`;
+  return `${parts.join("; ") || "no matrix changed rank"}. ${why}${capital(totalWords(run, event))}`;
 }
 
 // Triplets that are kept. Those tied at the threshold all go, so they may be fewer than the budget allows.
