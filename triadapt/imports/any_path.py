@@ -20,7 +20,7 @@ from triadapt.runs.info import RunError
 KNOWN = (
     "a bundle (.jsonl.gz), a TensorBoard folder or event file with ranks, a PEFT adapter folder, or a .zip or .tar.gz"
 )
-MOST_RUNS = 24
+MOST_RUNS, LONGEST_LINE = 24, 1000
 
 
 def import_path(runs: Path, path: Path, name: str = "") -> list[str]:
@@ -35,7 +35,8 @@ def import_path(runs: Path, path: Path, name: str = "") -> list[str]:
     except RunError as error:
         # Paths of copies say nothing to whoever gave the name; and a file's name may hold anything.
         line = str(error).replace(str(path), name or str(path))
-        raise RunError("".join(c if c.isprintable() else " " for c in line)) from error
+        line = "".join(c if c.isprintable() else " " for c in line)
+        raise RunError(line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}...") from error
     except ConfigError as error:
         raise RunError(f"{called}: {error.lines[0]}") from error
     except OSError as error:

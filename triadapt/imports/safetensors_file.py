@@ -75,7 +75,8 @@ class SafetensorsFile:
             raw = (raw.astype(np.uint32) << 16).view(np.float32)
         if raw.dtype.kind != "f":
             return raw
-        values = raw.astype(np.float64)
+        with np.errstate(all="ignore"):  # a NaN that signals
+            values = raw.astype(np.float64)
         if not np.isfinite(values).all():
             raise RunError(f"{self.path}: tensor {name[:80]!r} holds numbers that are not finite")
         return values

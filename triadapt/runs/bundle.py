@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from triadapt.config import RunConfig
 from triadapt.events import Checkpointed, Stamped, decode, encode
-from triadapt.runs.event_checks import check_events
+from triadapt.runs.event_checks import LARGEST, check_events
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import LONGEST_NOTE, import_run_group, tidy_name
 from triadapt.runs.thinning import thinned
@@ -218,7 +218,7 @@ def _run(path: Path, lines: Iterator[dict[str, Any]]) -> BundleRun:
         raise RunError(f"{path}: ends before its last event") from None
     except RunError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise RunError(f"{path}: not a valid run in a bundle: {' '.join(str(error).split())}") from error
     if any(later.seq <= earlier.seq for earlier, later in itertools.pairwise(events)):
         raise RunError(f"{path}: events out of order")
@@ -231,8 +231,10 @@ def _stamped(line: dict[str, Any]) -> Stamped:
         arrays = base64.b64decode(line.get("arrays", ""), validate=True)
     except binascii.Error as error:
         raise ValueError(f"arrays are not base64: {error}") from error
-    event = decode(line["kind"], int(line["step"]), line["body"], arrays)
-    return Stamped(int(line["seq"]), float(line["time"]), event)
+    seq, time = int(line["seq"]), float(line["time"])
+    if not (0 < seq < LARGEST and 0 <= time < LATEST):
+        raise ValueError(f"seq = {str(seq)[:40]}, time = {time:g}: not those of an event")
+    return Stamped(seq, time, decode(line["kind"], int(line["step"]), line["body"], arrays))
 
 
 def import_bundle(folder: Path, path: Path, called: str = "") -> list[str]:
