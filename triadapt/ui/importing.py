@@ -42,7 +42,7 @@ def import_panel(manager: RunManager, select: Callable[[list[str]], None]) -> No
             max_upload_size=LARGEST_UPLOAD, help=FILE_HELP,
         )  # fmt: skip
         if uploads and st.button("Import", key="import_button", type="primary", icon=":material/upload:"):
-            _take(lambda: _import_uploads(manager.runs, uploads), select)
+            _take(lambda: import_uploads(manager.runs, uploads), select)
         with st.form("import_path", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
             path = st.text_input("Or a path on this machine", key="import_path_text", help=PATH_HELP)
             asked = st.form_submit_button("Import the path", icon=":material/folder_open:")
@@ -70,7 +70,7 @@ def _import_path(runs: Path, path: str) -> list[str]:
     return list(_reader()(runs, Path(given).expanduser()))
 
 
-def _import_uploads(runs: Path, uploads: Sequence[Upload]) -> list[str]:
+def import_uploads(runs: Path, uploads: Sequence[Upload]) -> list[str]:
     """One file as it is; several are taken for the event files of one training."""
     if len(uploads) > MOST_FILES:
         raise RunError(f"{len(uploads)} files; at most {MOST_FILES} at once")
