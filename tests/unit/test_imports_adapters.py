@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import stat
 import tarfile
 import warnings
@@ -85,6 +86,7 @@ CONFIGS: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The following rank_pattern keys")  # PEFT looks for AdaLoRA's as for LoRA's
 @pytest.mark.parametrize("name", CONFIGS)
 def test_singular_values_are_those_of_the_change_that_peft_loads(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
@@ -92,6 +94,12 @@ def test_singular_values_are_those_of_the_change_that_peft_loads(tmp_path: Path,
     with torch.no_grad():
         for parameter in (one for one in model.parameters() if one.requires_grad):
             parameter.normal_()
+    if name == "adalora":
+        pruned = [[True, False, True, True], [True] * 4, [False, False, False, True], [True, True, False, False]]
+        paths = ["layer.0.q", "layer.0.v", "layer.1.q", "layer.1.v"]
+        pattern = {f"{path}.lora_E": mask for path, mask in zip(paths, pruned, strict=True)}
+        model.base_model.resize_modules_by_rank_pattern(pattern, "default")
+        model.peft_config["default"].rank_pattern = pattern
     model.save_pretrained(tmp_path / name)
     started, event, geometry, _ = parts(imported(tmp_path / "runs", tmp_path / name))
     assert geometry is not None
@@ -128,6 +136,15 @@ def test_half_precision_is_read_and_dora_has_no_spectrum(tmp_path: Path) -> None
     assert parts(imported(tmp_path / "runs", tmp_path / "half"))[2] is not None
     reader = imported(tmp_path / "runs", lora_adapter(tmp_path / "dora", use_dora=True))
     assert parts(reader)[2] is None and "DoRA" in parts(reader)[3][1]
+
+
+def test_the_one_adapter_below_a_folder_is_taken_and_several_are_named(tmp_path: Path) -> None:
+    lora_adapter(tmp_path / "all" / "adapter")
+    assert imported(tmp_path / "runs", tmp_path / "all").info().name == "LoRA, all"
+    lora_adapter(tmp_path / "all" / "other")
+    line = "adapters are in folders below it (adapter, other); name one of them"
+    with pytest.raises(RunError, match=re.escape(line)):
+        import_path(tmp_path / "runs", tmp_path / "all")
 
 
 def refused(runs: Path, path: Path) -> str:

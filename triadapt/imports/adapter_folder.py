@@ -215,6 +215,8 @@ def _why_no_spectra(layers: list[_Layer], method: str, config: Mapping[str, Any]
 def _singular_values(A: Floats, B: Floats, core: Floats | None) -> Floats:
     """Of B core A, `(r,)`, largest first, without forming it: factors are turned into triangles first."""
     rank = A.shape[0]
+    if not rank:
+        return np.zeros(0)
     left, right = np.asarray(np.linalg.qr(B, mode="r")), np.asarray(np.linalg.qr(A.T, mode="r"))
     small = left @ right.T if core is None else left @ core @ right.T
     try:
@@ -295,7 +297,8 @@ def _scale(layer: _Layer, method: str, rank: int, config: Mapping[str, Any], fil
                 break
         return alpha / (math.sqrt(max(1, rank)) if config.get("use_rslora") else max(1, rank))
     if method == "adalora":
-        return number("lora_alpha", 8) / (rank + 1e-5)
+        # PEFT goes on dividing by the rank that it started with.
+        return number("lora_alpha", 8) / (number("init_r", 12) + 1e-5)
     alpha = number("alpha", 16)
     match config.get("scale", "constant"):
         case "rank":

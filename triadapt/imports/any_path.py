@@ -108,6 +108,8 @@ def _runs_of_folder(folder: Path, called: str) -> list[ForeignRun]:
         if pickled or (folder / WEIGHTS).exists():
             raise RunError(f"{folder}: {CONFIG} is missing beside {pickled or WEIGHTS}")
         below = sorted(entry.name for entry in folder.iterdir() if (entry / CONFIG).is_file())
+        if len(below) == 1:  # as our own export writes it, beside a README
+            return _runs_of_folder(folder / below[0], called)
         if below:
             raise RunError(f"{folder}: adapters are in folders below it ({', '.join(below[:3])}); name one of them")
         raise RunError(f"{folder}: {'an empty folder' if not any(folder.iterdir()) else 'nothing to import in it'}; "
