@@ -22,6 +22,10 @@ def _u2() -> NDArray[np.uint16]:
     return np.zeros(0, np.uint16)
 
 
+UNKNOWN_SHAPE = (0, 0)
+"""Of a matrix whose size nothing tells."""
+
+
 @dataclass(frozen=True)
 class Matrix:
     """One adapted weight matrix.

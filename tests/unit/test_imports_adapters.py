@@ -30,7 +30,10 @@ from triadapt.runs.info import RunError
 from triadapt.runs.library import list_runs
 from triadapt.runs.reader import RunReader
 from triadapt.views.board import run_frame
-from triadapt.views.compare.record import record_of
+from triadapt.views.compare.frame import compare_frame
+from triadapt.views.compare.record import record_of, same_matrices
+from triadapt.views.compare.table import side_by_side
+from triadapt.views.frames import unpack
 from triadapt.views.health import findings
 
 
@@ -249,3 +252,12 @@ def test_a_bundle_that_is_a_bomb_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "runs", path)
     path.write_bytes(gzip.compress(line.encode() + b" " * (40 * 2**20)))
     assert "larger than 32 MB unpacked" in refused(tmp_path / "runs", path)
+
+
+def test_a_log_and_an_adapter_of_one_model_have_the_same_matrices(tmp_path: Path) -> None:
+    log = imported(tmp_path / "runs", adalora_log(tmp_path / "log", pruned_ranks()))
+    made = imported(tmp_path / "runs", lora_adapter(tmp_path / "made"))
+    records = [(reader.info(), record_of(reader.events())) for reader in (log, made)]
+    compared = side_by_side([(info, record) for info, record in records if record is not None])
+    assert same_matrices(compared[0].record, compared[1].record)
+    assert len(unpack(compare_frame(compared))["matrices"]) == 1

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from triadapt.events import SAVED, Event, Finished, Geometry, Matrix, RankEvent
 from triadapt.imports.own_run import MOST_MATRICES, ForeignRun, checked_path, checked_rank, incomplete, started
 from triadapt.imports.safetensors_file import SafetensorsFile, Stored
-from triadapt.methods.places import places
+from triadapt.methods.places import IN_ORDER, places
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
 from triadapt.runs.library import tidy_name
@@ -36,7 +36,7 @@ TYPES = {"LORA": "lora", "ADALORA": "adalora", "TRIADAPTLORA": "triadaptlora", "
 _PREFIX = {"lora": "lora", "adalora": "lora", "triadaptlora": "triadaptlora", "increlora": "increlora"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Layer:
     """One adapted layer: its parts by letter or name, A `(r, in)` and B `(out, r)` among them."""
 
@@ -68,11 +68,9 @@ def run_of_adapter(folder: Path, name: str, created: float) -> ForeignRun:
     layers = _layers(file, method, _PREFIX[method])
     if not layers:
         raise RunError(f"{file.path}: holds no matrices of {METHODS[method].label} on linear layers")
-    paths = [checked_path(layer.path, str(file.path)) for layer in layers]
-    matrices = [
-        Matrix(layer.path, block, module, layer.shape)
-        for layer, (block, module) in zip(layers, places(paths), strict=True)
-    ]
+    where = dict(zip(layers, places([checked_path(layer.path, str(file.path)) for layer in layers]), strict=True))
+    layers.sort(key=lambda layer: _usual_place(layer.path, *where[layer]))
+    matrices = [Matrix(layer.path, *where[layer], layer.shape) for layer in layers]
     notes = ["an adapter holds one state, that at its end: of losses, importances and decisions it tells nothing"]
     shaped = _shapes(file, layers, method, config)
     ranks, spectra, cores = shaped.ranks, shaped.singular, shaped.cores
@@ -107,6 +105,12 @@ def run_of_adapter(folder: Path, name: str, created: float) -> ForeignRun:
 
 
 _CORES = {"lora": "none", "adalora": "diagonal", "increlora": "diagonal", "triadaptlora": "triangular"}
+
+
+def _usual_place(path: str, block: int, module: str) -> tuple[str, int, int]:
+    """Safetensors sorts by name; a model has its blocks in order, and in them its places in about this one."""
+    before = path.split(f".{block}.")[0]
+    return before, block, IN_ORDER.index(module) if module in IN_ORDER else len(IN_ORDER)
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -19,9 +19,6 @@ from triadapt.tasks.registry import ELSEWHERE
 MOST_MATRICES = 20_000
 MOST_STEPS = 1_000_000
 LONGEST_PATH = 300
-UNKNOWN_SHAPE = (0, 0)
-"""Of a matrix whose size nothing tells. Likewise 0 trainable parameters, optimizer bytes, allowed ranks and target are
-numbers that nobody recorded."""
 
 
 @dataclass(frozen=True)

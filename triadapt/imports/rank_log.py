@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import Evaluation, Event, Finished, Matrix, RankEvent, Scores, Step, Warned
+from triadapt.events import UNKNOWN_SHAPE, Evaluation, Event, Finished, Matrix, RankEvent, Scores, Step, Warned
 from triadapt.imports.event_files import LoggedScalars, Point
 from triadapt.imports.own_run import (
     MOST_MATRICES,
     MOST_STEPS,
-    UNKNOWN_SHAPE,
     ForeignRun,
     checked_path,
     checked_rank,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 NAMELESS = ("dense", "linear", "proj", "fc")
 """Last parts of a path that say nothing of a place."""
+IN_ORDER = ("query", "q", "key", "k", "value", "v", "attn.out", "o", "out_proj", "inter", "gate", "up", "down", "out")
+"""Places as the layers of a model usually follow one another, for files that sort by name."""
 SPOKEN = {"attention": "attn", "self_attn": "attn", "output": "out", "intermediate": "inter"}
 
 
