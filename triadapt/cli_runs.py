@@ -41,7 +41,7 @@ def runs(options: Namespace) -> int:
 
 
 def _steps(info: RunInfo) -> str:
-    return f"{info.last_step + 1}/{info.steps}" if info.steps and not info.one_state else ""
+    return f"{info.last_step + 1}/{info.steps}" if info.steps and not info.without_steps else ""
 
 
 def _rank(info: RunInfo) -> str:

@@ -50,12 +50,12 @@ def parts(reader: RunReader) -> tuple[Started, RankEvent, Geometry | None, list[
     return started, ranks, geometry, [e.message for e in events if isinstance(e, Warned)]
 
 
-def test_an_adapter_is_a_finished_run_of_one_state(tmp_path: Path) -> None:
+def test_an_adapter_is_a_finished_run_of_without_steps(tmp_path: Path) -> None:
     ranks = [1, 2, 3, 4, 5, 6, 7, 8]
     reader = imported(tmp_path / "runs", lora_adapter(tmp_path / "mine", ranks))
     info, (started, event, geometry, notes) = reader.info(), parts(reader)
     assert (info.name, info.state, info.method, info.total_rank) == ("LoRA, mine", "finished", "lora", 36)
-    assert info.one_state and not info.resumable and info.origin == "imported from mine"
+    assert info.without_steps and not info.resumable and info.origin == "imported from mine"
     assert {matrix.shape for matrix in started.matrices} == {(16, 8)} and started.data["model"] == "some/base"
     by_name = dict(zip([matrix.name for matrix in started.matrices], event.ranks.tolist(), strict=True))
     assert by_name == dict(zip(PATHS, ranks, strict=True))

@@ -137,7 +137,9 @@ def test_folders_with_ranks_of_their_own_are_the_runs_of_one_race(tmp_path: Path
     run_ids = import_path(tmp_path / "runs", tmp_path / "glue")
     infos = list_runs(tmp_path / "runs")
     assert [info.id for info in infos] == run_ids and len({info.race for info in infos}) == 1
-    assert [info.method for info in infos] == ["adalora", "increlora"]
+    assert [info.method for info in infos] == ["adalora", "increlora"] and {info.name for info in infos} == {"glue"}
+    assert [info.origin for info in infos] == ["imported from glue, run a", "imported from glue, run b"]
+    assert [info.without_steps for info in infos] == [False, True]
 
 
 @pytest.fixture(scope="module")

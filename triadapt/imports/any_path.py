@@ -6,6 +6,7 @@ import gzip
 import re
 import tempfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 from triadapt.config import ConfigError
@@ -119,7 +120,8 @@ def _runs_of_folder(folder: Path, called: str) -> list[ForeignRun]:
     if len(ranked) > MOST_RUNS:
         raise RunError(f"{folder}: {len(ranked)} trainings with ranks below it; at most {MOST_RUNS} are taken at once")
     if len(ranked) > 1:  # a training each; what lies beside them belongs to nobody
-        return [run_of_log(logs[place], str(place), _called(str(place.relative_to(folder)))) for place in ranked]
+        together = [(place, run_of_log(logs[place], str(place), called)) for place in ranked]
+        return [replace(run, name=called, part=_called(str(place.relative_to(folder)))) for place, run in together]
     return [_run_of_files([file for files in found.values() for file in files], str(folder), called)]
 
 

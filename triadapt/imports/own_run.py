@@ -25,7 +25,8 @@ LONGEST_PATH = 300
 class ForeignRun:
     """A training from elsewhere: its method, what is known of it, and its events, each with its time in seconds.
 
-    known: fields of `RunConfig` that its files tell; those that they do not tell stay unset.
+    known: fields of `RunConfig` that its files tell; those that they do not tell stay unset. part: which of several
+    trainings it is that came together.
     """
 
     method: str
@@ -33,6 +34,7 @@ class ForeignRun:
     created: float
     known: Mapping[str, Any]
     events: Sequence[tuple[float, Event]]
+    part: str = ""
 
 
 def store_runs(folder: Path, runs: Sequence[ForeignRun], source: str) -> list[str]:
@@ -46,7 +48,7 @@ def store_runs(folder: Path, runs: Sequence[ForeignRun], source: str) -> list[st
             check_events([row.event for row in stamped])
         except ValueError as error:
             raise RunError(f"{source}: {' '.join(str(error).split())}") from error
-        info = RunInfo(id="", name=tidy_name(run.name), method=run.method, task=ELSEWHERE.name, state="finished",
+        info = RunInfo(id=tidy_name(run.part), name=tidy_name(run.name), method=run.method, task=ELSEWHERE.name, state="finished",
                        created=run.created)  # fmt: skip
         group.append((info, config, stamped))
     return import_run_group(folder, group, tidy_name(source)).run_ids

@@ -124,8 +124,8 @@ class RunInfo:
         return self.state in RESUMABLE and "imported" not in self.lineage and self.task != ELSEWHERE.name
 
     @property
-    def one_state(self) -> bool:
-        """It holds no step, only a state to look at: an adapter that was imported."""
+    def without_steps(self) -> bool:
+        """It came from elsewhere without a single loss: an adapter, or a log of nothing but ranks."""
         return self.state == "finished" and self.last_step < 0 and self.task == ELSEWHERE.name
 
     @property

@@ -101,7 +101,7 @@ def _run_cells(info: RunInfo, parents: Mapping[str, RunInfo]) -> dict[str, objec
         "State": info.state,
         "Metric": "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}",
         "Total rank": budget,
-        "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps and not info.one_state else "",
+        "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps and not info.without_steps else "",
         "Task": task.label if task else info.task,
         "Made": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created)) if info.created else "",
         "From": _from(info, parents),
