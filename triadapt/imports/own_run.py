@@ -48,8 +48,10 @@ def store_runs(folder: Path, runs: Sequence[ForeignRun], source: str) -> list[st
             check_events([row.event for row in stamped])
         except ValueError as error:
             raise RunError(f"{source}: {' '.join(str(error).split())}") from error
-        info = RunInfo(id=tidy_name(run.part), name=tidy_name(run.name), method=run.method, task=ELSEWHERE.name, state="finished",
-                       created=run.created)  # fmt: skip
+        info = RunInfo(
+            id=tidy_name(run.part), name=tidy_name(run.name), method=run.method, task=ELSEWHERE.name, state="finished",
+            created=run.created,
+        )  # fmt: skip
         group.append((info, config, stamped))
     return import_run_group(folder, group, tidy_name(source)).run_ids
 
