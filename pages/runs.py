@@ -3,8 +3,9 @@
 import streamlit as st
 
 from triadapt.ui.front_door import through_front_door
+from triadapt.ui.importing import import_panel
 from triadapt.ui.manager import manager
-from triadapt.ui.run_list import import_panel, race_panel, run_table, study_panel
+from triadapt.ui.run_list import choose_runs, race_panel, run_table, study_panel
 from triadapt.ui.visits import on_entering
 
 through_front_door("pages/runs.py")
@@ -17,4 +18,4 @@ if chosen and chosen.run:
     race_panel(runs, chosen.run)
 elif chosen:
     study_panel(chosen)
-import_panel(runs)
+import_panel(runs, choose_runs)

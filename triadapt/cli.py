@@ -142,8 +142,12 @@ def parser() -> argparse.ArgumentParser:
     _json(export, "print a JSON list of the files")
     export.set_defaults(command=cli_runs.export_runs)
 
-    bring = commands.add_parser("import", help="add the runs of a bundle")
-    bring.add_argument("path", metavar="PATH", help="a .jsonl.gz bundle")
+    bring = commands.add_parser("import", help="add a bundle, a TensorBoard log of ranks or a PEFT adapter as runs")
+    bring.add_argument(
+        "path",
+        metavar="PATH",
+        help="a .jsonl.gz bundle, a folder or file of TensorBoard, a PEFT adapter folder, or a .zip or .tar.gz of one",
+    )
     _folder(bring)
     _json(bring, "print a JSON list of run ids")
     bring.set_defaults(command=cli_runs.import_runs)

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from triadapt.cli_train import print_table
 from triadapt.events import Baseline, Evaluation, RankEvent, Stamped, Started, Step, Warned
-from triadapt.runs.bundle import import_bundle
 from triadapt.runs.export import MODEL_FORMS, check_forms, event_values, export, plain
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs, runs_folder
@@ -42,11 +41,12 @@ def runs(options: Namespace) -> int:
 
 
 def _steps(info: RunInfo) -> str:
-    return f"{info.last_step + 1}/{info.steps}" if info.steps else ""
+    return f"{info.last_step + 1}/{info.steps}" if info.steps and not info.without_steps else ""
 
 
 def _rank(info: RunInfo) -> str:
-    return "" if info.total_rank is None else f"{info.total_rank} of {info.target_total_rank}"
+    target = f" of {info.target_total_rank}" if info.target_total_rank else ""
+    return "" if info.total_rank is None else f"{info.total_rank}{target}"
 
 
 def _metric(info: RunInfo) -> str:
@@ -96,7 +96,10 @@ def _told(stamped: Stamped) -> str:
         case Started() as event:
             return f"started: {event.method} on {event.task}, {len(event.matrices)} matrices, {event.device}"
         case RankEvent() as event:
-            return f"rank event: {len(event.chosen)} of {event.allowed} allowed, total rank {event.total_rank}"
+            allowed = (
+                f"{len(event.chosen)} of {event.allowed} allowed" if event.allowed else f"{len(event.chosen)} changed"
+            )
+            return f"rank event: {allowed}, total rank {event.total_rank}"
         case Evaluation() as event:
             return "evaluation: " + ", ".join(f"{name} {value:.5g}" for name, value in event.metrics.items())
         case Baseline() as event:
@@ -141,8 +144,10 @@ def _export_weights(infos: Sequence[RunInfo], target: Path, forms: list[str], *,
 
 
 def import_runs(options: Namespace) -> int:
-    """Add the runs of a bundle as a new race."""
-    run_ids = import_bundle(runs_folder(options.runs), Path(options.path))
+    """Add the runs of a bundle, a log or an adapter as a new race."""
+    # Only here, as it takes TensorBoard's formats.
+    import_path = import_module("triadapt.imports.any_path").import_path
+    run_ids = import_path(runs_folder(options.runs), Path(options.path))
     if options.json:
         _print_json(run_ids)
     else:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from triadapt.errors import ConfigError, suggest
 from triadapt.methods.registry import METHODS
-from triadapt.tasks.registry import KNOWN_TASKS, TASKS
+from triadapt.tasks.registry import ELSEWHERE, KNOWN_TASKS, TASKS
 
 __all__ = [
     "AllocationConfig", "ConfigError", "RunConfig", "data_problems", "load_toml", "parse_allocation", "parse_config",
@@ -100,7 +100,9 @@ class _RunConfig(_AllocationConfig):
         return data
 
     def _sections(self) -> list[BaseModel]:
-        return [self.method_settings, self.task_settings]
+        # A training from elsewhere may have come without its schedule; there is nothing to agree with then.
+        known = self.task != ELSEWHERE.name or "warmup" in self.model_fields_set
+        return [*([self.method_settings] if known else []), self.task_settings]
 
     @property
     def task_settings(self) -> BaseModel:
@@ -112,9 +114,10 @@ class _RunConfig(_AllocationConfig):
         return cast(Self, parse_config({**self.model_dump(), "method": method}))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, with the sections of this method and this task only."""
+        """Plain values, with the sections of this method and this task only. Of a training from elsewhere, those that
+        were set: nobody knows the others."""
         unused = (set(METHODS) | set(KNOWN_TASKS)) - {self.method, self.task}
-        return self.model_dump(exclude=unused)
+        return self.model_dump(exclude=unused, exclude_unset=self.task == ELSEWHERE.name)
 
     def to_toml(self) -> str:
         """The configuration as TOML text that `load_toml` reads back to an equal one."""

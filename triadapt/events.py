@@ -22,12 +22,17 @@ def _u2() -> NDArray[np.uint16]:
     return np.zeros(0, np.uint16)
 
 
+UNKNOWN_SHAPE = (0, 0)
+"""Of a matrix whose size nothing tells."""
+
+
 @dataclass(frozen=True)
 class Matrix:
     """One adapted weight matrix.
 
     name: path of the linear layer in the base model. layer: index of its block, from 0. module: short name of its place
-    in the block (`q`, `k`, `up`, ...). shape: `(out, in)`. planted_rank: rank of the planted change; None when unknown.
+    in the block (`q`, `k`, `up`, ...). shape: `(out, in)`, `(0, 0)` when unknown. planted_rank: rank of the
+    planted change; None when unknown.
     """
 
     name: str
@@ -89,10 +94,15 @@ class Scores(Event):
     scores: NDArray[np.float32] = field(default_factory=_f4)
 
 
+SAVED = "saved"
+"""Rule of a rank event that is none: it tells the ranks of an adapter that was imported."""
+
+
 @dataclass(frozen=True, eq=False)
 class RankEvent(Event):
     """An allocation. Arrays are per matrix `(n,)` in the order of `Started.matrices`, but for `unit_scores` and
-    `unit_matrix` `(u,)`: scores of parts of matrices (AdaLoRA's triplets) and the matrix each belongs to."""
+    `unit_matrix` `(u,)`: scores of parts of matrices (AdaLoRA's triplets) and the matrix each belongs to. Of a run from
+    elsewhere `scores` may be empty, the threshold NaN, and `allowed`, parameters and bytes 0: not recorded."""
 
     kind: ClassVar[str] = "rank"
     arrays: ClassVar[dict[str, str]] = {

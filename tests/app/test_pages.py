@@ -342,7 +342,8 @@ def test_data_and_pictures_are_made_when_they_are_asked_for(
     app = visit("pages/runs.py")
     app.session_state["chosen_run"] = names[0]
     app.run()
-    assert app.segmented_control("export_kind").options == ["csv", "parquet", "replay", "figure", "json", "bundle"]
+    forms = ["csv", "parquet", "replay", "figure", "json", "bundle", "tensorboard"]
+    assert app.segmented_control("export_kind").options[:7] == forms
     assert app.checkbox("export_race").value and app.get("download_button")[0].label == "Download"
     app.segmented_control("export_kind").set_value("figure").run()
     assert not app.get("download_button") and not app.get("plotly_chart") and not asked

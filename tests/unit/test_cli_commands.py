@@ -81,8 +81,8 @@ BAD = {
     "preview of no matrices": (["preview", "--matrices", "0"], ["--matrices '0': expected a whole number"]),
     "show of no id": (["show", "/etc/passwd"], ["'/etc/passwd' is not the id"]),
     "export of an unknown id": (["export", "20260102-030405-abcd", "out"], ["there is no run or race"]),
-    "import of nothing": (["import", "nowhere.gz"], ["nowhere.gz: cannot be read (No such file or directory)"]),
-    "import of something else": (["import", "bad.toml"], ["bad.toml: not a whole gzip file"]),
+    "import of nothing": (["import", "nowhere.gz"], ["nowhere.gz: there is no such file or folder"]),
+    "import of something else": (["import", "bad.toml"], ["bad.toml: not a bundle (.jsonl.gz), a TensorBoard folder"]),
     "no command": ([], ["the following arguments are required: COMMAND"]),
     "unknown command": (["trian"], ["invalid choice: 'trian'"]),
     "unknown option": (["runs", "--jsn"], ["unrecognized arguments: --jsn"]),
@@ -217,7 +217,10 @@ def test_runs_show_export_and_import_go_round(capsys: pytest.CaptureFixture[str]
     assert code == 1 and "Not a directory" in err and len(err.splitlines()) == 1
     assert run(capsys, "export", race, "out", "--what", "json", "--overwrite")[0] == 0
     code, _, err = run(capsys, "export", race, "weights", "--what", "adaptor,lora")
-    assert code == 2 and "known: csv, parquet, replay, figure, json, bundle, adapter, lora, merged" in err
+    assert (
+        code == 2
+        and "known: csv, parquet, replay, figure, json, bundle, tensorboard, trackio, adapter, lora, merged" in err
+    )
     code, _, err = run(capsys, "export", race, "weights", "--what", "adapter,csv")
     assert code == 2 and "there are no weights to export" in err and not (tmp_path / "weights").exists()
     code, out, _ = run(capsys, "import", f"out/{race}.jsonl.gz", "--runs", "others", "--json")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triadapt.methods.adapted_layers import short_names
+from triadapt.methods.places import short_names
 
 
 @pytest.mark.parametrize(

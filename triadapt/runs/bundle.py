@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from triadapt.config import RunConfig
 from triadapt.events import Checkpointed, Stamped, decode, encode
-from triadapt.runs.event_checks import check_events
+from triadapt.runs.event_checks import LARGEST, check_events
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import LONGEST_NOTE, import_run_group, tidy_name
 from triadapt.runs.thinning import thinned
@@ -36,6 +36,8 @@ SUFFIX = ".jsonl.gz"
 MAX_BYTES = 512 * 2**20
 MAX_LINE = 64 * 2**20
 MAX_RUNS = 64
+MAX_TIMES, SMALL = 200, 32 * 2**20
+"""How many times larger than the file its content may be, beyond `SMALL` bytes: runs pack ten to thirty times."""
 
 _INFO_FIELDS = (
     "id", "race", "position", "name", "note", "method", "task", "state", "error", "created", "steps", "last_step",
@@ -169,19 +171,22 @@ def read_header(path: Path) -> dict[str, Any]:
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     total = 0
     try:
+        most = min(MAX_BYTES, max(SMALL, MAX_TIMES * path.stat().st_size))
         with gzip.open(path, "rb") as opened:
             file = cast(BinaryIO, opened)
             while line := file.readline(MAX_LINE + 1):
                 total += len(line)
-                if len(line) > MAX_LINE or total > MAX_BYTES:
-                    raise RunError(f"{path}: larger than {MAX_BYTES // 2**20} MB unpacked, or a line too long")
+                if len(line) > MAX_LINE or total > most:
+                    raise RunError(f"{path}: larger than {most // 2**20} MB unpacked, or a line too long")
                 values = json.loads(line)
                 if not isinstance(values, dict):
                     raise RunError(f"{path}: not a bundle of runs (a line that is no JSON object)")
                 yield values
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RunError(f"{path}: not a whole gzip file ({error})") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except RunError:
+        raise
+    except (ValueError, RecursionError) as error:  # no JSON, no text, or a number of too many digits
         raise RunError(f"{path}: not a bundle of runs ({error})") from error
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -213,7 +218,7 @@ def _run(path: Path, lines: Iterator[dict[str, Any]]) -> BundleRun:
         raise RunError(f"{path}: ends before its last event") from None
     except RunError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise RunError(f"{path}: not a valid run in a bundle: {' '.join(str(error).split())}") from error
     if any(later.seq <= earlier.seq for earlier, later in itertools.pairwise(events)):
         raise RunError(f"{path}: events out of order")
@@ -226,18 +231,21 @@ def _stamped(line: dict[str, Any]) -> Stamped:
         arrays = base64.b64decode(line.get("arrays", ""), validate=True)
     except binascii.Error as error:
         raise ValueError(f"arrays are not base64: {error}") from error
-    event = decode(line["kind"], int(line["step"]), line["body"], arrays)
-    return Stamped(int(line["seq"]), float(line["time"]), event)
+    seq, time = int(line["seq"]), float(line["time"])
+    if not (0 < seq < LARGEST and 0 <= time < LATEST):
+        raise ValueError(f"seq = {str(seq)[:40]}, time = {time:g}: not those of an event")
+    return Stamped(seq, time, decode(line["kind"], int(line["step"]), line["body"], arrays))
 
 
-def import_bundle(folder: Path, path: Path) -> list[str]:
-    """Make runs of a bundle's runs, as one new race. Returns their ids. Raises RunError, OSError."""
+def import_bundle(folder: Path, path: Path, called: str = "") -> list[str]:
+    """Make runs of a bundle's runs, as one new race. called: the bundle's name where `path` is only a copy of it.
+    Returns their ids. Raises RunError, OSError."""
     runs = read_bundle(path)
     group = [
         (replace(run.info(), state=run.ended), RunConfig.model_validate(run.info().config), run.events())
         for run in runs
     ]
-    return import_run_group(folder, group, path.name).run_ids
+    return import_run_group(folder, group, called or path.name).run_ids
 
 
 def recorded_races() -> list[Recorded]:

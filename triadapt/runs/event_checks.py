@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any, get_type_hints
@@ -10,6 +10,9 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, create_model
 
 from triadapt.events import EVENTS, Event, Geometry, RankEvent, Scores, Started
+
+LARGEST = 2**53
+"""Whole numbers of an event are below it: JavaScript knows them exactly."""
 
 
 @cache
@@ -25,8 +28,13 @@ def check_events(events: Sequence[Event]) -> None:
     """Raise ValueError when a field has the wrong type or an array does not fit the run's matrices."""
     count = 0
     for event in events:
+        if not 0 <= event.step < LARGEST:
+            raise ValueError(f"step = {str(event.step)[:40]}: not a step")
         values = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in event.arrays}
         _plain_fields(event.kind).validate_python(values)
+        too_large = next((number for number in whole_numbers(values) if abs(number) >= LARGEST), None)
+        if too_large is not None:
+            raise ValueError(f"step {event.step}: a whole number of {too_large.bit_length()} bits")
         if isinstance(event, Started):
             count = len(event.matrices)
         elif isinstance(event, RankEvent):
@@ -37,11 +45,22 @@ def check_events(events: Sequence[Event]) -> None:
                 raise ValueError(f"step {event.step}: {name} has {found} values, expected {length}")
 
 
+def whole_numbers(value: Any) -> Iterator[int]:
+    """Those in plain values, nested as they may be."""
+    if isinstance(value, int):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from whole_numbers(inner)
+
+
 def _lengths(event: Event, count: int) -> dict[str, int]:
     if isinstance(event, Scores):
         return {"scores": count}
     if isinstance(event, RankEvent):
-        return {"scores": count, "ranks": count, "before": count, "unit_matrix": len(event.unit_scores)}
+        # A decision taken elsewhere may have been recorded without its importances.
+        scores = count if len(event.scores) else 0
+        return {"scores": scores, "ranks": count, "before": count, "unit_matrix": len(event.unit_scores)}
     if isinstance(event, Geometry):
         return {"ranks": count, "singular": int(event.ranks.sum())}
     return {}

@@ -1,4 +1,4 @@
-"""Runs as files to take away: tables, one JSON document, a page that replays, a picture, a bundle."""
+"""Runs as files to take away: tables, one JSON document, a page that replays, a picture, a bundle, logs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from triadapt.events import Stamped, Started
+from triadapt.runs import trackio_log
 from triadapt.runs.bundle import SUFFIX, Readable, write_bundle
 from triadapt.runs.info import RunError, RunInfo
 
-WHAT = ("csv", "parquet", "replay", "figure", "json", "bundle")
+WHAT = ("csv", "parquet", "replay", "figure", "json", "bundle", "tensorboard", "trackio")
 # The weights of a run. Making them needs torch and `triadapt.training.export_model`; this module does not.
 MODEL_FORMS = ("adapter", "lora", "merged")
 
@@ -32,12 +33,15 @@ def export(readers: Sequence[Readable], folder: Path, what: Sequence[str], *, ov
 
     csv, parquet: a file for each of `tables.tables`, such as steps.csv; each row names its run. replay: replay.html.
     figure: the ranks at the end as SVG, for one column of a paper and for two. json: run.json. bundle: NAME.jsonl.gz
-    with the id of the run or race. Returns the files.
+    with the id of the run or race. tensorboard: an event file a run, each in a folder called as the run. trackio: a
+    project of Trackio, whose folder `folder` then is. Returns the files.
 
-    Raises RunError for an unknown form and for a damaged run, FileExistsError before anything is written when a file is
-    there already and `overwrite` is not set, OSError.
+    Raises RunError for an unknown form, for a damaged run and where Trackio is missing, FileExistsError before anything
+    is written when a file is there already and `overwrite` is not set, OSError.
     """
     check_forms(what, WHAT)
+    if "trackio" in what and not trackio_log.available():
+        raise RunError(trackio_log.MISSING)
     runs: Runs = [(reader.info(), reader.events()) for reader in readers]
     if not runs:
         raise RunError("there is no run to export")
@@ -47,7 +51,8 @@ def export(readers: Sequence[Readable], folder: Path, what: Sequence[str], *, ov
             made |= make(runs)
     name = runs[0][0].id if len(runs) == 1 else runs[0][0].race
     bundle = [f"{name}{SUFFIX}"] if "bundle" in what else []
-    present = [folder / file for file in [*made, *bundle] if (folder / file).exists()]
+    project = [f"{name}{trackio_log.ENDING}"] if "trackio" in what else []
+    present = [folder / file for file in [*made, *bundle, *project] if (folder / file).exists()]
     if present and not overwrite:
         raise FileExistsError(17, "exists already", str(present[0]))
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +60,9 @@ def export(readers: Sequence[Readable], folder: Path, what: Sequence[str], *, ov
         _write(folder / file, data)
     for file in bundle:
         write_bundle(folder / file, readers, overwrite=overwrite)
-    return [folder / file for file in [*made, *bundle]]
+    if project:
+        trackio_log.write_trackio(runs, folder, overwrite=overwrite)
+    return [folder / file for file in [*made, *bundle, *project]]
 
 
 def check_forms(what: Sequence[str], known: Sequence[str] = (*WHAT, *MODEL_FORMS)) -> None:
@@ -65,6 +72,7 @@ def check_forms(what: Sequence[str], known: Sequence[str] = (*WHAT, *MODEL_FORMS
 
 
 def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         partial.write_bytes(data)
@@ -145,6 +153,12 @@ def _figure(runs: Runs) -> Files:
     }
 
 
+def _tensorboard(runs: Runs) -> Files:
+    made = import_module("triadapt.runs.tensorboard_log")
+    return {f"{info.id}/{made.file_name(info)}": made.event_file(info, rows) for info, rows in runs}
+
+
 _FORMS: dict[str, Callable[[Runs], Files]] = {
     "csv": _csv, "parquet": _parquet, "json": _json, "replay": _replay, "figure": _figure,
+    "tensorboard": _tensorboard,
 }  # fmt: skip

@@ -124,6 +124,11 @@ class RunInfo:
         return self.state in RESUMABLE and "imported" not in self.lineage and self.task != ELSEWHERE.name
 
     @property
+    def without_steps(self) -> bool:
+        """It came from elsewhere without a single loss: an adapter, or a log of nothing but ranks."""
+        return self.state == "finished" and self.last_step < 0 and self.task == ELSEWHERE.name
+
+    @property
     def branched_from(self) -> BranchedFrom | None:
         """The run this one goes on from, and where."""
         return BranchedFrom.of(self.lineage.get("branched_from"))
@@ -139,13 +144,14 @@ class RunInfo:
         """The run it comes from, short, for a table; empty for a run that was trained here from its first step."""
         if self.branched_from is not None:
             return f"{self.branched_from.run} at {self.branched_from.step}"
-        return str(self.lineage.get("run", ""))
+        return str(self.lineage.get("run") or self.lineage.get("imported", ""))
 
     @property
     def origin(self) -> str:
         """The lineage in words; empty for a run that was trained here from its first step."""
         imported = self.lineage.get("imported")
-        lines = [f"imported from {imported}, run {self.lineage.get('run')}"] if imported else []
+        run = f", run {self.lineage['run']}" if self.lineage.get("run") else ""
+        lines = [f"imported from {imported}{run}"] if imported else []
         lines += [f"trial {self.lineage.get('trial')} of {self.study}"] if self.study else []
         return "; ".join(lines + ([self.branched_from.line()] if self.branched_from else []))
 

@@ -81,14 +81,15 @@ def new_race(folder: Path, configs: Sequence[RunConfig], name: str | None = None
 
 
 def import_run_group(folder: Path, runs: Sequence[tuple[RunInfo, RunConfig, list[Stamped]]], source: str) -> Race:
-    """Make run folders of the runs of a bundle, under a new race id. `source` is the bundle's name, for the lineage.
+    """Make run folders of runs from a file, under a new race id. `source` is the file's name, for the lineage; the id
+    in a RunInfo may be empty.
 
     Raises RunError, OSError; nothing is left behind then.
     """
 
     def make(place: Path, run_id: str, race: str, position: int) -> None:
         info, config, events = runs[position]
-        lineage: dict[str, Any] = {"imported": source, "run": info.id}
+        lineage: dict[str, Any] = {"imported": source, **({"run": info.id} if info.id else {})}
         if info.branched_from is not None:
             lineage["branched_from"] = info.branched_from.as_dict()
         with RunStore.create(

@@ -1,4 +1,5 @@
-"""Training that is not ours: what a configuration says of it. `training/rank_recorder.py` watches it."""
+"""Training that is not ours: what a configuration says of it. `training/rank_recorder.py` watches it, `imports/` reads
+what it left behind."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ class Settings(BaseModel):
 
     model: str = Field("", max_length=300, description="Name or path of the base model.")
     script: str = Field("", max_length=300, description="Name of the program that trained.")
+    source: str = Field("", max_length=300, description="Kind of files it was imported from.")
 
 
 def glance(settings: Settings) -> list[str]:

@@ -17,6 +17,7 @@ from triadapt.runs.export import MODEL_FORMS, WHAT, export
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find
 from triadapt.runs.reader import RunReader
+from triadapt.runs.trackio_log import available
 from triadapt.ui.markdown import plain
 from triadapt.views.final_ranks import RankPanel, rank_panels
 from triadapt.workers.manager import RunManager
@@ -28,11 +29,14 @@ ENDINGS = {
     "replay": ("-replay.html", "text/html"),
     "json": (".json", "application/json"),
     "bundle": (".jsonl.gz", "application/gzip"),
+    "tensorboard": ("-tensorboard.zip", "application/zip"),
+    "trackio": ("-trackio.zip", "application/zip"),
 }
 DATA_HELP = (
     "csv, parquet: everything recorded, as tables; replay: the race as one small page that plays without a server or "
     "network; figure: the ranks at the end, as papers print them; json: everything in one document; bundle: one file "
-    "that Import reads back."
+    "that Import reads back; tensorboard: scalars and a histogram of ranks, an event file a run; trackio: a project "
+    "for a folder of Trackio."
 )
 WEIGHTS_HELP = (
     "adapter: the weights as PEFT saves them; lora: the same as plain LoRA, which loads without triadapt; merged: the "
@@ -53,9 +57,10 @@ def export_panel(manager: RunManager, info: RunInfo) -> None:
 
 
 def _data(manager: RunManager, view: str) -> None:
+    forms = [form for form in WHAT if form != "trackio" or available()]
     what = str(
         st.segmented_control(
-            "Data and pictures", WHAT, default="csv", required=True, key="export_kind", help=DATA_HELP
+            "Data and pictures", forms, default="csv", required=True, key="export_kind", help=DATA_HELP
         )
     )  # fmt: skip
     if what == "figure":
@@ -150,7 +155,7 @@ def taken(manager: RunManager, view: str, what: str) -> bytes:
             _export_elsewhere(manager.runs, view, folder, what)
         else:
             files = export(_readers(manager, view), folder, [what])
-            if len(files) == 1:
+            if len(files) == 1 and not ENDINGS[what][0].endswith(".zip"):
                 return files[0].read_bytes()
         memory = io.BytesIO()
         with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -56,7 +56,8 @@ def settings_line(config: dict[str, object]) -> str:
 
 def _what_if(race: Shown) -> str:
     """A link to the replay of the race's decisions, where any run of it takes some."""
-    methods = [METHODS[info.method] for info, _ in race.runs if info.method in METHODS]
+    known = [info for info, _ in race.runs if info.method in METHODS and "warmup" in info.config]
+    methods = [METHODS[info.method] for info in known]
     return f" {what_if_link(race.view)}" if any(spec.allocation != "fixed" for spec in methods) else ""
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from triadapt.methods.registry import METHODS
-from triadapt.runs.bundle import import_bundle
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.runs.lineage import parent_of
@@ -25,9 +22,8 @@ from triadapt.ui.titles import branch_line, method_label
 from triadapt.ui.what_if_choice import what_if_address
 from triadapt.workers.manager import RunManager
 
-LARGEST_UPLOAD = 64
 WHAT_IF = "Take its decisions again under another schedule, without training."
-DELETIONS, OPENED = "run_deletions", "opened_study"
+DELETIONS, OPENED, CAME_IN = "run_deletions", "opened_study", "came_in"
 
 
 def run_table(manager: RunManager) -> Row | None:
@@ -46,13 +42,17 @@ def run_table(manager: RunManager) -> Row | None:
     def choose() -> None:
         # A selection is a row number; by the next script run other runs may stand in these rows.
         chosen = st.session_state[key].selection.rows
+        st.session_state.pop(CAME_IN, None)
         st.session_state["chosen_runs"] = [drawn[row] for row in chosen]
         st.session_state["chosen_run"] = drawn[chosen[0]] if len(chosen) == 1 else None
 
+    # Those that came in a moment ago are ticked; once somebody has ticked others, these count.
+    ticked = [at for at, name in enumerate(drawn) if name in st.session_state.get(CAME_IN, [])]
     known = {info.id: info for info in infos}
     table = pd.DataFrame([cells(row, known) for row in rows], columns=TITLES).fillna("")
     st.dataframe(
         table, hide_index=True, width="stretch", key=key, on_select=choose, selection_mode="multi-row",
+        selection_default={"selection": {"rows": ticked, "columns": [], "cells": []}} if ticked else None,
         column_config=COLUMNS,
         column_order=[name for name in TITLES if name not in OFTEN_EMPTY or (table[name] != "").any()],
     )  # fmt: skip
@@ -86,9 +86,16 @@ def _open_rows(study: str) -> None:
 
 def _forget_choice() -> None:
     """Other rows are drawn from now on, and a tick is at a row's number."""
-    for name in ("chosen_run", "chosen_runs"):
+    for name in ("chosen_run", "chosen_runs", CAME_IN):
         st.session_state.pop(name, None)
     st.session_state[DELETIONS] = st.session_state.get(DELETIONS, 0) + 1
+
+
+def choose_runs(run_ids: list[str]) -> None:
+    """Choose runs that have just come in."""
+    _forget_choice()
+    st.session_state["chosen_runs"] = st.session_state[CAME_IN] = run_ids
+    st.session_state["chosen_run"] = run_ids[0] if len(run_ids) == 1 else None
 
 
 def _compare_button(run_ids: list[str]) -> None:
@@ -113,7 +120,7 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
             st.switch_page("pages/play.py", query_params={"run": info.race})
         if parent is not None and st.button("Compare with its parent", icon=":material/compare:", key="compare_parent"):
             st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
-        if info.method in METHODS and METHODS[info.method].allocation != "fixed":
+        if info.method in METHODS and METHODS[info.method].allocation != "fixed" and "warmup" in info.config:
             if st.button("What if", icon=":material/alt_route:", key="what_if_run", help=WHAT_IF):
                 st.switch_page("pages/tune.py", query_params=what_if_address(info.id))
         if info.resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
@@ -164,17 +171,3 @@ def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
 def _delete(manager: RunManager, view: str) -> None:
     delete(manager.runs, view)
     _forget_choice()
-
-
-def import_panel(manager: RunManager) -> None:
-    """Take in a bundle that someone handed on."""
-    with st.expander("Import a bundle"):
-        upload = st.file_uploader(
-            "A .jsonl.gz bundle", type=["gz"], key="import_file", max_upload_size=LARGEST_UPLOAD,
-            help="What Export wrote as `bundle`, here or elsewhere.",
-        )  # fmt: skip
-        if upload is not None and st.button("Import", key="import_button"):
-            with tempfile.TemporaryDirectory() as place:
-                path = Path(place) / "upload.jsonl.gz"
-                path.write_bytes(upload.getvalue())
-                _do(lambda: import_bundle(manager.runs, path))

@@ -14,7 +14,7 @@ from statistics import fmean, pstdev
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import Event, Finished, Geometry, Matrix, RankEvent, Started, Step, Warned
+from triadapt.events import SAVED, Event, Finished, Geometry, Matrix, RankEvent, Started, Step, Warned
 
 LEARNT_BY = 20
 """Steps after which an adapter that has learnt anything is no longer 0."""
@@ -48,6 +48,7 @@ class Health:
         self._geometry: Geometry | None = None
         self._finished: int | None = None
         self._told: set[str] = set()
+        self._only_saved = False
 
     def add(self, events: Iterable[Event]) -> None:
         """Take in what is new."""
@@ -57,6 +58,8 @@ class Health:
                     self._diverged_at = len(self._losses)
                 self._steps.append(event.step)
                 self._losses.append(event.loss)
+            elif isinstance(event, RankEvent) and event.rule == SAVED:
+                self._only_saved = True
             elif isinstance(event, RankEvent):
                 self._events.append(event)
                 changed = event.ranks != event.before
@@ -72,7 +75,7 @@ class Health:
 
     def findings(self) -> list[Finding]:
         """What speaks against the run, at most one of a kind."""
-        if self._started is None:
+        if self._started is None or self._only_saved:  # an adapter tells nothing of how it was trained
             return []
         checks = (
             self._diverged(), self._never_fired(), self._never_changed(), self._target_missed(), self._equal_scores(),
@@ -111,6 +114,8 @@ class Health:
             return None
         total, target = self._events[-1].total_rank, self._started.target_total_rank
         grows = self._started.allocation == "grows"
+        if not target:  # of a training from elsewhere it may not be known
+            return None
         if (total >= target) if grows else (total <= target):
             return None
         advice = "Lower `warmup` or `interval`" + (", or raise `add_r` or `top_h`." if grows else ".")

@@ -14,10 +14,10 @@ const Y_KINDS = {
   },
   moves: {label: "Ranks moved", note: "at each event: added, or pruned", of: ranksMoved, start: () => null, stairs: false},
   parameters: {
-    label: "Trainable parameters", note: "", of: (event) => event.params, start: (run) => run.started.parameters, stairs: true,
+    label: "Trainable parameters", note: "", of: (event) => event.params || NaN, start: (run) => run.started.parameters || null, stairs: true,
   },
   optimizer: {
-    label: "Optimizer state", note: "bytes", of: (event) => event.bytes, start: () => null, stairs: true,
+    label: "Optimizer state", note: "bytes", of: (event) => event.bytes || NaN, start: () => null, stairs: true,
   },
 };
 
@@ -43,13 +43,13 @@ export class BudgetCurve extends TimeChart {
     const drawn = runs.filter((run) => run.started);
     const values = [];
     const traces = drawn.flatMap((run) => this.#traces(run, kind, values));
-    const targets = this.kind === "rank" ? [...new Set(drawn.map((run) => run.started.target_total))] : [];
+    const targets = this.kind === "rank" ? [...new Set(drawn.map((run) => run.started.target_total).filter((target) => target > 0))] : [];
     const [low, high] = [Math.min(...values, ...targets), Math.max(...values, ...targets)];
     const known = Number.isFinite(low);
     const room = known ? Math.max((high - low) * 0.12, Math.abs(high) * 0.01, 1e-12) : 0.1;
     const range = known ? [low >= 0 ? Math.max(0, low - room) : low - room, high + 2 * room] : [0, 1]; // above: the name of the target
     if (xKind === "step") traces.unshift(this.#planned(drawn, range));
-    this.note.textContent = known ? kind.note : "nothing to draw yet: no rank event";
+    this.note.textContent = known ? kind.note : drawn.some((run) => run.events.length) ? "not recorded" : "nothing to draw yet: no rank event";
     this.react(traces, {
       yaxis: {range, tickformat: {rank: "d", moves: "d", threshold: ".2~g"}[this.kind] || "~s", uirevision: `${this.kind} ${this.resets}`},
       shapes: targets.map((target) => ({
@@ -81,8 +81,9 @@ export class BudgetCurve extends TimeChart {
 
   #traces(run, kind, values) {
     const start = kind.start(run);
-    const steps = [...(start === null ? [] : [0]), ...run.events.map((event) => event.t)];
-    const known = [...(start === null ? [] : [start]), ...run.events.map(kind.of)];
+    const events = run.events.filter((event) => Number.isFinite(kind.of(event))); // other code may not have logged all
+    const steps = [...(start === null ? [] : [0]), ...events.map((event) => event.t)];
+    const known = [...(start === null ? [] : [start]), ...events.map(kind.of)];
     if (!known.length) return [];
     const unit = kind.own ? Math.max(...known.map(Math.abs)) || 1 : 1;
     if (kind.stairs && run.last > steps[steps.length - 1]) { steps.push(run.last); known.push(known[known.length - 1]); }
@@ -128,7 +129,7 @@ export class BudgetCurve extends TimeChart {
     const parts = this.board.runs.filter((run) => run.started).map((run) => {
       const at = run.eventAt(this.board.step);
       const value = at < 0 ? kind.start(run) : kind.of(run.events[at]);
-      return `${run.started.label} ${tidy(value)}${this.kind === "rank" ? ` of ${run.started.target_total}` : ""}`;
+      return `${run.started.label} ${tidy(value)}${this.kind === "rank" && run.started.target_total ? ` of ${run.started.target_total}` : ""}`;
     });
     this.describe(`${kind.label} at step ${this.board.step}: ${parts.join(", ")}.`);
   }

@@ -25,7 +25,9 @@ export function healthParts(run, step) {
   const fired = run.events.filter((event) => event.t <= step);
   const total = fired.length ? fired[fired.length - 1].total : start;
   if (allocation === "fixed") return [`fixed ranks, total ${total}`];
-  const parts = [`${fired.length} of ${Math.max(planned.length, run.events.length)} events fired`, `total ${total} of ${target}`];
+  if (fired.some((event) => event.rule === "saved")) return [`an adapter as it was saved, total ${total}`];
+  const parts = [`${fired.length} of ${Math.max(planned.length, run.events.length)} events fired`, target ? `total ${total} of ${target}` : `total ${total}`];
+  if (!target) return parts; // of a training from elsewhere it may not be known
   const reached = fired.find((event) => (allocation === "prunes" ? event.total <= target : event.total >= target));
   const ended = run.started.total_step <= step + 1;
   if (reached) parts.push(`budget reached at step ${reached.t}`);

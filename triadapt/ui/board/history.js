@@ -58,6 +58,7 @@ export class HistoryPanel {
   #emptyWords(run) {
     if (!run || !run.started) return "No run yet.";
     if (run.started.allocation === "fixed") return `${run.started.label} never changes a rank: there is no history to show.`;
+    if (run.events.length && run.events.every((event) => event.rule === "saved")) return "An adapter holds one state: there is no history to show.";
     if (run.events.length) return "";
     const first = run.started.planned[0];
     return first === undefined ? "No rank event, and none is planned." : `No rank event yet; the first is planned at step ${first}.`;

@@ -83,6 +83,7 @@ export class ImportancePanel {
   #emptyWords(run) {
     if (!run || !run.started) return "No run yet.";
     if (run.started.allocation === "fixed") return `${run.started.label} scores no matrix.`;
+    if (run.events.length && run.events.every((event) => !event.late && !event.scores.length)) return "No importance was recorded with these rank events.";
     return "No rank event yet: importance is drawn from the first on.";
   }
 

@@ -1,9 +1,9 @@
 // One matrix: its importance against the threshold and the spectrum of its change over time, beside what stands between A and B.
-import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, numberFormat, tidy} from "./theme.js";
+import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, numberFormat, shapeWords, tidy} from "./theme.js";
 import {keepChoice} from "./board_view.js";
 import {corePicture} from "./core.js";
 import {geometryAt, usedAt} from "./effective.js";
-import {drawWhole, placeCursor, veilOver} from "./parts.js";
+import {drawWhole, isOver, placeCursor, veilOver} from "./parts.js";
 import {spectrumTraces} from "./spectrum.js";
 
 const MATRIX_MARGIN = {l: 46, r: 6, t: 18, b: 22};
@@ -81,7 +81,7 @@ export class MatrixPanel {
     const planted = m.planted === null ? "" : m.planted ? `, planted ${m.planted}` : ", nothing planted";
     this.heading.textContent = `Matrix ${label}`;
     const used = this.#usedWords(usedAt(run, step), index);
-    this.note.textContent = `${run.started.label}, rank ${rank}${planted}${used}, ${m.shape.join(" × ")}${label === this.board.pinned ? ", pinned" : ""}`;
+    this.note.textContent = `${run.started.label}, rank ${rank}${planted}${used}, ${shapeWords(m)}${label === this.board.pinned ? ", pinned" : ""}`;
     this.note.title = this.note.textContent;
     this.describe(`Matrix ${label} of ${run.started.label} at step ${step}: rank ${rank}${planted}${used}. ${this.spoken}`);
   }
@@ -159,7 +159,7 @@ export class MatrixPanel {
     const dotted = traces.length > 2 && wide * layout.width > MATRIX_WORDS ? "; dotted: the threshold" : "";
     if (this.hasImportance) this.#title(`importance${dotted}`, 0, 1);
     else if (run.started.allocation === "fixed") this.#title(`${run.started.label} scores no matrix and has nothing between A and B.`, 0, 1);
-    else this.#instead("No importance yet.", wide / 2, 0.8);
+    else this.#instead(isOver(run) && !run.events.some((event) => event.late) ? "No importance was recorded." : "No importance yet.", wide / 2, 0.8);
     const values = traces.flatMap((trace) => trace.y.filter(Number.isFinite));
     layout.xaxis = chartAxis(theme, {
       range: [0, total], nticks: 5, domain: [0, wide], anchor: "y", visible: this.hasImportance, showticklabels: !this.#spectral(run), fixedrange: true,
@@ -190,7 +190,7 @@ export class MatrixPanel {
     };
     const seen = this.hasSpectrum || spectrum.length > 0;
     if (seen) this.#title(`singular values of dW${this.hasSpectrum ? " over time" : ""}`, 0, high + 0.01);
-    else this.#instead("No spectrum yet.", wide / 2, high / 2);
+    else this.#instead(isOver(run) ? "No spectrum." : "No spectrum yet.", wide / 2, high / 2);
     const along = this.hasSpectrum ? {range: [0, total], nticks: 5} : spectrum.length <= 12 ? {dtick: 1} : {nticks: 6};
     layout.xaxis3 = chartAxis(theme, {domain: [0, wide], anchor: "y3", showgrid: false, visible: seen, fixedrange: true, ...along});
     layout.yaxis3 = chartAxis(theme, {domain: [0, high], anchor: "x3", nticks: 4, rangemode: "tozero", tickformat: "~g", visible: seen, fixedrange: true});

@@ -4,7 +4,7 @@ import {keepChoice} from "./board_view.js";
 import {usedAt} from "./effective.js";
 import {Pace} from "./pace.js";
 import {drawWhole, isOver} from "./parts.js";
-import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, tidy} from "./theme.js";
+import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, shapeWords, tidy} from "./theme.js";
 
 const MODULE_ORDER = ["q", "k", "v", "o", "up", "down"];
 const MAP_LEFT = 30;
@@ -167,7 +167,7 @@ export class RankMap {
       const m = run.started.matrices[i];
       const score = scores && scores.length ? `<br>importance ${tidy(scores[i])}` : "";
       const planted = m.planted === null ? "" : `<br>planted rank ${m.planted}`;
-      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>rank ${ranks[i]}${use(i)} (${m.shape.join(" × ")})${score}${planted}`
+      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>rank ${ranks[i]}${use(i)} (${shapeWords(m)})${score}${planted}`
         + `<br><i>${m.name}</i>`;
     }));
   }

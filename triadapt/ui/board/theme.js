@@ -177,6 +177,11 @@ export function matrixLabel(matrix) {
   return `L${matrix.layer}.${matrix.module}`;
 }
 
+// Size of a matrix in words. A log of ranks from elsewhere tells none.
+export function shapeWords({shape}) {
+  return shape && shape[0] ? shape.join(" × ") : "size not recorded";
+}
+
 // Width that the longest of these labels takes at the charts' usual size, about, in pixels.
 export function labelWidth(labels) {
   return 6.2 * Math.max(0, ...labels.map((label) => label.length));

@@ -13,7 +13,7 @@ export const X_KINDS = {
 
 function parametersAt(run, step) {
   const at = run.eventAt(step);
-  return at < 0 ? run.started.parameters : run.events[at].params;
+  return (at < 0 ? run.started.parameters : run.events[at].params) || NaN; // 0: not recorded
 }
 
 // Parameters summed over the steps before `step`, times 6: forward, and backward to inputs and to weights, two each.
@@ -27,7 +27,7 @@ function flopsAt(run, step) {
     from = event.t;
     held = event.params;
   }
-  return 6 * (sum + held * (Math.max(0, step) - from));
+  return run.started.parameters ? 6 * (sum + held * (Math.max(0, step) - from)) : NaN;
 }
 
 // Place of `step` of `run` on the axis of this kind.
@@ -42,7 +42,7 @@ export function xAt(run, kind, step) {
 export function xRange(runs, kind, total) {
   if (kind === "step") return [0, total];
   const drawn = runs.filter((run) => run.started);
-  const values = drawn.flatMap((run) => [0, run.last, ...run.events.map((event) => event.t)].map((step) => xAt(run, kind, Math.max(0, step))));
+  const values = drawn.flatMap((run) => [0, run.last, ...run.events.map((event) => event.t)].map((step) => xAt(run, kind, Math.max(0, step)))).filter(Number.isFinite);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   if (!values.length || !Number.isFinite(low)) return [0, 1];
   if (kind !== "parameters") return [0, high || 1];

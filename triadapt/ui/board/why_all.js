@@ -43,6 +43,7 @@ export function ruleLine(run, event, most = 3) {
     const what = lost.length ? `${named(run, lost, most)} lost rank` : "no matrix lost rank";
     return `step ${event.t}: the budget keeps ${keptTriplets(event)} of ${event.units.length} triplets; ${what}`;
   }
+  if (!event.scores.length) return `step ${event.t}: ${event.chosen.length ? `${named(run, event.chosen, most)} changed rank` : "no rank changed"}; importances were not recorded`;
   const rule = event.rule === "top-h" ? `the top ${event.allowed} of ${event.scores.length}` : `${event.rule}, ${event.allowed} of ${event.scores.length}`;
   return `step ${event.t}: ${rule} may grow; ${event.chosen.length ? `${named(run, event.chosen, most)} did` : "none did"}`;
 }

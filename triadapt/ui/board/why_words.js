@@ -34,8 +34,20 @@ export function whyWords(run, event) {
     return `${label} has not decided anything yet; ${next}.`;
   }
   if (event.late) return `Step ${event.t}, ${event.rule} rule: the importances of this event are on their way.`;
+  if (event.rule === "saved") return `An adapter holds the ranks it ends with, total ${event.total}; why they are so it does not tell.`;
+  if (!event.scores.length && !event.units.length) return `Step ${event.t}: ${unscoredWords(run, event)}`;
   const words = event.units.length ? unitWords(run, event) : growthWords(run, event);
   return `Step ${event.t}, ${event.rule} rule: ${words}${neededWords(run, event)}`;
+}
+
+// What happened at an event that was recorded without its importances, as other code logs it.
+function unscoredWords(run, event) {
+  const moved = (sign) => event.chosen.filter((i) => sign * (event.ranks[i] - event.before[i]) > 0);
+  const parts = [["gained", moved(1)], ["lost", moved(-1)]].filter(([, who]) => who.length)
+    .map(([verb, who]) => `${named(run, who, 4)} ${verb} rank`);
+  const line = Number.isFinite(event.threshold) ? ` (threshold ${tidy(event.threshold)})` : "";
+  const why = `${parts.length ? "Why is not known: importances" : "Importances"} were not recorded${line}.`;
+  return `${parts.join("; ") || "no matrix changed rank"}. ${why}${capital(totalWords(run, event))}`;
 }
 
 // Triplets that are kept. Those tied at the threshold all go, so they may be fewer than the budget allows.
@@ -48,7 +60,7 @@ export function comparedMatrices(run, event) {
   const {matrices, config, method} = run.started;
   const all = Array.from(event.scores, (_, i) => i);
   if (((config || {})[method] || {}).behaviour === "reference") return all;
-  return all.filter((i) => !matrices[i].shape || event.before[i] < Math.min(...matrices[i].shape));
+  return all.filter((i) => !matrices[i].shape || !matrices[i].shape[0] || event.before[i] < Math.min(...matrices[i].shape));
 }
 
 // "the third largest importance", and among which where not all matrices were compared.
@@ -78,8 +90,9 @@ function growthWords(run, event) {
   const {chosen} = event;
   const plain = (i) => matrixLabel(run.started.matrices[i]);
   const total = capital(totalWords(run, event));
-  const used = event.total >= run.started.target_total;
-  if (!event.allowed) return `no matrix may grow${used ? ": the budget is used up" : ""}.${total}`;
+  const used = run.started.target_total > 0 && event.total >= run.started.target_total;
+  if (!event.allowed && !chosen.length) return `no matrix may grow${used ? ": the budget is used up" : ""}.${total}`;
+  if (!event.allowed) return `${named(run, chosen, 5)} grew; how many might was not recorded.${total}`;
   const start = `${event.allowed} of ${event.scores.length} matrices may grow; ${thresholdPlace(run, event)} is `;
   let text = `${start}${tidy(event.threshold)}; `;
   if (!chosen.length) return `${text}no matrix grew${used ? ": the budget is used up" : ""}.${total}`;
@@ -101,6 +114,7 @@ const capital = (text) => ` ${text[0].toUpperCase()}${text.slice(1)}`;
 // Where the event leaves the total rank, and where it should be in the end.
 export function totalWords(run, event) {
   const {allocation, target_total: target} = run.started;
+  if (!target) return `total rank ${event.total}.`;
   return allocation === "prunes" && event.total > target ? `total rank ${event.total}, in the end ${target}.` : `total rank ${event.total} of ${target}.`;
 }
 

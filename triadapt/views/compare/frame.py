@@ -15,7 +15,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.views.board_parts import matrix_table
 from triadapt.views.compare.configuration import agreed, differing
 from triadapt.views.compare.interval import T_975, T_NORMAL
-from triadapt.views.compare.record import RunRecord
+from triadapt.views.compare.record import RunRecord, same_matrices
 from triadapt.views.compare.table import COLUMNS, EVENT_COLUMNS, LOSSES, Compared, difference_rows, event_row, kinds
 from triadapt.views.frames import pack
 
@@ -32,28 +32,29 @@ def compare_frame(runs: Sequence[Compared]) -> bytes:
     """
     groups = list(dict.fromkeys(run.group for run in runs))
     of_kind = kinds(runs)
-    tables: list[Any] = []
+    tables: list[tuple[RunRecord, Any]] = []
     limit = max(FEWEST_LOSSES, MOST_LOSSES // max(1, len(runs)))
     drawn = []
     for run in runs:
         table = matrix_table(run.record.matrices)
         planted = table.pop("planted")  # may differ by seed, while the matrices are the same
-        if table not in tables:
-            tables.append(table)
+        at = next((i for i, (other, _) in enumerate(tables) if same_matrices(other, run.record)), len(tables))
+        if at == len(tables):
+            tables.append((run.record, table))
         drawn.append(
             {
                 "id": run.info.id, "label": run.label, "name": run.info.name, "group": groups.index(run.group),
                 "place": run.place, "method": METHODS[run.info.method].label if run.info.method in METHODS else "",
                 "colour": run.colour, "dash": run.dash, "seed": run.seed, "state": run.info.state,
                 "kind": next(i for i, members in enumerate(of_kind.values()) if run in members),
-                "matrices": tables.index(table), "planted": np.array(planted, np.uint16), "around": event_row(run),
+                "matrices": at, "planted": np.array(planted, np.uint16), "around": event_row(run),
                 **_recorded(run.record, limit),
             }
         )  # fmt: skip
     configs = [run.config for run in runs]
     return pack(
         {
-            "v": 1, "runs": drawn, "groups": groups, "matrices": tables,
+            "v": 1, "runs": drawn, "groups": groups, "matrices": [table for _, table in tables],
             "kinds": [
                 {"name": name, "metric": members[0].record.metric_name, "higher": members[0].record.higher_is_better}
                 for name, members in of_kind.items()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import Evaluation, Event, Matrix, RankEvent, Stamped, Started, Step
+from triadapt.events import SAVED, UNKNOWN_SHAPE, Evaluation, Event, Matrix, RankEvent, Stamped, Started, Step
 
 KINDS = (Started.kind, RankEvent.kind, Evaluation.kind)  # beside the losses of steps
 Floats = NDArray[np.float64]
@@ -72,12 +72,13 @@ class RunRecord:
 
 def same_matrices(first: RunRecord, second: RunRecord) -> bool:
     """Whether two runs adapt the same matrices: same names, places and shapes in the same order. What is planted on
-    them may differ."""
+    them may differ, and a shape that is not known is any."""
 
-    def places(record: RunRecord) -> list[tuple[object, ...]]:
-        return [(matrix.name, matrix.layer, matrix.module, matrix.shape) for matrix in record.matrices]
+    def same(one: Matrix, other: Matrix) -> bool:
+        places = (one.name, one.layer, one.module) == (other.name, other.layer, other.module)
+        return places and (one.shape == other.shape or UNKNOWN_SHAPE in (one.shape, other.shape))
 
-    return places(first) == places(second)
+    return len(first.matrices) == len(second.matrices) and all(map(same, first.matrices, second.matrices))
 
 
 def record_of(events: Iterable[Stamped], losses: Losses | None = None) -> RunRecord | None:
@@ -131,6 +132,7 @@ def _states(started: Started, allocations: list[tuple[RankEvent, float]]) -> dic
     n = len(started.matrices)
     # Every method starts even; a run that never allocated has no event that says so.
     start = allocations[0][0].before if allocations else np.full(n, started.start_total_rank // n)
+    allocations = [(event, time) for event, time in allocations if event.rule != SAVED]  # the start itself
     chosen = np.zeros((len(allocations), n), bool)
     for row, (event, _) in enumerate(allocations):
         chosen[row, list(event.chosen)] = True

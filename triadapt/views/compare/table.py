@@ -11,6 +11,7 @@ import numpy as np
 
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo, told_changes
+from triadapt.tasks.registry import ELSEWHERE
 from triadapt.views.compare.agreement import churn, entropy
 from triadapt.views.compare.configuration import SEED, Config, differing, flat, group_labels, labels, told_value
 from triadapt.views.compare.loss_at_events import REACH, LossAtEvents, loss_at_events
@@ -141,7 +142,7 @@ def summary_row(run: Compared, moment: Moment = END) -> dict[str, Any]:
         "State": run.info.state,
         "Steps": at.steps_done,
         "Total rank": int(ranks.sum()),
-        "Parameters": int(record.parameters[at.state]),
+        "Parameters": int(record.parameters[at.state]) or None,
         "Loss": float(losses.mean()) if losses.size else None,
         "Metric": float(record.metric[at.evaluations - 1]) if at.evaluations else None,
         "Rank events": at.state,
@@ -188,7 +189,10 @@ def cautions(runs: Sequence[Compared]) -> list[str]:
             "seeds may well disagree."
         )
     lines += _branches(runs)
-    unfinished = [run.label for run in runs if run.record.last_step + 1 < run.record.total_step]
+    # A log from elsewhere may hold one loss of many, and an adapter none.
+    logged = [run for run in runs if run.info.task == ELSEWHERE.name and run.info.state == "finished"]
+    behind = [run for run in runs if run.record.last_step + 1 < run.record.total_step]
+    unfinished = [run.label for run in behind if run not in logged]
     if unfinished:
         lines.append(f"Not at their last step, compared as far as they are recorded: {', '.join(unfinished)}.")
     return lines

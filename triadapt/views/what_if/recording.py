@@ -99,6 +99,10 @@ def recording_of(events: Iterable[Stamped], given_until: int = -1) -> Recording:
     if started is None or not started.matrices:
         raise RunError("it has not started yet, so there are no scores to replay")
     config = _config(started)
+    if "warmup" not in started.config:
+        raise RunError(
+            "what it was imported from tells nothing of its schedule, so its decisions cannot be taken again"
+        )
     if METHODS[config.method].allocation == "fixed":
         raise RunError(f"{METHODS[config.method].label} takes no decisions about rank, so there is nothing to replay")
     n = len(started.matrices)

@@ -26,7 +26,7 @@ export function numbersOf(run, moment, lossesOf) {
   const losses = run.losses.value.slice(Math.max(0, at.losses - Math.ceil(lossesOf / run.losses.over)), at.losses);
   const {coverage, precision} = recovery(ranks, run.planted, run.ranks[0]);
   return {
-    ...row, Steps: at.done, "Total rank": run.totals[at.state], Parameters: run.parameters[at.state],
+    ...row, Steps: at.done, "Total rank": run.totals[at.state], Parameters: run.parameters[at.state] || null,
     Loss: losses.length ? losses.reduce((sum, value) => sum + value, 0) / losses.length : null,
     Metric: at.evaluations ? run.evaluations.value[at.evaluations - 1] : null, "Rank events": at.state, Entropy: entropy(ranks),
     Churn: churn(run.chosen.slice(0, at.state)), Coverage: coverage, Precision: precision,

@@ -22,7 +22,7 @@ export class ParetoPanel extends Chart {
     const {comparison} = this;
     const {members, moment} = comparison;
     return members.map((runs) => {
-      const there = runs.filter((run) => run.kind === comparison.kind).map((run) => [run, run.standing(moment)]).filter(([, at]) => at && at.evaluations);
+      const there = runs.filter((run) => run.kind === comparison.kind).map((run) => [run, run.standing(moment)]).filter(([run, at]) => at && at.evaluations && run.parameters[at.state]);
       return {
         runs: there.map(([run]) => run), sizes: there.map(([run, at]) => run.parameters[at.state]),
         values: there.map(([run, at]) => run.evaluations.value[at.evaluations - 1]),
@@ -67,7 +67,7 @@ export class ParetoPanel extends Chart {
     layout.xaxis = chartAxis(theme, {title: title("trainable parameters (fewer is better)"), tickformat: "d", nticks: 5, uirevision: comparison.kind});
     layout.yaxis = chartAxis(theme, {title: title(`${metric} (${higher ? "higher" : "lower"} is better)`), nticks: 6, uirevision: comparison.kind});
     this.react(traces, layout);
-    this.say(points.length ? "" : "Nothing was evaluated up to this moment.");
+    this.say(points.length ? "" : "Nothing was evaluated up to this moment, or no parameters were recorded.");
     const several = points.some(({runs}) => runs.length > 1);
     this.note.textContent = this.note.title = `${unequalSteps(comparison.runs, comparison.moment)}${kinds.length > 1 ? `${name}; ` : ""}${several ? "mean, lowest and highest of the seeds; " : ""}dotted: no other beats these in both`;
     this.describe(`${metric} against trainable parameters: ${points.map(({runs}, i) => `${runs.length > 1 ? comparison.groups[runs[0].group] : runs[0].label} ${Math.round(means[i][0])} parameters, ${Number(means[i][1].toPrecision(3))}`).join("; ")}.`);

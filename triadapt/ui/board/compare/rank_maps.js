@@ -1,6 +1,6 @@
 // Rank maps of all runs, small, under one colour scale; runs that differ in their seed alone stand together beside their mean.
 import {mapGrid} from "../rankmap.js";
-import {element, matrixLabel, rankColour} from "../theme.js";
+import {element, matrixLabel, rankColour, shapeWords} from "../theme.js";
 import {HeatGrid, colourStrip} from "./heat_grid.js";
 import {ranksAt} from "./compared_run.js";
 import {STATES, lights, swatch} from "./run_look.js";
@@ -248,7 +248,7 @@ class Tile {
     const planted = runs.every((run) => run.planted) ? [...new Set(runs.map((run) => run.planted[index]))] : [];
     return [
       `${matrixLabel(matrix)} · ${this.one.label}`,
-      rank === null ? "never there" : `rank ${this.mean ? rank.toFixed(1) : rank} (${matrix.shape.join(" × ")})${planted.length ? `, planted ${planted.length > 1 ? "differs by seed" : planted[0]}` : ""}`,
+      rank === null ? "never there" : `rank ${this.mean ? rank.toFixed(1) : rank} (${shapeWords(matrix)})${planted.length ? `, planted ${planted.length > 1 ? "differs by seed" : planted[0]}` : ""}`,
       matrix.name,
     ];
   }

@@ -6,7 +6,7 @@ export const QUANTITIES = {
   metric: {label: "metric"},
   loss: {label: "training loss"},
   rank: {label: "total rank", state: (run, s) => run.totals[s]},
-  parameters: {label: "trainable parameters", state: (run, s) => run.parameters[s]},
+  parameters: {label: "trainable parameters", state: (run, s) => run.parameters[s] || null},
   pinned: {label: "rank of the pinned matrix", state: (run, s, pin) => (run.at.has(pin) ? run.ranks[s][run.at.get(pin)] : null)},
   coverage: {label: "planted rank covered", truth: true, state: (run, s) => recovery(run.ranks[s], run.planted, run.ranks[0]).coverage},
   precision: {label: "grown rank on planted", truth: true, state: (run, s) => recovery(run.ranks[s], run.planted, run.ranks[0]).precision},
@@ -21,7 +21,7 @@ const GRID = 400;
 // the mean.
 export function curve(run, quantity, axis, {window = 1, pin = null} = {}) {
   const {state} = QUANTITIES[quantity];
-  const sizes = axis === "rank" ? run.totals : Array.from(run.parameters);
+  const sizes = axis === "rank" ? run.totals : Array.from(run.parameters, (count) => count || NaN); // 0: not recorded
   if (state) {
     const values = run.ranks.map((_, s) => state(run, s, pin));
     if (values.every((value) => value === null)) return {x: [], y: [], held: true};
