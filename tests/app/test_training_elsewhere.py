@@ -8,6 +8,7 @@ from stand_in import Manager
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import parse_config
+from triadapt.events import Finished
 from triadapt.runs.library import find, make_runs
 from triadapt.runs.store import RunStore
 
@@ -36,6 +37,16 @@ def test_play_opens_with_a_training_that_is_under_way_elsewhere(
     (chooser,) = [box for box in app.selectbox if box.key != "task"]
     assert chooser.value == race
     assert app.button(key="resume_button").disabled and app.button(key="stop_button").disabled
+
+
+def test_it_stays_on_view_when_it_has_ended(visit: Callable[..., AppTest], manager: Manager) -> None:
+    race = recorded(manager, "running")
+    app = visit()
+    assert app.query_params["run"] == race
+    with RunStore.open(manager.runs / find(manager.runs, race)[0].id) as store:
+        store.append(Finished(9, {}))
+    (chooser,) = [box for box in app.run().selectbox if box.key != "task"]
+    assert not app.exception and chooser.value == race
 
 
 def test_what_ended_early_elsewhere_cannot_be_resumed_here(
