@@ -5,7 +5,7 @@ import streamlit as st
 from triadapt.runs.info import RunError
 from triadapt.runs.library import list_runs
 from triadapt.ui.actions import forget_actions, race_buttons
-from triadapt.ui.address import enter_view, named_view, on_view
+from triadapt.ui.address import enter_view, named_view, on_view, stay_with
 from triadapt.ui.chooser import choices, race_chooser
 from triadapt.ui.controls import keep_controls, note_address_problems, open_controls, race_controls
 from triadapt.ui.feed import feed, refresh_every, reset_board
@@ -40,6 +40,8 @@ named = named_view()
 view = named or first_view(runs)
 try:
     race = shown(runs, view) if view else None
+    if race is not None and not named and not race.recorded:
+        stay_with(view)
 except RunError as error:
     if named:
         on_view().turn_to(None)

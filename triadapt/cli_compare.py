@@ -17,6 +17,7 @@ from triadapt.runs.named import named_runs
 from triadapt.views.compare.agreement import agreement, pair_table
 from triadapt.views.compare.configuration import agreed, differing
 from triadapt.views.compare.moment import END, Moment, standing
+from triadapt.views.compare.placing import placing
 from triadapt.views.compare.reading import read_record
 from triadapt.views.compare.record import RunRecord
 from triadapt.views.compare.table import (
@@ -59,7 +60,7 @@ def compare(options: Namespace) -> int:
     absent = [run.label for run, stand in zip(runs, at, strict=True) if stand is None]
     if absent:
         print(f"note: never there: {', '.join(absent)}")
-    for line in cautions(runs):
+    for line in (*placing(runs, moment), *cautions(runs)):
         print(f"note: {line}")
     return 0
 
@@ -104,7 +105,7 @@ def _values(runs: list[Compared], moment: Moment) -> dict[str, Any]:
             for run in runs
         ],
         "differences": {name: {run.info.id: run.config.get(name) for run in runs} for name in names},
-        "notes": cautions(runs),
+        "notes": [*placing(runs, moment), *cautions(runs)],
     }
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from stand_in import Manager, errors
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.runtime.scriptrunner import ScriptRunner, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
-
-from tests.app.test_pages import Manager, errors, manager, visit  # noqa: F401  (fixtures)
 
 
 class Interruptions:
@@ -65,7 +64,7 @@ def interruptions(monkeypatch: pytest.MonkeyPatch) -> Interruptions:
 
 
 def test_an_arrival_that_is_interrupted_takes_up_the_whole_address(
-    visit: Callable[..., AppTest],  # noqa: F811
+    visit: Callable[..., AppTest],
     interruptions: Interruptions,
 ) -> None:
     def arrive() -> AppTest:
@@ -84,8 +83,8 @@ def test_an_arrival_that_is_interrupted_takes_up_the_whole_address(
 
 
 def test_a_press_on_run_that_is_interrupted_starts_one_race(
-    visit: Callable[..., AppTest],  # noqa: F811
-    manager: Manager,  # noqa: F811
+    visit: Callable[..., AppTest],
+    manager: Manager,
     interruptions: Interruptions,
 ) -> None:
     app = visit(method="lora")
@@ -103,8 +102,8 @@ def test_a_press_on_run_that_is_interrupted_starts_one_race(
 
 
 def test_a_press_before_the_browser_has_drawn_the_methods_starts_the_methods_of_the_address(
-    visit: Callable[..., AppTest],  # noqa: F811
-    manager: Manager,  # noqa: F811
+    visit: Callable[..., AppTest],
+    manager: Manager,
     interruptions: Interruptions,
 ) -> None:
     app = visit(method="lora", warmup="30")
@@ -114,7 +113,7 @@ def test_a_press_before_the_browser_has_drawn_the_methods_starts_the_methods_of_
     assert (config.method, config.warmup) == ("lora", 30)
 
 
-def test_what_the_browser_has_not_drawn_is_told_again(visit: Callable[..., AppTest]) -> None:  # noqa: F811
+def test_what_the_browser_has_not_drawn_is_told_again(visit: Callable[..., AppTest]) -> None:
     """Otherwise the browser draws the widget empty, and its next request says so."""
     app = visit(method="lora", task="text", warmup="30")
     app._run(WidgetStates())

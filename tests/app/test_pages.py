@@ -13,84 +13,19 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from drawn import words
+from stand_in import Manager, errors
 from streamlit.testing.v1 import AppTest
 
-from triadapt.config import RunConfig, parse_config
+from triadapt.config import parse_config
 from triadapt.events import Checkpointed, Failed, Finished, Matrix, RankEvent, Started, Step
 from triadapt.methods.registry import METHODS
-from triadapt.runs.branch import BranchPlan, make_branch
 from triadapt.runs.bundle import import_bundle, recorded_races
-from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore
 from triadapt.ui import downloads
 from triadapt.ui.titles import run_title
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-class Manager:
-    """Stands in for the manager: remembers what it was told and trains nothing."""
-
-    def __init__(self, runs: Path) -> None:
-        self.runs = runs
-        self.submitted: list[list[RunConfig]] = []
-        self.resumed: list[str] = []
-        self.error = ""
-        self.ours: list[str] = []
-
-    def active(self) -> list[str]:
-        return self.ours
-
-    def pause(self, race_id: str) -> bool:
-        return True
-
-    unpause = step = step_event = stop = pause
-
-    def status_of(self, info: RunInfo) -> dict[str, Any]:
-        return {"state": "failed", "message": "out of memory", "position": None, "speed": None, "eta": None}
-
-    def submit(self, configs: list[RunConfig], name: str | None = None) -> str:
-        if self.error:
-            raise RunError(self.error)
-        self.submitted.append(configs)
-        return new_race(self.runs, configs).id
-
-    def branch(self, plan: BranchPlan, name: str | None = None) -> str:
-        if self.error:
-            raise RunError(self.error)
-        return make_branch(self.runs, plan, name).id
-
-    def resume(self, view: str) -> str:
-        self.resumed.append(view)
-        return view
-
-
-@pytest.fixture
-def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
-    manager = Manager(tmp_path / "runs")
-    monkeypatch.setattr("triadapt.ui.manager.manager", lambda: manager)
-    monkeypatch.chdir(ROOT)
-    return manager
-
-
-@pytest.fixture
-def visit(manager: Manager) -> Callable[..., AppTest]:
-    def visit(page: str = "", **params: Any) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-        for name, value in params.items():
-            app.query_params[name] = value
-        app.run()
-        if page:
-            app.switch_page(page).run()
-        assert not app.exception, app.exception
-        return app
-
-    return visit
-
-
-def errors(app: AppTest) -> str:
-    return "\n".join(words(error) for error in app.error)
 
 
 def test_a_first_visit_has_all_controls_and_a_recorded_race(visit: Callable[..., AppTest]) -> None:

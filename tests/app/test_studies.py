@@ -90,6 +90,15 @@ def test_a_finished_study_is_told_drawn_and_listed(visit: Callable[..., AppTest]
         assert not app.exception and not app.error
 
 
+def test_a_study_without_an_evaluation_says_so_instead_of_an_empty_chart(
+    visit: Callable[..., AppTest], runs: Path
+) -> None:
+    folder = new_study(runs, parse_sweep({"name": "New", "base": {"steps": 30}, "space": SPACE}))
+    app = visit(study=folder.name)
+    assert "No run has been evaluated yet; a curve begins with the first evaluation." in said(app, "info")
+    assert not [one for one in app.get("bidi_component") if one.proto.name.endswith("figure")]
+
+
 def test_failed_runs_are_listed_with_their_reason_and_a_seed_can_be_added(
     visit: Callable[..., AppTest], runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

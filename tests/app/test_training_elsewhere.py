@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from stand_in import Manager
 from streamlit.testing.v1 import AppTest
 
-from tests.app.test_pages import Manager, manager, visit  # noqa: F401  (fixtures)
 from triadapt.config import parse_config
+from triadapt.events import Finished
 from triadapt.runs.library import find, make_runs
 from triadapt.runs.store import RunStore
 
 
-def recorded(manager: Manager, state: str) -> str:  # noqa: F811
+def recorded(manager: Manager, state: str) -> str:
     config = parse_config({"method": "lora", "task": "elsewhere", "elsewhere": {"script": "mine.py"}, "steps": 10})
     race = make_runs(
         manager.runs,
@@ -27,8 +28,8 @@ def recorded(manager: Manager, state: str) -> str:  # noqa: F811
 
 
 def test_play_opens_with_a_training_that_is_under_way_elsewhere(
-    visit: Callable[..., AppTest],  # noqa: F811
-    manager: Manager,  # noqa: F811
+    visit: Callable[..., AppTest],
+    manager: Manager,
 ) -> None:
     race = recorded(manager, "running")
     app = visit()
@@ -38,9 +39,19 @@ def test_play_opens_with_a_training_that_is_under_way_elsewhere(
     assert app.button(key="resume_button").disabled and app.button(key="stop_button").disabled
 
 
+def test_it_stays_on_view_when_it_has_ended(visit: Callable[..., AppTest], manager: Manager) -> None:
+    race = recorded(manager, "running")
+    app = visit()
+    assert app.query_params["run"] == race
+    with RunStore.open(manager.runs / find(manager.runs, race)[0].id) as store:
+        store.append(Finished(9, {}))
+    (chooser,) = [box for box in app.run().selectbox if box.key != "task"]
+    assert not app.exception and chooser.value == race
+
+
 def test_what_ended_early_elsewhere_cannot_be_resumed_here(
-    visit: Callable[..., AppTest],  # noqa: F811
-    manager: Manager,  # noqa: F811
+    visit: Callable[..., AppTest],
+    manager: Manager,
 ) -> None:
     race = recorded(manager, "stopped")
     (info,) = find(manager.runs, race)
@@ -49,7 +60,7 @@ def test_what_ended_early_elsewhere_cannot_be_resumed_here(
     assert not app.exception and app.button(key="resume_button").disabled
 
 
-def test_it_is_no_task_that_can_be_chosen(visit: Callable[..., AppTest]) -> None:  # noqa: F811
+def test_it_is_no_task_that_can_be_chosen(visit: Callable[..., AppTest]) -> None:
     app = visit(task="elsewhere")
     assert [error.value.split(";")[0] for error in app.error] == [
         "task = 'elsewhere' in the address\\: known are planted, text, files"

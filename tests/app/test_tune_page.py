@@ -56,6 +56,11 @@ def test_wrong_values_get_a_line_each_and_impossible_ones_still_have_a_page(visi
     assert not app.code and any("AdaLoRA's budget is final from step 450" in words(line) for line in app.caption)
 
 
+def test_a_name_in_the_address_that_no_tab_knows_is_said_to_be_left_out(visit: Callable[..., AppTest]) -> None:
+    app = visit(budget="20", warmup="30", run="x", study="y", **{"v.at": "3"})
+    assert [words(error) for error in app.error] == ["budget in the address: unknown, left out"]
+
+
 def test_the_link_to_play_says_what_its_controls_cannot_show(visit: Callable[..., AppTest]) -> None:
     app = visit(interval="400", warmup="1500", steps="9000")
     (line,) = [words(line) for line in app.caption if "Play" in words(line)]

@@ -333,11 +333,14 @@ def test_controls_are_in_the_address_and_a_link_brings_them_back(app: App, page:
 
 def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Browser) -> None:
     """Step, pin, axes, zoom and the choices of panels stand in the address and survive a change of page; nonsense is
-    passed over."""
+    named and left out."""
     step, axes = page.get_by_label("Step looked at"), page.locator("[data-testid=total-rank] select")
-    page.goto(f"{app.url}/?v.at=many&v.zoom=9_3&v.x=moon&v.pin=%3Cb%3E&v.y=threshold&v.why=some&v.used=2")
+    page.goto(f"{app.url}/?v.at=many&v.zoom=9_3&v.x=moon&v.pin=%3Cb%3E&v.y=threshold&v.why=some&v.used=2&v.budget=9")
     page.wait_for_function(HAS_CELLS)
-    expect(page.get_by_text("in the address")).to_have_count(0)
+    refused = page.locator("[data-testid=refused] p")
+    expect(refused).to_have_count(7)
+    expect(refused.filter(has_text="v.at = 'many' in the address: not possible here; left out")).to_have_count(1)
+    expect(refused.last).to_have_text("v.budget in the address: unknown, left out")
     expect(axes.first).to_have_value("threshold")
     step.fill("200")
     axes.last.select_option("time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import runpy
 import sqlite3
 import weakref
 from pathlib import Path
@@ -28,6 +29,9 @@ pytestmark = [
     # The Trainer asks for pinned memory where there is no accelerator.
     pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true:UserWarning"),
 ]
+
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def recorded(runs: Path) -> tuple[Any, list[Any]]:
@@ -133,6 +137,15 @@ def test_adalora_of_a_script_that_allocates_by_itself_is_recorded(tmp_path: Path
     assert ranks[-1].ranks.tolist() == script.kept() and int(ranks[-1].ranks.sum()) == info.target_total_rank
     last = ranks[-1]
     assert sorted(last.unit_scores)[-last.allowed :] == sorted(last.unit_scores[last.unit_scores > last.threshold])
+
+
+def test_the_loop_of_the_documents_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIADAPT_RUNS", str(tmp_path))
+    runpy.run_path(str(EXAMPLES / "adalora_loop.py"))
+    info, events = recorded(tmp_path)
+    assert (
+        info.state == "finished" and [event.step for event in of(events, RankEvent)] == of(events, Started)[0].planned
+    )
 
 
 def test_a_recording_that_fails_ends_with_one_warning_and_the_training_goes_on(

@@ -16,6 +16,7 @@ from triadapt.views.compare.configuration import agreed, differing, flat, group_
 from triadapt.views.compare.frame import binned, compare_frame, rank_changes
 from triadapt.views.compare.interval import half_width
 from triadapt.views.compare.moment import Moment, standing
+from triadapt.views.compare.placing import placing
 from triadapt.views.compare.record import RunRecord, record_of
 from triadapt.views.compare.table import cautions, difference_rows, kinds, side_by_side, summary_row
 from triadapt.views.frames import unpack
@@ -33,6 +34,28 @@ def info(run_id: str, **values: object) -> RunInfo:
 def state_at(run: RunRecord, kind: str, value: float = 0) -> int | None:
     found = standing(run, Moment(kind, value))  # type: ignore[arg-type]
     return None if found is None else found.state
+
+
+def test_who_placed_rank_best_is_said_and_that_the_metric_says_otherwise() -> None:
+    """With seeds 4 and 8 the first of four matrices is planted; the metric is 0.5 and a hundredth a seed."""
+    well, badly = [[1, 1, 1, 1], [3, 1, 1, 1]], [[1, 1, 1, 1], [2, 1, 1, 2]]
+
+    def compared(first_seed: int, second_seed: int) -> list[str]:
+        made = [(well, config(seed=first_seed)), (badly, config("increlora", seed=second_seed))]
+        return placing(
+            side_by_side([(info(str(i), **{"method": run.method, "seed": run.seed}), record(states, run))
+                          for i, (states, run) in enumerate(made)])
+        )  # fmt: skip
+
+    (line,) = compared(4, 8)
+    assert line == (
+        "Rank placed best, at the end: TriAdaptLoRA, with 100% of what grew, or was kept, on planted matrices. Best "
+        "recovered: IncreLoRA, 0.58. The two disagree: a better metric does not show that rank sits where it is "
+        "needed, nor the reverse."
+    )
+    (line,) = compared(8, 4)
+    assert line.endswith("Best recovered: TriAdaptLoRA, 0.58.")
+    assert placing(side_by_side([(info("a"), record(well))])) == []
 
 
 def test_a_state_is_found_by_step_budget_time_and_end() -> None:

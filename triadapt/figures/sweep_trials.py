@@ -24,7 +24,8 @@ def trial_curves(study: StudyRecord) -> go.Figure:
             label, colour, dash = f"{trial.state}", GREY, "solid"
         steps, values = zip(*trial.intermediate, strict=True)
         figure.add_scatter(
-            x=steps, y=values, mode="lines", line={"color": colour, "dash": dash, "width": 1.4}, name=label,
+            x=steps, y=values, mode="lines" if len(steps) > 1 else "markers", marker={"color": colour},
+            line={"color": colour, "dash": dash, "width": 1.4}, name=label,
             legendgroup=label, showlegend=label not in named, opacity=0.85 if trial.ended else 1.0, hoverinfo="text",
             hovertext=[f"step {step}: {value:.4g}<br>{said(trial)}" for step, value in trial.intermediate],
             customdata=[trial.number] * len(steps),

@@ -34,7 +34,7 @@ MOST_GLANCES = 100
 @dataclass(frozen=True)
 class Plan:
     """What a study will try. points: those of a grid; None where a sampler has yet to choose. count: how many in all.
-    left_out: one line for each point that was left out because no run could be made of it."""
+    left_out: one line for each reason for which points were left out, no run of which could be made."""
 
     points: tuple[Point, ...] | None
     count: int
@@ -117,11 +117,10 @@ def _planned(config: SweepConfig) -> Plan:
     bad = [(point, wrong) for point, _, wrong in checked if wrong]
     if not good:
         raise ConfigError(_none_valid(config, bad))
-    named = [f"{told(point)}: {'; '.join(wrong)}" for point, wrong in bad]
     if config.sampler == "grid":
         if bad and not config.skip_invalid:
-            raise ConfigError(_some_invalid(config, bad, named))
-        return Plan(tuple(good.values()), len(good), tuple(named))
+            raise ConfigError(_some_invalid(bad))
+        return Plan(tuple(good.values()), len(good), tuple(_once_each(bad)))
     assert config.points is not None
     if config.points > len(good):
         raise ConfigError(
@@ -177,11 +176,22 @@ def _shared(config: SweepConfig, bad: list[tuple[Point, list[str]]]) -> list[str
     return [f"base.{line}" if re.split(r"[.: ]", line)[0] in config.base else line for line in about]
 
 
-def _some_invalid(config: SweepConfig, bad: list[tuple[Point, list[str]]], named: list[str]) -> list[str]:
-    if len(named) <= MOST_LINES:
-        return [*named[:-1], f"{named[-1]}; skip_invalid = true leaves such points out"]
-    more = len(named) - MOST_LINES
-    return [*named[:MOST_LINES], f"and {more} more points; skip_invalid = true leaves such points out"]
+def _once_each(bad: list[tuple[Point, list[str]]]) -> list[str]:
+    """What stands against points, each reason once: the first of the points, and how many more there are."""
+    points: dict[str, list[Point]] = {}
+    for point, wrong in bad:
+        points.setdefault("; ".join(wrong), []).append(point)
+    more = {reason: len(those) - 1 for reason, those in points.items()}
+    also = {reason: f" and {count} more point{'s' * (count > 1)}" if count else "" for reason, count in more.items()}
+    return [f"{told(those[0])}{also[reason]}: {reason}" for reason, those in points.items()]
+
+
+def _some_invalid(bad: list[tuple[Point, list[str]]]) -> list[str]:
+    lines = _once_each(bad)
+    if len(lines) <= MOST_LINES:
+        return [*lines[:-1], f"{lines[-1]}; skip_invalid = true leaves such points out"]
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], f"and {more} more reasons; skip_invalid = true leaves such points out"]
 
 
 def _check_draws(config: SweepConfig) -> None:

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import sqlite3
 import sys
-import time
-import warnings
-import weakref
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from functools import wraps
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from triadapt.events import Evaluation, Event, Finished, Scores, Step, Stopped, Warned
+from triadapt.events import Evaluation, Event, Scores
 from triadapt.methods.interface import RankDecision
-from triadapt.runs.store import RunStore
+from triadapt.training.recorded_run import RecordedRun, end_of
+from triadapt.training.recording_guard import never_breaks, warn_of_the_end
+from triadapt.training.step_loss import StepLoss
 from triadapt.training.watched_adapter import WatchedAdapter
-
-FLUSH_SECONDS = 0.25
-MOST_PARTS = 1023
-
-
-def _never_breaks(method: Callable[..., None]) -> Callable[..., None]:
-    """A training must not end because it is watched: an error ends the recording, with one warning."""
-
-    @wraps(method)
-    def guarded(self: RankRecorder, *args: Any, **kwargs: Any) -> None:
-        if self._over:
-            return
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:
-            self._give_up(error)
-
-    return guarded
 
 
 class RankRecorder(TrainerCallback):  # type: ignore[misc]
@@ -104,15 +80,11 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
 
     def _begin_anew(self) -> None:
         self._adapter: WatchedAdapter | None = None
-        self._store: RunStore | None = None
-        self._over = self._told = self._summed = self._diverged = self._in_step = False
+        self._run: RecordedRun | None = None
+        self._over = False
         self._learning_rate = 0.0
-        self._losses: list[torch.Tensor] = []
-        self._before_step = 0
-        self._pending: list[tuple[int, torch.Tensor | float, float]] = []
-        self._flushed = 0.0
+        self._step_loss = StepLoss()
         self._metrics: dict[str, float] = {}
-        self._finalizer: Any = None
         self.metric, self.higher_is_better = self._asked
 
     def __enter__(self) -> RankRecorder:
@@ -123,15 +95,13 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
 
     # A loop of your own
 
-    @_never_breaks
+    @never_breaks
     def loss(self, value: torch.Tensor | float) -> None:
         """The training loss of the step under way, where the model does not return it; call it once for each part of a
         batch that is accumulated."""
-        given = value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value))
-        self._losses = [*self._losses, given] if self._told else [given]
-        self._told = True
+        self._step_loss.tell(value)
 
-    @_never_breaks
+    @never_breaks
     def evaluation(self, metrics: Mapping[str, float] | None = None, **more: float) -> None:
         """Metrics on held-out data after the last step: `recorder.evaluation(accuracy=0.91, loss=0.3)`."""
         self._evaluated({**(metrics or {}), **more})
@@ -143,20 +113,12 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
             adapter.release()
         self._spent.clear()
 
-    @_never_breaks
+    @never_breaks
     def _close(self, error: str) -> None:
         if self._adapter is not None:
             self._adapter.look()
-        if self._store is not None and self._adapter is not None:
-            self._flush()
-            last = max(0, self._adapter.step - 1)
-            whole = self._adapter.step >= self._adapter.config.steps
-            if error:
-                self._store.append(Stopped(last, error))
-            elif whole:
-                self._store.append(Finished(last, self._metrics))
-            else:
-                self._store.append(Stopped(last, f"the training ended after {self._adapter.step} steps"))
+        if self._run is not None and self._adapter is not None:
+            self._run.append(end_of(self._adapter.step, self._adapter.config.steps, self._metrics, error))
         self._end()
 
     # The Trainer
@@ -173,18 +135,18 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
             self.metric = best
             if self.higher_is_better is None:
                 self.higher_is_better = bool(args.greater_is_better)
-        self._batch_size = args.train_batch_size * args.gradient_accumulation_steps
+        self._batch_size = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         # The Trainer multiplies by the number of processes outside of the model what it had divided among them.
         self._share_factor = args.world_size if getattr(args, "average_tokens_across_devices", False) else 1
         self._first_step = state.global_step
         self._attach(given["model"], given["optimizer"], state.is_world_process_zero)
 
-    @_never_breaks
+    @never_breaks
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Forget the loss of a step that a gradient scaler has skipped."""
-        self._losses.clear()
+        self._step_loss.forget()
 
-    @_never_breaks
+    @never_breaks
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
         logs: dict[str, Any] | None = None, **_: Any,
@@ -193,11 +155,11 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         if logs is None or "loss" not in logs or self._adapter is None or self._adapter.step == 0:
             return
         last = self._adapter.step - 1
-        if self._store is not None and self._store.last_step < last and not self._pending:
-            self._pending.append((last, float(logs["loss"]), self._learning_rate))
-            self._flush()
+        if self._run is not None and self._run.lacks_loss_of(last):
+            self._run.loss(last, float(logs["loss"]), self._learning_rate)
+            self._run.flush()
 
-    @_never_breaks
+    @never_breaks
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
         metrics: dict[str, Any] | None = None, **_: Any,
@@ -211,18 +173,18 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
 
     # Recording
 
-    @_never_breaks
+    @never_breaks
     def _attach(self, model: Any, optimizer: Any, is_first: bool | None = None) -> None:
         several = torch.distributed.is_available() and torch.distributed.is_initialized()
         if is_first is False or (several and torch.distributed.get_rank() != 0):
             self._over = True
             return
         self._adapter = WatchedAdapter(
-            model, optimizer, on_loss=self._saw_loss, on_step=self._stepped, on_decision=self._record,
-            on_failure=self._give_up, before_step=self._stepping, first_step=self._first_step,
+            model, optimizer, on_loss=self._step_loss.see, on_step=self._stepped, on_decision=self._record,
+            on_failure=self._give_up, before_step=self._step_loss.step_begins, first_step=self._first_step,
         )  # fmt: skip
 
-    def _begin(self) -> RunStore:
+    def _begin(self) -> RecordedRun:
         """The run folder, made at the first step, when all hooks are in place."""
         adapter = self._adapter
         assert adapter is not None
@@ -232,53 +194,28 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
             self.runs, self.name or Path(sys.argv[0]).name or "training", batch_size=self._batch_size,
             scores_every=self.scores_every, geometry_every=self.geometry_every,
         )  # fmt: skip
-        self._store = store = RunStore.open(self.folder)
-        # Whatever becomes of this object, the run does not go on without it.
-        self._finalizer = weakref.finalize(self, _abandoned, store, os.getpid())
-        store.set_state("running")
-        for event in adapter.first_events(metric, higher):
-            store.append(event)
-        store.start_clock()
-        self._flushed = time.monotonic()
-        return store
-
-    def _saw_loss(self, loss: torch.Tensor, *, share: bool, first: bool) -> None:
-        if self._told:
-            return
-        if first and not self._in_step:
-            self._losses.clear()  # those of a step that was never taken
-        self._losses = [*self._losses[-MOST_PARTS:], loss.detach()]
-        self._summed = share
-
-    def _stepping(self) -> None:
-        """The optimizer's step begins: with a closure, losses that come now are of the same rows, and the first of them
-        is that before the update."""
-        self._in_step, self._before_step = True, len(self._losses)
+        self._run = RecordedRun(self.folder)
+        self._run.begin(adapter.first_events(metric, higher))
+        return self._run
 
     def _stepped(self, step: int, learning_rate: float) -> None:
         """After the optimizer's step `step`, and after the decision that was taken in it."""
-        assert self._adapter is not None
+        adapter, run = self._adapter, self._run or self._begin()
+        assert adapter is not None
         self._learning_rate = learning_rate
-        if self._store is None:
-            self._begin()
-        losses = self._losses[self._before_step :][:1] or self._losses
-        self._in_step, self._before_step, self._losses = False, 0, []
-        if losses:
-            parts = torch.stack([loss.float().reshape(()) for loss in losses])
-            value = parts.sum() * self._share_factor if self._summed else parts.mean()
-            self._pending.append((step, value, learning_rate))
-        self._told = False
-        decision = self._adapter.decision()
+        loss = self._step_loss.take(self._share_factor)
+        if loss is not None:
+            run.loss(step, loss, learning_rate)
+        decision = adapter.decision()
         if decision is not None:
             self._record(decision)
-        last = step + 1 == self._adapter.config.steps
-        scores = self._adapter.scores() if decision is None and (step % self.scores_every == 0 or last) else None
+        last = step + 1 == adapter.config.steps
+        scores = adapter.scores() if decision is None and (step % self.scores_every == 0 or last) else None
         if scores is not None:
-            self._append(Scores(step, scores))
+            run.append(Scores(step, scores))
         if decision is None and ((step + 1) % self.geometry_every == 0 or last):
-            self._append(self._adapter.geometry(step + 1))
-        if time.monotonic() - self._flushed >= FLUSH_SECONDS:
-            self._flush()
+            run.append(adapter.geometry(step + 1))
+        run.flush_now_and_then()
 
     def _record(self, decision: RankDecision) -> None:
         assert self._adapter is not None
@@ -289,7 +226,7 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
         adapter = self._adapter
         if adapter is None:
             return
-        if self._store is None:  # before the first step
+        if self._run is None:  # before the first step
             self._begin()
         named = {str(name).removeprefix("eval_"): value for name, value in metrics.items()}
         numbers = {name: _number(value) for name, value in named.items() if not _about_speed(name)}
@@ -298,59 +235,25 @@ class RankRecorder(TrainerCallback):  # type: ignore[misc]
             self._append(Evaluation(adapter.step, self._metrics))
 
     def _append(self, event: Event) -> None:
-        self._flush()
-        if self._store is not None:
-            self._store.append(event)
-
-    def _flush(self) -> None:
-        """Write the losses that wait; on a GPU they are fetched together."""
-        self._flushed = time.monotonic()
-        if not self._pending or self._store is None:
-            return
-        waiting, self._pending = self._pending, []
-        values = torch.stack(
-            [torch.as_tensor(loss, dtype=torch.float32).reshape(()) for _, loss, _ in waiting]
-        ).tolist()
-        for (step, _, learning_rate), value in zip(waiting, values, strict=True):
-            if math.isfinite(value):
-                self._store.append(Step(step, value, learning_rate))
-            elif not self._diverged:
-                self._diverged = True
-                self._store.append(Warned(step, "loss", f"the loss is {value}", "lower the learning rate"))
+        if self._run is not None:
+            self._run.append(event)
 
     def _give_up(self, error: Exception) -> None:
-        store, adapter = self._store, self._adapter
+        run, adapter = self._run, self._adapter
         self._end()
-        with suppress(Exception):  # a full disk: it is about to be said
-            if store is not None and adapter is not None:
-                with RunStore.open(store.folder) as again:
-                    again.append(Stopped(max(0, adapter.step - 1), f"the recording ended: {error}"))
-        text = f"RankRecorder: the recording ends, the training goes on: {error}"
-        try:
-            warnings.warn(text, stacklevel=3)
-        except Warning:  # warnings are errors here, and this is none of the training's
-            logging.getLogger(__name__).warning(text)
+        if run is not None and adapter is not None:
+            run.close_with(error, max(0, adapter.step - 1))
+        warn_of_the_end(error)
 
     def _end(self) -> None:
         self._over = True
-        adapter, store = self._adapter, self._store
-        self._adapter = self._store = None
+        adapter, run = self._adapter, self._run
+        self._adapter = self._run = None
         if adapter is not None:
             adapter.release()
             self._spent.append(adapter)
-        if self._finalizer is not None:
-            self._finalizer.detach()
-        if store is not None:
-            with suppress(sqlite3.Error):
-                store.close()
-
-
-def _abandoned(store: RunStore, process: int) -> None:
-    """End a run whose recorder is gone: the program has ended, or let go of it."""
-    if os.getpid() == process:
-        with suppress(sqlite3.Error):
-            store.append(Stopped(max(0, store.last_step), "the program ended, or let go of the training"))
-            store.close()
+        if run is not None:
+            run.close()
 
 
 def _number(value: Any) -> float | None:

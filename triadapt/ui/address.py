@@ -49,6 +49,14 @@ def named_view() -> str | None:
     return view.race
 
 
+def stay_with(race: str) -> None:
+    """The visitor found this race under way without having asked for it: it stays on view when it ends. Not when the
+    visitor went back to an address without one, from where it would lead forward again."""
+    if not getattr(get_script_run_ctx(), "is_history_navigation", False):
+        on_view().turn_to(race)
+        write_address()
+
+
 def write_address() -> None:
     """Bring the address to what is on view."""
     race = on_view().race

@@ -12,6 +12,7 @@ from triadapt.ui.compare_component import comparison
 from triadapt.ui.compare_selection import Choosable, read_token
 from triadapt.ui.markdown import plain
 from triadapt.views.compare.frame import compare_frame
+from triadapt.views.compare.placing import placing
 from triadapt.views.compare.record import RunRecord
 from triadapt.views.compare.table import cautions, side_by_side
 
@@ -45,7 +46,7 @@ def compare_runs(folder: Path, tokens: Sequence[str]) -> None:
         st.info("Choose runs above, or select rows on the Runs page and press Compare there.")
     else:
         compared = side_by_side(read)
-        if len(compared) > 1 and (lines := cautions(compared)):
+        if len(compared) > 1 and (lines := [*placing(compared), *cautions(compared)]):
             st.caption("  \n".join(f":material/info: {plain(line)}" for line in lines))
         comparison(compare_frame(compared), key="comparison")
     if st.session_state.get(TIMED) and not live:

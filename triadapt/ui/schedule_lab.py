@@ -11,14 +11,17 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
-from triadapt.ui.controls import outside_controls
+from triadapt.ui.controls import BOARD_PREFIX, outside_controls
 from triadapt.ui.lab_component import lab, sent_values
 from triadapt.ui.markdown import plain
+from triadapt.ui.sweep_section import PARAMETER as STUDY
+from triadapt.ui.what_if_choice import RUN, SET
 from triadapt.views.lab.findings import answer
 from triadapt.views.lab.inputs import CHOICES, NUMBERS, address, meaning, read_inputs
 from triadapt.views.lab.take_away import peft_snippet, race_toml
 
 NAMES = {*NUMBERS, *CHOICES, "method", "modules"}
+OF_TABS = {"tab", RUN, SET, STUDY}
 TOML = "TOML"
 
 
@@ -55,10 +58,16 @@ def _take_up(back_or_forward: bool) -> None:
         given["method"] = st.query_params.get_all("method")
     if held is None or given or back_or_forward:
         values, problems = read_inputs(given)
+        problems += [f"{name} in the address: unknown, left out" for name in st.query_params if _foreign(name)]
         held = Visit(values, problems, (held.number if held else 0) + 1)
     else:
         held = Visit(held.values, [], held.number + 1)
     st.session_state["lab_visit"] = held
+
+
+def _foreign(name: str) -> bool:
+    """Whether no tab of the page knows this name in the address, nor the board that the visitor may have come from."""
+    return name not in NAMES | OF_TABS and not name.startswith(BOARD_PREFIX)
 
 
 def _lab() -> None:

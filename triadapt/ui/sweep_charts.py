@@ -51,6 +51,9 @@ def study_charts(study: StudyRecord, importance: Mapping[str, float]) -> None:
     if kind == "importance" and not importance:
         st.info("Importance needs a few finished runs of different values.")
         return
+    if kind == "curves" and not any(trial.intermediate for trial in study.trials):
+        st.info("No run has been evaluated yet; a curve begins with the first evaluation.")
+        return
     drawn, label, caption = draw[kind]()
     clicked = figure(drawn, name=f"sweep-{kind}", label=label)
     st.caption(caption)

@@ -63,6 +63,7 @@ export class Board {
     if (fresh) this.#restart();
     if (fresh && this.view.enter(this.held.view)) this.awaitingPlay = false;
     else if (!fresh) this.view.adoptPin();
+    if (fresh) this.refused.replaceChildren(...this.view.refused.map((line) => element("p", {className: "tri-warning"}, line)));
     if (this.following) this.step = this.end;
     this.pace.busy = this.runs.some((run) => run.status.state === "running");
     if (this.runs.some((run) => run.started)) this.step = Math.min(this.step, this.total); // else nobody knows where it ends
@@ -290,7 +291,9 @@ export class Board {
     this.empty = element("p", {className: "tri-empty", role: "status"}, "");
     const time = element("div", {className: "tri-time"}, this.budget.section, this.loss.section, this.metric.section);
     this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section, this.history.section, this.importance.section);
-    this.root.replaceChildren(this.chips.section, this.chips.errors, this.empty, this.grid, this.scrubber.section, this.health.section);
+    this.refused = element("div", {role: "status"});
+    this.refused.dataset.testid = "refused";
+    this.root.replaceChildren(this.chips.section, this.chips.errors, this.refused, this.empty, this.grid, this.scrubber.section, this.health.section);
     applyTheme(this.root, this.theme);
     this.#drawEmpty(false);
     this.#publish();

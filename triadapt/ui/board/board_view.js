@@ -16,10 +16,11 @@ export class BoardView {
     this.first = true;
     this.name = null;
     this.carried = "";
+    this.refused = []; // a line for each thing in the address that is nonsense
   }
 
-  // A part of the view: `get` returns text, or null for what needs no words; `set` takes text that may be nonsense. That of the
-  // pin has `fits`, too: whether there is such a matrix.
+  // A part of the view: `get` returns text, or null for what needs no words; `set` takes text that may be nonsense, and returns
+  // false where it is. That of the pin has `fits`, too: whether there is such a matrix.
   keep(name, part) {
     this.parts.set(PREFIX + name, part);
   }
@@ -36,7 +37,12 @@ export class BoardView {
     this.first = false;
     const known = fromAddress ? address : new URLSearchParams(readTab(STORE + name));
     const found = [...this.parts.keys()].filter((key) => known.has(key));
-    for (const key of found) this.parts.get(key).set(known.get(key).slice(0, 100));
+    const wrong = found.filter((key) => this.parts.get(key).set(known.get(key).slice(0, 100)) === false);
+    this.refused = fromAddress ? wrong.map((key) => `${key} = '${known.get(key).slice(0, 40)}' in the address: not possible here; left out`) : [];
+    if (arriving && (named === null || named === name)) {
+      const foreign = new Set([...address.keys()].filter((key) => key.startsWith(PREFIX) && !this.parts.has(key)));
+      for (const key of foreign) this.refused.push(`${key.slice(0, 40)} in the address: unknown, left out`);
+    }
     this.carried = arriving && !fromAddress ? readTab(PIN) : "";
     this.adoptPin();
     this.changed();
@@ -104,12 +110,14 @@ export function keepChoice(board, name, panel, key, values) {
     get: () => (panel[key] === usual ? null : String(panel[key])),
     set: (text) => {
       const found = values.find((value) => String(value) === text);
-      if (found !== undefined) panel[key] = found;
+      if (found === undefined) return false;
+      panel[key] = found;
+      return true;
     },
   });
 }
 
-// What of the board is in the address. Values come from anywhere: what is not possible is passed over.
+// What of the board is in the address. Values come from anywhere: what is not possible is refused.
 export function keepBoardView(board) {
   const {view} = board;
   const number = (text) => (text !== "" && Number.isFinite(Number(text)) ? Number(text) : null);
@@ -117,21 +125,38 @@ export function keepBoardView(board) {
     get: () => (board.following || board.scrubber.playing ? null : board.step),
     set: (text) => {
       const step = number(text);
-      if (step !== null && step >= 0) { board.step = Math.round(step); board.following = false; }
+      if (step === null || step < 0) return false;
+      board.step = Math.round(step);
+      board.following = false;
+      return true;
     },
   });
   view.keep("pin", {
     get: () => (board.pinChosen ? board.pinned : null),
-    set: (text) => { if (/^L\d+\.[\w.]+$/.test(text)) { board.pinned = text; board.pinChosen = true; } },
+    set: (text) => {
+      if (!/^L\d+\.[\w.]+$/.test(text)) return false;
+      board.pinned = text;
+      board.pinChosen = true;
+      return true;
+    },
     fits: (text) => board.runs.some((run) => run.started && run.started.matrices.some((matrix) => matrixLabel(matrix) === text)),
   });
   view.keep("focus", {get: () => board.focusId, set: (text) => { board.focusId = text; }});
-  view.keep("x", {get: () => (board.xKind === "step" ? null : board.xKind), set: (text) => { if (Object.hasOwn(X_KINDS, text)) board.xKind = text; }});
+  view.keep("x", {
+    get: () => (board.xKind === "step" ? null : board.xKind),
+    set: (text) => {
+      if (!Object.hasOwn(X_KINDS, text)) return false;
+      board.xKind = text;
+      return true;
+    },
+  });
   view.keep("zoom", {
     get: () => (board.zoom ? board.zoom.map((value) => Number(value.toPrecision(5))).join("_") : null),
     set: (text) => {
       const range = text.split("_").map(number);
-      if (range.length === 2 && range.every((value) => value !== null) && range[0] < range[1]) board.zoom = range;
+      if (range.length !== 2 || !range.every((value) => value !== null) || range[0] >= range[1]) return false;
+      board.zoom = range;
+      return true;
     },
   });
 }

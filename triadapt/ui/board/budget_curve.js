@@ -31,7 +31,14 @@ export class BudgetCurve extends TimeChart {
       Object.entries(X_KINDS).map(([key, one]) => [key, `over ${one.label}`])), (value) => board.choose("x", value));
     this.heading.replaceChildren(this.y);
     this.head.append(this.x);
-    board.view.keep("y", {get: () => (this.kind === "rank" ? null : this.kind), set: (value) => { this.kind = value in Y_KINDS ? value : "rank"; }});
+    board.view.keep("y", {
+      get: () => (this.kind === "rank" ? null : this.kind),
+      set: (value) => {
+        const possible = Object.hasOwn(Y_KINDS, value);
+        this.kind = possible ? value : "rank";
+        return possible;
+      },
+    });
   }
 
   drawChart() {
