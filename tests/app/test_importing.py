@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from drawn import words
+from stand_in import Manager
 from streamlit.testing.v1 import AppTest
 
-from tests.app.test_pages import Manager, manager, visit  # noqa: F401  (fixtures)
 from tests.unit.foreign_files import adalora_log, lora_adapter, pruned_ranks
 from triadapt.imports.any_path import import_path
 from triadapt.runs.info import RunError
@@ -24,13 +24,13 @@ def bring(app: AppTest, path: object) -> AppTest:
     return app.run()
 
 
-def id_of(manager: Manager, name: str) -> str:  # noqa: F811
+def id_of(manager: Manager, name: str) -> str:
     return next(info.id for info in list_runs(manager.runs) if info.name == name)
 
 
 def test_what_came_in_by_its_path_is_chosen(
-    visit: Callable[..., AppTest],  # noqa: F811
-    manager: Manager,  # noqa: F811
+    visit: Callable[..., AppTest],
+    manager: Manager,
     tmp_path: Path,
 ) -> None:
     app = visit("pages/runs.py")
@@ -45,8 +45,8 @@ def test_what_came_in_by_its_path_is_chosen(
 
 
 def test_what_cannot_come_in_costs_one_line(
-    visit: Callable[..., AppTest],  # noqa: F811
-    manager: Manager,  # noqa: F811
+    visit: Callable[..., AppTest],
+    manager: Manager,
     tmp_path: Path,
 ) -> None:
     app = visit("pages/runs.py")
@@ -63,8 +63,8 @@ def test_what_cannot_come_in_costs_one_line(
 
 
 def test_play_and_compare_show_a_log_and_an_adapter(
-    visit: Callable[..., AppTest],  # noqa: F811
-    manager: Manager,  # noqa: F811
+    visit: Callable[..., AppTest],
+    manager: Manager,
     tmp_path: Path,
 ) -> None:
     (log,) = import_path(manager.runs, adalora_log(tmp_path / "log", pruned_ranks()))
