@@ -46,14 +46,30 @@ def _glance(settings: Settings, stamps: tuple[object, ...]) -> tuple[str, ...]:
             if not name:
                 continue
             what = f"causal.{side} = {name!r}"
-            files = _files(what, name)
-            large = files[0].suffix.lower() in PLAIN and files[0].stat().st_size > GLANCE_BYTES
-            if not large and not any(True for _ in islice(documents(settings, side), GLANCE_ROWS)):
+            large = any(file.suffix.lower() in PLAIN and _size(file) > GLANCE_BYTES for file in _files(what, name)[:1])
+            if not large and not _begins_with_text(settings, side):
                 return (f"{what}: holds no text; give some",)
         look = look_at(settings.model, "causal.model", settings.revision)
     except ConfigError as error:
         return tuple(error.lines)
     return () if look is None or look.decoder else (no_decoder(settings, look.model_type),)
+
+
+def _begins_with_text(settings: Settings, side: str) -> bool:
+    """Whether a document is among the first, all of which are read."""
+    count = 0
+    for text in islice(documents(settings, side), GLANCE_ROWS):
+        count += len(text)
+        if count > GLANCE_BYTES:
+            break
+    return count > 0
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def no_decoder(settings: Settings, family: str) -> str:

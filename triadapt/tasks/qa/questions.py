@@ -132,7 +132,9 @@ def _missing(table: Mapping[str, Any], name: str, wanted: str, called: str = "")
 
 
 def _kind(value: Any) -> str:
-    return {dict: "table", str: "text", type(None): "null"}.get(type(value), type(value).__name__)
+    return {dict: "table", str: "text", int: "number", float: "number", type(None): "null"}.get(
+        type(value), type(value).__name__
+    )
 
 
 def _short(value: Any) -> str:
