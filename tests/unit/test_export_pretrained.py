@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from families import write_family
+from peft import PeftModel
 from safetensors.torch import load_file
 from test_export_model import info_of, loaded
 from test_qa_task import squad, write
@@ -15,6 +16,7 @@ from tiny_text import WORDS
 from triadapt.config import parse_config
 from triadapt.methods.registry import METHODS
 from triadapt.runs.export import MODEL_FORMS
+from triadapt.runs.info import RunError
 from triadapt.training.export_model import export_model
 from triadapt.training.session import Session
 
@@ -62,6 +64,24 @@ def test_what_a_causal_run_exports_gives_the_same_logits_on_the_plain_decoder(
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     config = json.loads((tmp_path / "out" / "adapter" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == decoder
+
+
+@pytest.mark.filterwarnings("ignore:.*4-bit (linear|weights)")
+def test_a_run_over_four_bits_exports_lora_and_says_what_peft_cannot_merge(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
+    (tmp_path / "a.txt").write_text(" ".join(WORDS * 40))
+    section = {"model": write_family("llama", tmp_path / "model"), "train": str(tmp_path / "a.txt"), "block": 16,
+               "weights": "4-bit"}  # fmt: skip
+    session = trained({"task": "causal", "method": "adalora", "causal": section}, tmp_path / "run")
+    with pytest.raises(RunError, match="run: PEFT does not merge AdaLoRA into weights in 4 bits; export lora"):
+        export_model(info_of(session), tmp_path / "out", ["merged"])
+    export_model(info_of(session), tmp_path / "out", ["adapter", "lora"])
+    batch = session.task.batch(0)
+    plain = PeftModel.from_pretrained(session.task.build_model(), str(tmp_path / "out" / "lora")).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(
+            plain(input_ids=batch).logits, session.model(input_ids=batch).logits, rtol=1e-4, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize(("family", "method"), [("bert", method) for method in METHODS] + [("gpt2", "triadaptlora")])

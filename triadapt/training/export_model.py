@@ -48,7 +48,13 @@ def export_model(info: RunInfo, target: Path, forms: Sequence[str], *, overwrite
         for form in forms:
             folder = Path(place) / form
             folder.mkdir()
-            _FORMS[form](session, folder)
+            try:
+                _FORMS[form](session, folder)
+            except NotImplementedError:
+                raise RunError(
+                    f"{info.id}: PEFT does not merge {METHODS[session.config.method].label} into weights in 4 bits; "
+                    f"export lora, which is the same change"
+                ) from None
         (Path(place) / "README.md").write_text(_readme(info, session, forms), encoding="utf-8")
         (Path(place) / "config.toml").write_text(session.config.to_toml(), encoding="utf-8")
         for form in forms:

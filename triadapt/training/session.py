@@ -27,7 +27,6 @@ from triadapt.events import (
     Warned,
 )  # fmt: skip
 from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview
-from triadapt.methods.four_bit import is_four_bit, restore_layout
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.interface import Task
@@ -87,7 +86,6 @@ class Session:
                 group["initial_lr"] = config.learning_rate
         self.method.bind_optimizer(self.optimizer)
         outside: set[int] = {id(p) for name, p in self.trainable.items() if ".modules_to_save." in name}
-        self._four_bit = [layer for layer in self.model.modules() if is_four_bit(layer)]
         self._head_parameters: int = sum(p.numel() for p in self.trainable.values() if id(p) in outside)
 
     def _check_against_matrices(self) -> None:
@@ -236,8 +234,6 @@ class Session:
         with self._autocast():
             self.metrics = {name: float(value) for name, value in self.task.evaluate(self.model).items()}
         self.model.train()
-        for layer in self._four_bit:
-            restore_layout(layer)
         return Evaluation(steps_done, self.metrics)
 
     def _finish(self) -> list[Event]:
