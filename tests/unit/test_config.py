@@ -98,7 +98,12 @@ def test_adalora_needs_steps_between_its_warmup_and_its_final_budget() -> None:
 
 
 # What a task cannot do without.
-NEEDED = {"files": {"files": {"train": "rows.csv"}}, "hub": {"hub": {"dataset": "owner/name"}}}
+NEEDED = {
+    "files": {"files": {"train": "rows.csv"}},
+    "hub": {"hub": {"dataset": "owner/name"}},
+    "qa": {"qa": {"train": "train.json"}},
+    "causal": {"causal": {"train": "text.txt", "model": "owner/decoder"}},
+}
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -38,6 +38,12 @@ def restore_layout(layer: nn.Module) -> None:
         layer.state_dict()
 
 
+def keep_layout(layer: Any) -> None:
+    """Let evaluation on some CPUs not order the entries of a 4-bit layer anew: it would compute in bfloat16 there,
+    which other CPUs do not, fail where outputs are no multiple of 32, and leave no gradient to the training after."""
+    layer.support_avx512bf16_for_cpu = False
+
+
 def dequantized(layer: nn.Module) -> torch.Tensor:
     """The weight of a 4-bit layer as numbers, `(out, in)`."""
     restore_layout(layer)

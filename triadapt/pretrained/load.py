@@ -21,6 +21,7 @@ from transformers import (
 )  # fmt: skip
 from transformers.utils import logging as transformers_logging
 
+from triadapt.methods.four_bit import is_four_bit, keep_layout
 from triadapt.pretrained.hub import fetched
 from triadapt.pretrained.look import ENCODER_OF_TWO
 from triadapt.pretrained.settings import PretrainedSettings, Weights
@@ -89,6 +90,9 @@ def load_model(
         for module in model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
+    for module in model.modules():
+        if is_four_bit(module):
+            keep_layout(module)
     if purpose == "states" and config.model_type in POOLED and hasattr(model, "pooler"):
         model.pooler = None  # a trained layer on the CLS token; a head with a pooler of its own trains a fresh one
     if hasattr(model.config, "use_cache"):

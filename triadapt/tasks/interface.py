@@ -27,6 +27,10 @@ class Task(Protocol):
     """Path of the pretrained model inside the task's, for exports; empty where the whole model is it."""
     pretrained_name: str
     """By what name transformers loads the pretrained model; empty where it does not."""
+    loaded_by: str
+    """The class of transformers that loads it, such as `AutoModel`."""
+    head: str
+    """What `modules_to_save` are, in words, for whoever gets their weights; empty where there are none."""
 
     def build_model(self) -> nn.Module:
         """A fresh model, equal at every call, on the task's device, every parameter frozen except those of

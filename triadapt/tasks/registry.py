@@ -108,6 +108,28 @@ TASKS: dict[str, TaskSpec] = {
             metric="accuracy",
             higher_is_better=True,
         ),
+        TaskSpec(
+            "qa",
+            "Questions (SQuAD v2)",
+            "answers found in a context, or none, in files as SQuAD v2 has them",
+            "triadapt.tasks.qa.settings:Settings",
+            "triadapt.tasks.qa.task:QuestionsTask",
+            {**ON_AN_ENCODER, "steps": 200, "batch_size": 8, "eval_every": 50},
+            metric="f1",
+            higher_is_better=True,
+            glance="triadapt.tasks.qa.reading:glance",
+        ),
+        TaskSpec(
+            "causal",
+            "Plain text (causal)",
+            "a pretrained decoder on text of your own",
+            "triadapt.tasks.causal.settings:Settings",
+            "triadapt.tasks.causal.task:CausalTask",
+            {**ON_AN_ENCODER, "learning_rate": 5e-4, "batch_size": 8},
+            metric="perplexity",
+            higher_is_better=False,
+            glance="triadapt.tasks.causal.documents:glance",
+        ),
     )
 }
 

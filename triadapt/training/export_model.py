@@ -48,7 +48,13 @@ def export_model(info: RunInfo, target: Path, forms: Sequence[str], *, overwrite
         for form in forms:
             folder = Path(place) / form
             folder.mkdir()
-            _FORMS[form](session, folder)
+            try:
+                _FORMS[form](session, folder)
+            except NotImplementedError:
+                raise RunError(
+                    f"{info.id}: PEFT does not merge {METHODS[session.config.method].label} into weights in 4 bits; "
+                    f"export lora, which is the same change"
+                ) from None
         (Path(place) / "README.md").write_text(_readme(info, session, forms), encoding="utf-8")
         (Path(place) / "config.toml").write_text(session.config.to_toml(), encoding="utf-8")
         for form in forms:
@@ -85,7 +91,7 @@ def _save_adapter(session: Session, folder: Path) -> None:
         tensors = get_peft_model_state_dict(model, adapter_name=ADAPTER)
     inside = _inside(session)
     if not inside:
-        return
+        return  # as PEFT wrote it: it took the name from the model
     # What PEFT wrote names layers by the task's model; whoever loads it has the pretrained one.
     own = {key: value for key, value in tensors.items() if key.startswith(WHOLE + inside)}
     _save({WHOLE + key.removeprefix(WHOLE + inside): value for key, value in own.items()}, folder / ADAPTER_FILE)
@@ -162,8 +168,9 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
         f"{label} on `{config.task}`: {session.step} of {config.steps} steps, total rank {total}. The lines below run "
         f"with this folder as the working directory.",
     ]
-    base = f'AutoModel.from_pretrained("{name}")' if name else "task.build_model()"
-    head = ["from transformers import AutoModel"] if name else PLANTED_BASE
+    auto = session.task.loaded_by
+    base = f'{auto}.from_pretrained("{name}")' if name else "task.build_model()"
+    head = [f"from transformers import {auto}"] if name else PLANTED_BASE
     if "adapter" in forms:
         ours = [REGISTER] if config.method in OWN_TUNERS else []
         parts += ["## adapter", _code([*head, "from peft import PeftModel", *ours, _load(base, "adapter")])]
@@ -172,12 +179,12 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
         parts += ["## lora", f"The same change of the weights as plain LoRA{alone}."]
         parts += [_code([*head, "from peft import PeftModel", _load(base, "lora")])]
     if "merged" in forms and name:
-        parts += ["## merged", _code([*head, 'model = AutoModel.from_pretrained("merged")'])]
+        parts += ["## merged", _code([*head, f'model = {auto}.from_pretrained("merged")'])]
     elif "merged" in forms:
         load = ["from safetensors.torch import load_file", f"model = {base}"]
         parts += ["## merged", _code([*head, *load, 'model.load_state_dict(load_file("merged/model.safetensors"))'])]
-    if name:
-        parts.append("`head.safetensors` holds the linear classifier that was trained on the encoder's pooled output.")
+    if session.task.head:
+        parts.append(f"`head.safetensors` holds {session.task.head}.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -142,6 +142,20 @@ OF_TASK = {
         *_of_table("hub"),
         *_of_model("hub"),
     ),
+    "qa": (
+        Field("qa.train", "Training questions", "Path of a .json file as SQuAD v2 has it, or of a .jsonl file, here.",
+              text=True),
+        Field("qa.dev", "Held-out questions", "A file of these; empty: those of one context in ten.", text=True),
+        Field("qa.max_tokens", "Longest window", "Tokens of question and context.", 32, 1024, 32, slider=False),
+        Field("qa.eval_rows", "Questions scored", "At each evaluation.", 8, 10_000, 50, slider=False),
+    ),
+    "causal": (
+        Field("causal.model", "Decoder", "Folder of a causal language model here, or its hub id.", text=True),
+        Field("causal.train", "Training text", "Path of a .txt, .md, .jsonl or .parquet file, or of a folder of .txt "
+              "files, here.", text=True),
+        Field("causal.dev", "Held-out text", "Named likewise; empty: a tenth of the training text.", text=True),
+        Field("causal.block", "Block", "Tokens that are read at once.", 8, 2048, 8, slider=False),
+    ),
 }  # fmt: skip
 ALL = (
     *SCHEDULE, *TRAINING, *MORE,

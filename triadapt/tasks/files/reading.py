@@ -11,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from triadapt.errors import ConfigError
-
-LARGEST_BYTES = 2 * 1024**3
+from triadapt.tasks.existing_file import existing_file
 
 
 def _parquet(path: Path, rows: int | None) -> pd.DataFrame:
@@ -55,7 +54,7 @@ READERS: dict[str, Callable[[Path, int | None], pd.DataFrame]] = {
 
 def read_table(what: str, name: str, rows: int | None = None) -> pd.DataFrame:
     """The table in the file `name`, or its first `rows`. what: begins the line if that fails. Raises ConfigError."""
-    path = _existing(what, name)
+    path = existing_file(what, name)
     if path.suffix.lower() not in READERS:
         raise ConfigError([f"{what}: cannot be read as a table; give one of {', '.join(READERS)}"])
     try:
@@ -97,19 +96,3 @@ def _folder(name: str) -> Path | None:
         return path if name and path.is_dir() else None
     except (OSError, ValueError, RuntimeError):
         return None
-
-
-def _existing(what: str, name: str) -> Path:
-    try:
-        path = Path(name).expanduser()
-        found, size = path.is_file(), path.stat().st_size if path.exists() else 0
-    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a NUL in it, `~nobody`
-        told = getattr(error, "strerror", None) or str(error)
-        raise ConfigError([f"{what}: cannot be read ({told})"]) from None
-    if not found:
-        raise ConfigError([f"{what}: is a folder; name a file in it" if path.is_dir() else f"{what}: no such file"])
-    if not size:
-        raise ConfigError([f"{what}: is empty"])
-    if size > LARGEST_BYTES:
-        raise ConfigError([f"{what}: {size / 1024**3:.1f} GiB, the limit is 2; cut it to what you need"])
-    return path

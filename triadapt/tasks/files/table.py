@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from triadapt.errors import ConfigError
+from triadapt.tasks.existing_file import stamp
 from triadapt.tasks.files.reading import read_table, sides_of
 from triadapt.tasks.files.settings import Settings
 from triadapt.tasks.labelled.classes import class_names
@@ -33,7 +34,7 @@ def glance(settings: Settings) -> list[str]:
     names that no file of rows can have, which the configuration says itself."""
     if settings.check(None):
         return []
-    return list(_glance(settings, tuple(_stamp(name) for name in (settings.train, settings.dev))))
+    return list(_glance(settings, tuple(stamp(name) for name in (settings.train, settings.dev))))
 
 
 @lru_cache(maxsize=32)
@@ -67,11 +68,3 @@ def _tables(settings: Settings, rows: int | None) -> Tables:
         dev_is if settings.dev else train_is,
         "a file of held-out rows in files.dev",
     )
-
-
-def _stamp(name: str) -> object:
-    try:
-        status = Path(name).expanduser().stat()
-    except (OSError, ValueError, RuntimeError):
-        return None
-    return status.st_mtime_ns, status.st_size

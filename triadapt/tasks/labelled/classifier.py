@@ -22,6 +22,7 @@ class TextClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.is_loaded_in_4bit = bool(getattr(encoder, "is_loaded_in_4bit", False))  # PEFT asks the whole model
         self.pooling = pooling
         self.hidden = hidden
         draw = torch.Generator().manual_seed(seed)

@@ -40,6 +40,8 @@ class LabelledTask:
 
     higher_is_better = True
     pretrained = "encoder"
+    loaded_by = "AutoModel"
+    head = "the classifier that was trained on the model's pooled output"
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from triadapt.tasks.labelled.rows import Side
+from triadapt.tasks.padding import padded
 
 SLICE = 10_000
 
@@ -17,7 +18,7 @@ class Tokens:
     """Token numbers of the rows of a side, cut at `most`; rows may be pairs of texts."""
 
     def __init__(self, tokenizer: Any, side: Side, most: int) -> None:
-        self._filler = {"input_ids": tokenizer.pad_token_id or 0}
+        self._filler = tokenizer.pad_token_id or 0
         self._columns: dict[str, list[np.ndarray[Any, Any]]] = {}
         for start in range(0, len(side.labels), SLICE):
             texts = [list(side.first[start : start + SLICE])]
@@ -34,13 +35,4 @@ class Tokens:
 
     def padded(self, rows: Sequence[int], device: torch.device) -> dict[str, torch.Tensor]:
         """Tensors `(rows, longest of them)`: what the model takes, padded behind."""
-        longest = max(self.lengths[row] for row in rows)
-        inputs = {}
-        for name, column in self._columns.items():
-            table = np.full((len(rows), longest), self._filler.get(name, 0), np.int64)
-            for place, row in enumerate(rows):
-                table[place, : len(column[row])] = column[row]
-            inputs[name] = torch.from_numpy(table).to(device)
-        mask = torch.arange(longest)[None, :] < torch.tensor([self.lengths[row] for row in rows])[:, None]
-        inputs["attention_mask"] = mask.long().to(device)
-        return inputs
+        return padded(self._columns, rows, self._filler, device)

@@ -26,6 +26,8 @@ class PlantedTask:
     modules_to_save: list[str] = []  # noqa: RUF012
     pretrained = ""
     pretrained_name = ""
+    loaded_by = ""
+    head = ""
 
     def __init__(self, settings: Settings, *, seed: int, batch_size: int, steps: int, device: str) -> None:
         self.settings, self.seed, self.batch_size, self.device = settings, seed, batch_size, device

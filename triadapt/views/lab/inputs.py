@@ -91,7 +91,7 @@ def defaults(task: str) -> dict[str, Any]:
                                                     "add_r", "alpha")},
         "adalora.init_rank_ratio": adalora.init_rank_ratio, "adalora.final_share": adalora.final_share,
         "behaviour": "improved", "modes": "one", "method": [name for name in METHODS if name != "lora"], "task": task,
-        "layers": {"planted": 4, "text": 6, "files": 6}.get(task, 12), "modules": QUERY_VALUE, "from": "steps",
+        "layers": {"planted": 4, "text": 6, "files": 6, "qa": 6}.get(task, 12), "modules": QUERY_VALUE, "from": "steps",
         "epochs": 3.0,
         "rows": 10_000, "batch": 16, "accumulation": 1, "processes": 1, "drop_last": "no",
     }  # fmt: skip
@@ -99,6 +99,8 @@ def defaults(task: str) -> dict[str, Any]:
 
 def task_modules(task: str) -> str:
     """Modules of one block of a task of ours, as text."""
+    if task == "causal":  # of the smallest GPT-2: this task has no model of its own
+        return "qkv 768x2304, o 768x768, up 768x3072, down 3072x768"
     d, wide = (64, 128) if task == "planted" else (384, 1536)
     square = ", ".join(f"{name} {d}x{d}" for name in "qkvo")
     return f"{square}, up {d}x{wide}, down {wide}x{d}"

@@ -102,6 +102,14 @@ def _code(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) and value != int(value) else repr(value)
 
 
+TO_NAME: dict[str, dict[str, Any]] = {
+    "files": {"train": "rows.csv"},
+    "qa": {"train": "train.json", "dev": "dev.json"},
+    "causal": {"train": "text.txt", "model": "owner/decoder"},
+}
+"""What a task cannot do without, to be named by whoever trains."""
+
+
 def race_toml(values: Mapping[str, Any]) -> str:
     """A configuration for `triadapt train` with every method of the lab. Raises ConfigError with every wrong field."""
     meant, methods = meaning(values), list(values["method"])
@@ -112,8 +120,8 @@ def race_toml(values: Mapping[str, Any]) -> str:
         plain = allocation_values(values, meant.steps, method, values["growth"]) | {"task": task}
         if task == "planted" and values["task"] == task:
             plain["planted"] = {"blocks": values["layers"]}
-        if task == "files":
-            plain["files"] = {"train": "rows.csv"}  # to be named by whoever trains
+        if task in TO_NAME:
+            plain[task] = TO_NAME[task]
         try:
             merged = parse_config(plain).as_dict() | merged
         except ConfigError as error:
