@@ -8,13 +8,14 @@ from triadapt.ui.own.data import choose_files, choose_glue, choose_hub
 from triadapt.ui.own.model import choose_model
 from triadapt.ui.own.ready import ready
 from triadapt.ui.own.script import script_help
+from triadapt.ui.own.texts import choose_questions, choose_text
 from triadapt.ui.visits import on_entering
 
 through_front_door("pages/own.py")
 runs = manager()
 on_entering("own")
 
-FILES, HUB, GLUE = "A table", "Hub dataset", "GLUE"
+FILES, HUB, GLUE, QUESTIONS, TEXT = "A table", "Hub dataset", "GLUE", "Questions", "Plain text"
 st.subheader("Your work")
 train, watch = st.tabs(["Train on your data", "Watch your own training"])
 with train:
@@ -22,10 +23,20 @@ with train:
     with left:
         st.markdown("**Data**")
         where = st.segmented_control(
-            "Where from", [FILES, HUB, GLUE], default=FILES, required=True, key="own_where", persist_state="page",
-            label_visibility="collapsed",
+            "Where from", [FILES, HUB, GLUE, QUESTIONS, TEXT], default=FILES, required=True, key="own_where",
+            persist_state="page", label_visibility="collapsed",
         )  # fmt: skip
-        data = choose_glue() if where == GLUE else choose_hub(None) if where == HUB else choose_files(runs.runs)
+        match where:
+            case "Hub dataset":
+                data = choose_hub(None)
+            case "GLUE":
+                data = choose_glue()
+            case "Questions":
+                data = choose_questions(runs.runs)
+            case "Plain text":
+                data = choose_text(runs.runs)
+            case _:
+                data = choose_files(runs.runs)
     with right:
         st.markdown("**Model**")
         model = choose_model(data.task)

@@ -83,11 +83,13 @@ OF_METHOD = {
 }  # fmt: skip
 
 
-def _of_model(section: str, *, seldom: bool = False) -> tuple[Field, ...]:
+A_MODEL = "minilm, the folder of a saved model, or a hub id such as answerdotai/ModernBERT-base."
+
+
+def _of_model(section: str, *, seldom: bool = False, help: str = A_MODEL) -> tuple[Field, ...]:
     """What every task on a pretrained model has. seldom: whether few choose another model."""
     return (
-        Field(f"{section}.model", "Model", "minilm, the folder of a saved model, or a hub id such as "
-              "answerdotai/ModernBERT-base.", text=True, more=seldom),
+        Field(f"{section}.model", "Model", help, text=True, more=seldom),
         Field(f"{section}.adapt", "Adapt", "Places that get an adapter, such as q, v, 3.q or 0-5.up; empty: all of "
               "every block.", text=True, more=True),
         Field(f"{section}.weights", "Frozen weights", "How they are held; 4-bit needs bitsandbytes.",
@@ -148,13 +150,14 @@ OF_TASK = {
         Field("qa.dev", "Held-out questions", "A file of these; empty: those of one context in ten.", text=True),
         Field("qa.max_tokens", "Longest window", "Tokens of question and context.", 32, 1024, 32, slider=False),
         Field("qa.eval_rows", "Questions scored", "At each evaluation.", 8, 10_000, 50, slider=False),
+        *_of_model("qa"),
     ),
     "causal": (
-        Field("causal.model", "Decoder", "Folder of a causal language model here, or its hub id.", text=True),
         Field("causal.train", "Training text", "Path of a .txt, .md, .jsonl or .parquet file, or of a folder of .txt "
               "files, here.", text=True),
         Field("causal.dev", "Held-out text", "Named likewise; empty: a tenth of the training text.", text=True),
         Field("causal.block", "Block", "Tokens that are read at once.", 8, 2048, 8, slider=False),
+        *_of_model("causal", help="Folder of a causal language model here, or its hub id."),
     ),
 }  # fmt: skip
 ALL = (

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from triadapt.errors import ConfigError
-from triadapt.pretrained.hub import one_line
 from triadapt.tasks.existing_file import existing_file, stamp
 from triadapt.tasks.held_out import held_out
+from triadapt.tasks.hub.split import load_split
 from triadapt.tasks.qa.questions import Question, checked, of_articles, of_rows
 from triadapt.tasks.qa.settings import KINDS, Settings
 
@@ -129,12 +129,10 @@ def _json_lines(path: Path, what: str) -> Iterator[tuple[int, Any]]:
 
 
 def _of_hub(settings: Settings) -> tuple[list[Question], list[Question], dict[str, Any]]:
-    from datasets import load_dataset  # noqa: PLC0415  (takes a second, and nobody else needs it)
-
     sides: list[list[Question]] = []
-    for split, most in ((settings.train_split, settings.train_rows), (settings.dev_split, None)):
-        with one_line("qa.dataset", settings.dataset):
-            table = load_dataset(settings.dataset, split=split)
+    for side, most in (("train_split", settings.train_rows), ("dev_split", None)):
+        split = getattr(settings, side)
+        table = load_split(settings.dataset, (side, split), section="qa")
         what = f"qa.dataset = {settings.dataset!r}: split {split}"
         sides.append(checked(of_rows(enumerate(table, start=1), what), what, LEAST, most))
     facts = {"dataset": settings.dataset, "splits": {"train": settings.train_split, "dev": settings.dev_split}}

@@ -25,14 +25,17 @@ def ready(model: ModelChoice, data: DataChoice) -> None:
     if data.missing:
         st.info(data.missing, icon=":material/edit:")
         return
+    if data.task == "causal" and model.look is not None and not model.look.decoder:
+        st.info("Plain text needs a decoder: name its folder or its hub id under Model.", icon=":material/edit:")
+        return
     values = _told(data, model)
     config = _config(data.task, values, problems)
     if config is None or problems:
         return
     settings: Any = config.task_settings
+    tokens = getattr(settings, "max_tokens", 0) or settings.block
     say_memory(
-        model, rank=config.reference_rank, batch_size=config.batch_size, tokens=settings.max_tokens,
-        methods=len(METHODS),
+        model, rank=config.reference_rank, batch_size=config.batch_size, tokens=tokens, methods=len(METHODS)
     )  # fmt: skip
     epochs = f", {config.steps * config.batch_size / data.rows:.1f} times through the rows" if data.rows else ""
     matrices = f"{len(model.picked)} matrices" if model.look else f"about {matrices_of(config)} matrices"
