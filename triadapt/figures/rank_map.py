@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from triadapt.events import Matrix
 
-ORDER = ("q", "k", "v", "o", "up", "down")
+ORDER = ("qkv", "q", "k", "v", "o", "gate_up", "gate", "up", "down")
 PLANTED = "#D55E00"
 
 

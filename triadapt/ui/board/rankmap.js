@@ -6,7 +6,7 @@ import {Pace} from "./pace.js";
 import {drawWhole, isOver} from "./parts.js";
 import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, shapeWords, tidy} from "./theme.js";
 
-const MODULE_ORDER = ["q", "k", "v", "o", "up", "down"];
+const MODULE_ORDER = ["qkv", "q", "k", "v", "o", "gate_up", "gate", "up", "down"];
 const MAP_LEFT = 30;
 const MAP_RIGHT = 6;
 const MAP_TOP = 20;

@@ -9,12 +9,11 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from pydantic import ValidationError
 
+from triadapt.config import parse_config
 from triadapt.errors import ConfigError
 from triadapt.runs.uploads import LARGEST_MB, keep_files
 from triadapt.tasks.files.reading import READERS, read_table, sides_of
-from triadapt.tasks.files.settings import Settings as FileSettings
 from triadapt.tasks.files.table import labelled_text
 from triadapt.tasks.hub.peek import peek
 from triadapt.tasks.hub.presets import GLUE
@@ -159,15 +158,14 @@ def _say_look(values: dict[str, str], *stamps: object) -> tuple[list[str], int]:
         seen = _looked(tuple(sorted(values.items())), stamps)
     except ConfigError as error:
         return error.lines, 0
-    except ValidationError as error:
-        return [str(detail["msg"]) for detail in error.errors()], 0
     _say(seen.rows, seen.balance, seen.spread, seen.words, seen.warnings())
     return [], seen.rows[0]
 
 
 @st.cache_data(show_spinner="Looking at the rows", max_entries=8)
 def _looked(values: tuple[tuple[str, str], ...], stamps: object) -> DataLook:
-    return look(labelled_text(FileSettings.model_validate(dict(values)), MOST_LOOKED_AT))
+    config = parse_config({"task": "files", "files": dict(values)})
+    return look(labelled_text(config.task_settings, MOST_LOOKED_AT))  # type: ignore[arg-type]
 
 
 def _say(

@@ -14,6 +14,7 @@ from triadapt.pretrained.look import ModelLook, fetched_look, look_at
 from triadapt.pretrained.memory import estimate
 from triadapt.pretrained.places import Place, modules_of, why_these
 from triadapt.pretrained.settings import Weights
+from triadapt.pretrained.source import local_folder
 from triadapt.ui.markdown import plain
 
 MODEL, REVISION, ADAPT, WEIGHTS = "own_model", "own_revision", "own_adapt", "own_weights"
@@ -39,7 +40,7 @@ def choose_model(section: str) -> ModelChoice:
         "answerdotai/ModernBERT-base. Weights must be safetensors.",
     ).strip()  # fmt: skip
     revision = ""
-    if model != "minilm" and "/" in model:
+    if _of_hub(model):
         with st.expander("Revision"):
             revision = st.text_input(
                 "Revision", "", key=REVISION, persist_state="page", label_visibility="collapsed",
@@ -58,6 +59,13 @@ def choose_model(section: str) -> ModelChoice:
         st.caption("Not in this machine's cache. Training would download it; the button asks for a few kilobytes only.")
         return ModelChoice(values, None, [], [])
     return _matrices(values, look, section)
+
+
+def _of_hub(model: str) -> bool:
+    try:
+        return model != "minilm" and local_folder(model, "model") is None
+    except ConfigError:
+        return False
 
 
 def _asked(model: str, field: str, revision: str) -> ModelLook | None:

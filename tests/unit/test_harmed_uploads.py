@@ -1,0 +1,86 @@
+"""Whatever is uploaded: it trains, or it is refused in lines, and nothing is left behind."""
+
+import random
+from pathlib import Path
+
+import pytest
+from harmed_tables import NASTY, harmed
+
+from triadapt.config import data_problems, parse_config
+from triadapt.errors import ConfigError
+from triadapt.recipe import read_recipe
+from triadapt.runs.uploads import FOLDER, LARGEST_MB, keep_files
+from triadapt.tasks.files.reading import READERS, read_table
+from triadapt.tasks.files.settings import Settings
+from triadapt.tasks.files.table import labelled_text
+from triadapt.tasks.labelled.look import guessed_columns, look
+
+
+@pytest.mark.filterwarnings("ignore::pandas.errors.ParserWarning")
+def test_two_hundred_harmed_tables_are_read_or_refused_in_lines(tmp_path: Path) -> None:
+    read = 0
+    for number in range(200):
+        path = harmed(number, tmp_path)
+        try:
+            kept = keep_files(tmp_path / "runs", [(path.name, path.read_bytes())], list(READERS), "files.train")
+            columns = guessed_columns(read_table("files.train", str(kept), 100))
+            values = {"train": str(kept), **columns}
+            problems = data_problems(parse_config({"task": "files", "files": values}))
+            assert all(line.startswith("files.") and line.isprintable() for line in problems), problems
+            seen = look(labelled_text(Settings.model_validate(values)))
+            assert all(line.isprintable() or "\n" not in line for line in seen.warnings())
+            read += 1
+        except ConfigError as error:
+            assert all(line.startswith("files.") and line.isprintable() for line in error.lines), error.lines
+    assert 20 < read < 180  # both happen
+    assert {place.name for place in (tmp_path / "runs").iterdir()} == {FOLDER}
+    assert not list((tmp_path / "runs" / FOLDER).glob(".new-*"))
+
+
+def test_a_hundred_harmed_configurations_are_read_or_refused_in_lines() -> None:
+    names = ["task", "method", "steps", "seed", "files", "hub", "qa", "text", "planted", "methods", "seeds", "for"]
+    inner = ["train", "model", "adapt", "dataset", "subset", "weights", "kind", "metric", "max_tokens", "revision"]
+    refused = 0
+    for number in range(100):
+        draw = random.Random(number)
+        values = [*NASTY, "files", "hub", 3, -1, 2.5, True, None, [], [1], {}, 10**20, float("nan")]
+        data: dict[str, object] = {"task": draw.choice(["files", "hub", "qa", "causal", "planted"])}
+        for _ in range(draw.randrange(5)):
+            value = draw.choice(values)
+            data[draw.choice(names)] = value if draw.random() < 0.5 else {draw.choice(inner): value}
+        try:
+            parse_config(read_recipe(data).values_for("lora"))
+        except ConfigError as error:
+            refused += 1
+            assert error.lines and all(line.isprintable() for line in error.lines), error.lines
+    assert refused > 50
+
+
+def refusal(*files: tuple[str, bytes], folder: Path) -> str:
+    with pytest.raises(ConfigError) as error:
+        keep_files(folder, files, [".csv"], "files.train")
+    assert not folder.exists()
+    return error.value.lines[0]
+
+
+@pytest.mark.parametrize("name", ["../a.csv", "/etc/a.csv", "a/b.csv", ".a.csv", "a\n.csv", "x" * 200 + ".csv"])
+def test_an_upload_is_kept_under_a_name_or_not_at_all(name: str, tmp_path: Path) -> None:
+    assert "is no name for a file here" in refusal((name, b"x"), folder=tmp_path / "runs")
+
+
+def test_uploads_of_another_kind_empty_or_too_large_are_one_line(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    assert "'a.pkl' cannot be read; give one of .csv" in refusal(("a.pkl", b"x"), folder=runs)
+    assert "'a.csv' is empty" in refusal(("a.csv", b""), folder=runs)
+    large = bytes(LARGEST_MB * 1024**2 + 1)
+    assert f"the limit is {LARGEST_MB}; name its path instead" in refusal(("a.csv", large), folder=runs)
+    assert "two files have the same name" in refusal(("a.csv", b"x"), ("a.csv", b"y"), folder=runs)
+    assert refusal(folder=runs) == "files.train: no file; choose one"
+
+
+def test_the_same_upload_is_kept_once(tmp_path: Path) -> None:
+    one = keep_files(tmp_path, [("a.csv", b"x")], [".csv"], "files.train")
+    assert one.read_bytes() == b"x" and keep_files(tmp_path, [("a.csv", b"x")], [".csv"], "files.train") == one
+    both = keep_files(tmp_path, [("train.csv", b"x"), ("dev.csv", b"y")], [".csv"], "files.train")
+    assert both.is_dir() and {file.name for file in both.iterdir()} == {"train.csv", "dev.csv"}
+    assert len(list((tmp_path / FOLDER).iterdir())) == 2
