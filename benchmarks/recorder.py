@@ -25,15 +25,15 @@ from peft import AdaLoraConfig, PeftConfig, get_peft_model
 from transformers import BertConfig, BertForSequenceClassification
 
 from benchmarks.step_contestants import ADAPTED, LABELS, LEARNING_RATE, SIZES, VOCABULARY, Size
-from benchmarks.step_time import batches, device_label, seconds
+from benchmarks.step_time import batches, seconds
 from benchmarks.tables import Cell, Table, main
 from triadapt import IncreLoraConfig, RankGrowth, RankRecorder, TriAdaptLoraConfig
 from triadapt.training.watched_adapter import WatchedAdapter
 
-THREADS = 2
+THREADS = 1  # threads of a step wait for each other, and on a busy machine that takes longer than the step
 WARM_UP = 5  # steps that are taken and not counted
 INTERVAL = 20  # steps between rank events
-STEPS, TINY_STEPS, QUICK_STEPS = 100, 500, 45
+STEPS, TINY_STEPS, QUICK_STEPS = 60, 500, 45
 RESAMPLES = 2000
 MOST = 2.0  # percent of a step that recording may cost on a model of a size in use
 METHODS = ("TriAdaptLoRA", "IncreLoRA", "AdaLoRA")
@@ -204,7 +204,8 @@ def measure(quick: bool = False) -> list[Table]:
         "training", "ms a step", "recorded, % longer", "95 % interval", "within the recorder, µs a step",
         "% of the step", "to begin, ms", "target",
     )  # fmt: skip
-    return [Table(f"A training of one's own, recorded, {device_label(device)}", columns, rows, [note])]
+    where = torch.cuda.get_device_name() if device == "cuda" else "one thread"
+    return [Table(f"A training of one's own, recorded, {where}", columns, rows, [note])]
 
 
 if __name__ == "__main__":
