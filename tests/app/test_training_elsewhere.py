@@ -11,6 +11,7 @@ from triadapt.config import parse_config
 from triadapt.events import Finished
 from triadapt.runs.library import find, make_runs
 from triadapt.runs.store import RunStore
+from triadapt.tasks.registry import TASKS
 
 
 def recorded(manager: Manager, state: str) -> str:
@@ -63,5 +64,5 @@ def test_what_ended_early_elsewhere_cannot_be_resumed_here(
 def test_it_is_no_task_that_can_be_chosen(visit: Callable[..., AppTest]) -> None:
     app = visit(task="elsewhere")
     assert [error.value.split(";")[0] for error in app.error] == [
-        "task = 'elsewhere' in the address\\: known are planted, text, files"
+        f"task = 'elsewhere' in the address\\: known are {', '.join(TASKS)}"
     ]

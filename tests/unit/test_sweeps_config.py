@@ -295,7 +295,14 @@ def test_the_registry_knows_what_a_task_is_judged_by(name: str) -> None:
     spec = TASKS[name]
     module, _, attribute = spec.build.partition(":")
     task = getattr(__import__(module, fromlist=[attribute]), attribute)
-    assert (task.metric, task.higher_is_better) == (spec.metric, spec.higher_is_better)
+    settings = spec.settings_class().model_construct()
+    assert spec.measured(settings) == (spec.metric, spec.higher_is_better)
+    assert task.higher_is_better == spec.higher_is_better and getattr(task, "metric", spec.metric) == spec.metric
+
+
+def test_a_study_of_numbers_is_judged_by_their_correlation() -> None:
+    settings = TASKS["files"].settings_class()(train="a.csv", kind="regression", metric="spearman")
+    assert TASKS["files"].measured(settings) == ("spearman", True)
 
 
 def judged(sampled: SweepConfig, metric: Callable[[dict[str, Any]], float]) -> StudyRecord:

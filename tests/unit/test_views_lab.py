@@ -62,7 +62,7 @@ def test_an_address_brings_back_the_inputs_it_was_made_of() -> None:
         ({"adalora.final_share": "nan"}, "adalora.final_share = 'nan': must be a number from 0 to 0.99; using 0.25"),
         ({"steps": True}, "steps = True: must be a whole number"),
         ({"growth": "cubic"}, "growth = 'cubic': known are linear, non-linear, fixed; using linear"),
-        ({"task": ["x"]}, "task = ['x']: known are planted, text, files, qa, causal, own; using planted"),
+        ({"task": ["x"]}, "task = ['x']: known are planted, text, files, hub, qa, causal, own; using planted"),
         ({"method": ["lore", "lora"]}, "method = 'lore': known are triadaptlora, increlora, adalora, lora; left out"),
     ],
 )
