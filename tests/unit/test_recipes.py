@@ -28,7 +28,8 @@ def test_every_method_of_a_recipe_fires_and_reaches_its_budget(file: Path) -> No
     for method in recipe.methods:
         config = parse_config({**recipe.values_for(method), "seed": recipe.seeds[0]})
         assert config.task_settings.model == "microsoft/deberta-v3-base"  # type: ignore[attr-defined]
-        plan = preview(config, MATRICES, brief=True)
+        plan = preview(config, brief=True)
+        assert plan.num_matrices == MATRICES
         assert not plan.problems, (method, plan.warnings)
         if METHODS[method].allocation != "fixed":
             assert plan.rows[-1]["total_rank"] == 2 * MATRICES

@@ -18,6 +18,7 @@ from typing import Any
 from triadapt.errors import ConfigError
 from triadapt.pretrained.adapt import chosen
 from triadapt.pretrained.hub import cached_file, fetch_heads
+from triadapt.pretrained.known import known_places
 from triadapt.pretrained.places import Place, in_order, place_of
 from triadapt.pretrained.source import find_model, local_folder, minilm_folder, refused, safetensors_of
 
@@ -26,7 +27,6 @@ MOST_HEAD_BYTES = 100 * 1024**2
 CONV1D = frozenset({"gpt2"})
 ENCODER_OF_TWO = frozenset({"t5", "mt5", "umt5"})
 DECODERS = ("CausalLM", "LMHeadModel")
-MINILM_LAYERS, MINILM_WIDTH = 6, 384
 
 Heads = dict[str, tuple[str, tuple[int, ...]]]
 """Type and shape of each stored tensor, by name."""
@@ -76,11 +76,11 @@ def fetched_look(model: str, field: str, revision: str = "") -> ModelLook:
 
 def places_of(model: str, revision: str, adapt: str) -> list[Place] | None:
     """The places that would be adapted; None where that cannot be known here and now."""
-    if model == "minilm" and not adapt:  # known without its package
-        return _minilm_places()
+    known = None if revision else known_places(model)
     try:
-        look = look_at(model, "model", revision)
-        return None if look is None else chosen(look.places, adapt, "adapt")
+        look = None if known else look_at(model, "model", revision)
+        places = known or (None if look is None else look.places)
+        return None if places is None else chosen(places, adapt, "adapt")
     except (ConfigError, OSError):
         return None
 
@@ -174,10 +174,3 @@ def _known_to_transformers(family: str) -> bool:
     return folder.isidentifier() and any(
         (Path(root) / "models" / folder).is_dir() for root in (spec.submodule_search_locations or []) if spec
     ) if spec else True  # fmt: skip
-
-
-@functools.cache
-def _minilm_places() -> list[Place]:
-    d, wide = MINILM_WIDTH, 4 * MINILM_WIDTH
-    shapes = {"q": (d, d), "k": (d, d), "v": (d, d), "o": (d, d), "up": (wide, d), "down": (d, wide)}
-    return [Place(f"{i}.{module}", i, module, shape) for i in range(MINILM_LAYERS) for module, shape in shapes.items()]
