@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from itertools import pairwise
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -145,6 +146,22 @@ def take_lab(browser: Browser, url: str) -> None:
     page.close()
 
 
+def take_own(browser: Browser, url: str, runs: str) -> None:
+    """A table of one's own, looked at before anything is trained on it."""
+    table = Path(runs, "reviews.csv")
+    words = {"good": "warm clever brave tender".split(), "bad": "slow flat loud hollow".split()}
+    rows = [f"a {a} and {b} film of {n} minutes,{label}" for n in range(70, 90) for label, two in words.items()
+            for a, b in pairwise(two)]  # fmt: skip
+    table.write_text("\n".join(["review,verdict", *rows, rows[0]]), encoding="utf-8")
+    page = visit(browser, f"{url}/own", height=1150)
+    page.get_by_role("textbox", name="Or the path of a file").fill(str(table))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Take it to Play").wait_for()
+    page.get_by_text("Matrices to adapt").click()
+    shoot(page, "your-work")
+    page.close()
+
+
 def worker_of(pid: int) -> int:
     """The process that trains for a server."""
     children = Path(f"/proc/{pid}/task").glob("*/children")
@@ -164,6 +181,7 @@ def main() -> None:
                 flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
                 browser = playwright.chromium.launch(executable_path=chromium, args=flags)
                 take_lab(browser, f"http://localhost:{port}")
+                take_own(browser, f"http://localhost:{port}", runs)
                 take(browser, f"http://localhost:{port}", server)
                 take_rest(browser, f"http://localhost:{port}", runs)
                 browser.close()
