@@ -99,6 +99,14 @@ class _RunConfig(_AllocationConfig):
                 return {**spec.defaults, **data}
         return data
 
+    @model_validator(mode="after")
+    def _rate_reaches_its_peak(self) -> Self:
+        if self.lr_warmup >= self.steps:
+            raise ConfigError(
+                [f"lr_warmup = {self.lr_warmup}: must be below steps = {self.steps}, else the peak is never reached"]
+            )
+        return self
+
     def _sections(self) -> list[BaseModel]:
         # A training from elsewhere may have come without its schedule; there is nothing to agree with then.
         known = self.task != ELSEWHERE.name or "warmup" in self.model_fields_set

@@ -10,11 +10,11 @@ class ConfigError(ValueError):
     """One or more wrong fields. `lines` holds one line for each: field, value, what is allowed."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.lines = [_printable(line) for line in lines]
+        self.lines = [printable(line) for line in lines]
         super().__init__("; ".join(self.lines))
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     """A line that is one, whatever stood in the names that it tells."""
     return line if line.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 

@@ -28,7 +28,7 @@ def test_two_hundred_harmed_tables_are_read_or_refused_in_lines(tmp_path: Path) 
             problems = data_problems(parse_config({"task": "files", "files": values}))
             assert all(line.startswith("files.") and line.isprintable() for line in problems), problems
             seen = look(labelled_text(Settings.model_validate(values)))
-            assert all(line.isprintable() or "\n" not in line for line in seen.warnings())
+            assert all(line.isprintable() for line in seen.warnings())
             read += 1
         except ConfigError as error:
             assert all(line.startswith("files.") and line.isprintable() for line in error.lines), error.lines

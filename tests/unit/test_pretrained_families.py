@@ -1,19 +1,26 @@
 """Any family of models can be adapted: what is seen in its files is what is loaded, and every method trains it."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from families import FAMILIES, write_family
-from tiny_text import WORDS
+from tiny_text import WORDS, write_tiny_tokenizer
 
 from triadapt.config import parse_config
+from triadapt.errors import ConfigError
 from triadapt.events import Evaluation, Finished, Geometry, RankEvent, Started
 from triadapt.methods.registry import METHODS
-from triadapt.pretrained.load import load_model
+from triadapt.pretrained.load import load, load_model
 from triadapt.pretrained.look import look_at
 from triadapt.pretrained.matrices import model_places
 from triadapt.pretrained.source import find_model
+from triadapt.tasks.files.settings import Settings
+from triadapt.tasks.labelled.classifier import pooling_of
+from triadapt.tasks.labelled.metrics import measure
+from triadapt.tasks.labelled.rows import Side
 from triadapt.training.session import build_task
 from triadapt.training.train import train
 
@@ -64,3 +71,57 @@ def test_every_method_trains_it_from_a_local_folder_end_to_end(
             assert len(set(ranks)) > 1
         geometry = [event for event in events if isinstance(event, Geometry)][-1]
         assert geometry.singular.max() > 0
+
+
+def test_a_model_without_a_tokenizer_or_with_an_adapter_beside_it_is_refused(tmp_path: Path) -> None:
+    folder = Path(write_family("bert", tmp_path / "model"))
+    for file in folder.glob("token*"):
+        file.unlink()
+    with pytest.raises(ConfigError, match="it has no tokenizer"):
+        load(Settings(model=str(folder)), "files.model", "states")
+    write_tiny_tokenizer(folder)
+    (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ConfigError, match="it holds an adapter"):
+        load(Settings(model=str(folder)), "files.model", "states")
+
+
+HARMED: dict[str, dict[str, object]] = {
+    "digits": {"layer." + "9" * 5000 + ".q.weight": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}},
+    "a negative side": {"layer.0.q.weight": {"dtype": "F32", "shape": [2, -2], "data_offsets": [0, 16]}},
+    "no shape": {"layer.0.q.weight": {"dtype": "F32"}},
+    "a list": {"layer.0.q.weight": [1]},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("head", HARMED.values(), ids=HARMED)
+@pytest.mark.parametrize("config", [{"model_type": "bert", "architectures": 5}, {"model_type": ["x"]}, {}])
+def test_files_of_a_model_that_are_none_are_one_line(
+    head: dict[str, object], config: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    text = json.dumps(head).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(16))
+    with pytest.raises(ConfigError) as error:
+        look_at(str(tmp_path), "files.model")
+    assert len(error.value.lines) == 1 and error.value.lines[0].startswith("files.model = ")
+
+
+def test_a_decoder_is_not_read_at_its_first_token(tmp_path: Path) -> None:
+    folder = write_family("gpt2", tmp_path / "model")
+    config = load_model(find_model(folder)).config
+    assert pooling_of("auto", config, "files.pooling") == "last"
+    with pytest.raises(ConfigError, match=r"files\.pooling = 'cls': gpt2 is a decoder"):
+        pooling_of("cls", config, "files.pooling")
+
+
+def test_f1_is_of_one_kind_whatever_is_guessed() -> None:
+    truth = torch.tensor([0, 1, 0, 1])
+    assert measure("f1", torch.tensor([0, 1, 1, 1]), truth, 2) == pytest.approx(0.8)
+    three = [measure("f1", torch.tensor(guess), truth, 3) for guess in ([0, 1, 1, 1], [0, 1, 1, 2])]
+    assert three == pytest.approx([(2 / 3 + 0.8) / 3, (2 / 3 + 0.5) / 3])
+
+
+def test_rows_that_are_scored_are_spread_over_a_sorted_table() -> None:
+    side = Side([str(i) for i in range(10)], None, [0] * 5 + [1] * 5)
+    assert list(side.spread(4).labels) == [0, 0, 1, 1] and side.spread(20) is side

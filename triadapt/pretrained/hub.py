@@ -23,14 +23,14 @@ from tqdm.auto import tqdm
 
 from triadapt.errors import ConfigError
 from triadapt.pretrained.notes import listener
-from triadapt.pretrained.source import ModelSource, refused
+from triadapt.pretrained.source import ModelSource, has_tokenizer, refused
 
 WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 CONVERTER = "SFconvertbot"
 REACH_SECONDS = 3.0
 AWAY = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.IncompleteSnapshotError, ConnectionError)
 NO_SAFETENSORS = "it has no safetensors, and pickled weights are not loaded; choose one that has, or convert it"
-UNWANTED = ["onnx/*", "openvino/*", "*/*.safetensors", "original/*", "*training_args*"]
+UNWANTED = ["onnx/*", "openvino/*", "*/*.safetensors", "original/*", "*training_args*", "consolidated*", "adapter_*"]
 
 
 def cached_file(model: str, name: str, revision: str = "") -> Path | None:
@@ -67,13 +67,14 @@ def fetched(source: ModelSource) -> Path:
     revision = source.revision or None
     with one_line(source.field, source.model):
         # A model that is here whole needs no network. What is wanted may change: ask for the list only where it is not.
-        with contextlib.suppress(errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError, OSError):
-            place = Path(hub.snapshot_download(
-                source.location, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED,
-                local_files_only=True,
-            ))  # fmt: skip
-            if _whole(place):
-                return place
+        for known in (revision, *([] if revision else _converted_in_cache(source.location))):
+            with contextlib.suppress(errors.LocalEntryNotFoundError, errors.IncompleteSnapshotError, OSError):
+                place = Path(hub.snapshot_download(
+                    source.location, revision=known, allow_patterns=WANTED, ignore_patterns=UNWANTED,
+                    local_files_only=True,
+                ))  # fmt: skip
+                if _whole(place):
+                    return place
         with without_waiting():
             place = _downloaded(source, revision)
             if not any(place.glob("*.safetensors")):
@@ -88,6 +89,12 @@ def _downloaded(source: ModelSource, revision: str | None) -> Path:
         source.location, revision=revision, allow_patterns=WANTED, ignore_patterns=UNWANTED,
         tqdm_class=_told_bar(source.model),
     ))  # fmt: skip
+
+
+def _converted_in_cache(model: str) -> list[str]:
+    """Revisions of pull requests that the cache holds of a model: its weights may have come from there."""
+    refs = Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}" / "refs" / "refs" / "pr"
+    return [f"refs/pr/{file.name}" for file in sorted(refs.glob("*"))]
 
 
 def _converted(model: str, revision: str) -> str:
@@ -130,7 +137,7 @@ def _reachable() -> bool:
 
 def _whole(folder: Path) -> bool:
     index = folder / "model.safetensors.index.json"
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file() or not has_tokenizer(folder):
         return False
     if not index.is_file():
         return any(folder.glob("*.safetensors"))

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -25,7 +26,7 @@ from triadapt.methods.four_bit import is_four_bit, keep_layout
 from triadapt.pretrained.hub import fetched
 from triadapt.pretrained.look import ENCODER_OF_TWO
 from triadapt.pretrained.settings import PretrainedSettings, Weights
-from triadapt.pretrained.source import ModelSource, find_model, refused, weights_sha256
+from triadapt.pretrained.source import ModelSource, find_model, has_tokenizer, refused, weights_sha256
 
 Purpose = Literal["states", "causal"]
 POOLED = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra", "albert"})
@@ -103,8 +104,16 @@ def load_model(
 
 def load_tokenizer(source: ModelSource) -> Any:
     """The tokenizer that belongs to the model."""
+    if not has_tokenizer(Path(source.location)):
+        raise refused(
+            source.field, source.model, "it has no tokenizer (tokenizer.json, vocab.txt or the like); save that of the "
+            "model beside it"
+        )  # fmt: skip
     with _one_line(source), _quiet():
-        return AutoTokenizer.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source.location, local_files_only=True, trust_remote_code=False)
+    if len(tokenizer) <= len(set(tokenizer.all_special_ids)):
+        raise refused(source.field, source.model, "its tokenizer knows no word; save that of the model beside it")
+    return tokenizer
 
 
 def hidden_size(model: nn.Module, source: ModelSource) -> int:

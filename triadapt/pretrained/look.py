@@ -13,20 +13,21 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from triadapt.errors import ConfigError
 from triadapt.pretrained.adapt import chosen
 from triadapt.pretrained.hub import cached_file, fetch_heads
 from triadapt.pretrained.known import known_places
-from triadapt.pretrained.places import Place, in_order, place_of
+from triadapt.pretrained.lengths import most_tokens
+from triadapt.pretrained.places import Place, in_order, is_decoder, place_of
 from triadapt.pretrained.source import find_model, local_folder, minilm_folder, refused, safetensors_of
 
 MOST_HEAD_BYTES = 100 * 1024**2
 # Conv1D keeps its weight as (in, out).
-CONV1D = frozenset({"gpt2"})
+CONV1D = frozenset({"gpt2", "openai-gpt"})
 ENCODER_OF_TWO = frozenset({"t5", "mt5", "umt5"})
-DECODERS = ("CausalLM", "LMHeadModel")
 
 Heads = dict[str, tuple[str, tuple[int, ...]]]
 """Type and shape of each stored tensor, by name."""
@@ -109,13 +110,19 @@ def _head(file: Path, model: str, field: str) -> Heads:
                 raise ValueError("its head has no size that it could have")
             found = json.loads(stream.read(size))
         return {
-            name: (str(one["dtype"]), tuple(int(side) for side in one["shape"]))
+            name: (str(one["dtype"]), tuple(_side(side) for side in one["shape"]))
             for name, one in found.items()
             if name != "__metadata__"
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         told = " ".join(str(error).split())[:120] or type(error).__name__
         raise refused(field, model, f"{file.name} cannot be loaded as safetensors ({told})") from None
+
+
+def _side(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value < 2**40:
+        raise ValueError(f"a tensor cannot have a side of {str(value)[:20]}")
+    return value
 
 
 def _looked(config: Mapping[str, Any], heads: Heads, model: str, field: str) -> ModelLook:
@@ -127,7 +134,8 @@ def _looked(config: Mapping[str, Any], heads: Heads, model: str, field: str) -> 
         )  # fmt: skip
     if not family:
         raise refused(field, model, "its config.json names no model_type; give a saved transformers model")
-    names = [str(name) for name in config.get("architectures") or []]
+    architectures = config.get("architectures")
+    names = [str(name) for name in architectures] if isinstance(architectures, list) else []
     two = bool(config.get("is_encoder_decoder"))
     if two and family not in ENCODER_OF_TWO:
         raise refused(field, model, f"{family} is an encoder with a decoder; of these only T5's encoder is adapted")
@@ -147,12 +155,12 @@ def _looked(config: Mapping[str, Any], heads: Heads, model: str, field: str) -> 
     places = in_order(found.values())
     return ModelLook(
         model_type=family,
-        decoder=any(name.endswith(DECODERS) for name in names) or family in CONV1D,
+        decoder=is_decoder(family, names),
         parameters=sum(math.prod(shape) for _, shape in heads.values()),
         stored_bytes=sum(math.prod(shape) * _bytes_of(kind) for kind, shape in heads.values()),
         hidden=_number(config, "hidden_size", "dim", "n_embd", "d_model"),
         layers=1 + max(place.layer for place in places),
-        tokens=_number(config, "max_position_embeddings", "n_positions"),
+        tokens=_tokens(config, family),
         vocabulary=_number(config, "vocab_size"),
         places=tuple(places),
     )
@@ -161,6 +169,14 @@ def _looked(config: Mapping[str, Any], heads: Heads, model: str, field: str) -> 
 def _number(config: Mapping[str, Any], *names: str) -> int:
     values = (config.get(name) for name in names)
     return next((value for value in values if isinstance(value, int) and 0 < value < 2**31), 0)
+
+
+def _tokens(config: Mapping[str, Any], family: str) -> int:
+    said = SimpleNamespace(
+        model_type=family, max_position_embeddings=_number(config, "max_position_embeddings", "n_positions"),
+        position_biased_input=config.get("position_biased_input", True), pad_token_id=_number(config, "pad_token_id"),
+    )  # fmt: skip
+    return most_tokens(said) or 0
 
 
 def _bytes_of(kind: str) -> int:

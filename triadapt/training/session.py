@@ -115,7 +115,8 @@ class Session:
         plan = preview(self.config, len(self.matrices))
         events: list[Event] = [self._started([row["step"] for row in plan.rows])]
         events += [Warned(0, "schedule", line, "") for line in plan.warnings]
-        known = getattr(self.task, "cached_baselines", self.task.baselines)() or {}
+        with self._autocast():
+            known = getattr(self.task, "cached_baselines", self.task.baselines)() or {}
         self._baselines_known = bool(known)
         events += [Baseline(0, name, value) for name, value in known.items()]
         events.append(self._evaluate(0))
@@ -240,7 +241,9 @@ class Session:
         events: list[Event] = []
         last = self.config.steps - 1
         if not self._baselines_known:
-            events += [Baseline(last, name, value) for name, value in self.task.baselines().items()]
+            with self._autocast():
+                found = self.task.baselines()
+            events += [Baseline(last, name, value) for name, value in found.items()]
         events += [Warned(last, code, message, advice) for code, message, advice in self._verdicts()]
         if self.folder is not None and self._last_checkpoint != last:
             events.append(self.checkpoint())

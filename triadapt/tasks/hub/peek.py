@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
+from triadapt.config import parse_config
 from triadapt.errors import ConfigError
 
 MOST_SECONDS = 300
@@ -37,9 +38,10 @@ def main(text: str) -> int:
     from triadapt.tasks.labelled.look import look  # noqa: PLC0415
     from triadapt.tasks.labelled.table import labelled_text  # noqa: PLC0415
 
-    settings = Settings.model_validate(json.loads(text))
     found: dict[str, Any] = {}
     try:
+        settings = parse_config({"task": "hub", "hub": json.loads(text)}).task_settings
+        assert isinstance(settings, Settings)
         tables, _ = tables_of(settings)
         found["columns"] = [str(name) for name in tables.train.columns]
         found["head"] = json.loads(tables.train.head(8).to_json(orient="records", default_handler=str))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from pydantic import Field
 
+from triadapt.tasks.hub.names import dataset_problems
 from triadapt.tasks.labelled.settings import TableSettings
-
-_DATASET = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 class Settings(TableSettings):
@@ -29,9 +27,7 @@ class Settings(TableSettings):
         """What can be known without a network."""
         if not self.dataset:
             return ["hub.dataset = '': name a dataset of the hub, such as nyu-mll/glue"]
-        lines = self.metric_problems("hub")
-        if not _DATASET.fullmatch(self.dataset) or ".." in self.dataset:
-            lines.append(f"hub.dataset = {self.dataset!r}: not the id of a dataset; write it as owner/name")
+        lines = self.metric_problems("hub") + dataset_problems(self.dataset, "hub.dataset")
         if not self.train_split:
             lines.append("hub.train_split = '': name the split of the training rows, such as train")
         return lines

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from triadapt.errors import ConfigError
 from triadapt.pretrained.hub import one_line, without_waiting
 from triadapt.pretrained.notes import tell
+from triadapt.tasks.hub.names import dataset_problems
 
 
 def load_split(dataset: str, side: tuple[str, str], *, section: str, subset: str = "", revision: str = "") -> Any:
     """The rows, a `datasets.Dataset`. side: the field that names the split, and its name. section: of the settings, for
     errors. Raises ConfigError."""
+    if lines := dataset_problems(dataset, f"{section}.dataset"):
+        raise ConfigError(lines)
+    if Path(dataset).exists():  # which the library would open instead
+        raise ConfigError([f"{section}.dataset = {dataset!r}: a folder here is called so; start from another folder"])
     datasets: Any = import_module("datasets")
     field, split = side
     tell(" ".join(f"loading {dataset} {subset} {split}".split()))

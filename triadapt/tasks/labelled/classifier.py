@@ -7,6 +7,9 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from triadapt.errors import ConfigError
+from triadapt.pretrained.places import is_decoder
+
 Pooled = Literal["mean", "cls", "last", "pooler"]
 
 
@@ -60,16 +63,13 @@ def _linear(into: int, out: int, draw: torch.Generator) -> nn.Linear:
     return layer
 
 
-def pooling_of(wanted: str, config: Any) -> Pooled:
-    """What `auto` means for a model: the mean, but the last token of a decoder, the only one that has seen them all."""
-    if wanted != "auto":
-        return wanted  # type: ignore[return-value]
-    names = [str(name) for name in getattr(config, "architectures", None) or []]
-    decoder = any("CausalLM" in name or "LMHead" in name for name in names) or config.model_type in DECODERS
-    return "last" if decoder else "mean"
-
-
-DECODERS = frozenset(
-    {"gpt2", "gpt_neo", "gpt_neox", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "phi",
-     "phi3", "opt", "olmo", "olmo2", "smollm3"}
-)  # fmt: skip
+def pooling_of(wanted: str, config: Any, field: str) -> Pooled:
+    """What `auto` means for a model: the mean, but the last token of a decoder, the only one that has seen them all.
+    field: the setting, for errors. Raises ConfigError for a first token that has seen none."""
+    decoder = is_decoder(config.model_type, getattr(config, "architectures", None) or [])
+    if decoder and wanted in ("cls", "pooler"):
+        told = f"{config.model_type} is a decoder, whose first token sees no other; take last or mean"
+        raise ConfigError([f"{field} = {wanted!r}: {told}"])
+    if wanted == "auto":
+        return "last" if decoder else "mean"
+    return wanted  # type: ignore[return-value]

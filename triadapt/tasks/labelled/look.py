@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 from pandas.api import types
 
+from triadapt.errors import printable
 from triadapt.tasks.labelled.rows import LabelledText, Side
 
 FEW = 0.05
@@ -55,7 +56,7 @@ class DataLook:
             lines.append(f"{max(counts) / train:.0%} of the training rows are {name}: f1 or matthews says more here")
         if self.left_out:
             lines.append(f"{_counted(self.left_out, 'row')} without text or label, left out")
-        return lines
+        return [printable(line) for line in lines]
 
 
 def look(data: LabelledText) -> DataLook:

@@ -24,14 +24,16 @@ def predicted(kind: Kind, outputs: torch.Tensor) -> torch.Tensor:
     return outputs.squeeze(-1) if kind == "regression" else outputs.argmax(-1)
 
 
-def measure(name: str, predictions: torch.Tensor, labels: torch.Tensor) -> float:
-    """One metric, from -1 or 0 to 1. Where it is not defined, as where all predictions are equal, it is 0."""
+def measure(name: str, predictions: torch.Tensor, labels: torch.Tensor, classes: int) -> float:
+    """One metric, from -1 or 0 to 1; `classes` is how many there are, also where rows lack
+    some. Where it is not defined, as where all predictions are equal, it is 0."""
     guess, truth = predictions.numpy(), labels.numpy()
     if name == "accuracy":
         return int((guess == truth).sum()) / len(truth)
     if name == "f1":
-        two = int(truth.max()) < 2 and int(guess.max()) < 2
-        return float(metrics.f1_score(truth, guess, average="binary" if two else "macro", zero_division=0))
+        if classes == 2:
+            return float(metrics.f1_score(truth, guess, zero_division=0))
+        return float(metrics.f1_score(truth, guess, labels=range(classes), average="macro", zero_division=0))
     if name == "matthews":
         return float(metrics.matthews_corrcoef(truth, guess))
     if len(set(guess.tolist())) < 2 or len(set(truth.tolist())) < 2:
@@ -40,8 +42,8 @@ def measure(name: str, predictions: torch.Tensor, labels: torch.Tensor) -> float
     return float(value) if math.isfinite(value) else 0.0
 
 
-def all_of(kind: Kind, first: str, outputs: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+def all_of(kind: Kind, first: str, outputs: torch.Tensor, labels: torch.Tensor, classes: int) -> dict[str, float]:
     """`first`, then the others of its kind."""
     names = [first, *(name for name in METRICS[kind] if name != first)]
     guess = predicted(kind, outputs)
-    return {name: measure(name, guess, labels) for name in names}
+    return {name: measure(name, guess, labels, classes) for name in names}

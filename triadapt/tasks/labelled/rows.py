@@ -19,6 +19,15 @@ class Side:
         """The first rows."""
         return Side(self.first[:rows], None if self.second is None else self.second[:rows], self.labels[:rows])
 
+    def spread(self, rows: int) -> Side:
+        """At most so many, evenly over all: neighbours may be of one class."""
+        count = len(self.labels)
+        if count <= rows:
+            return self
+        at = [index * count // rows for index in range(rows)]
+        second = None if self.second is None else [self.second[i] for i in at]
+        return Side([self.first[i] for i in at], second, [self.labels[i] for i in at])
+
 
 @dataclass(frozen=True)
 class LabelledText:

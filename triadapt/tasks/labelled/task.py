@@ -13,6 +13,7 @@ import transformers
 from torch import nn
 
 from triadapt.events import Matrix
+from triadapt.pretrained.lengths import check_tokens
 from triadapt.pretrained.load import hidden_size, load
 from triadapt.pretrained.matrices import adapted
 from triadapt.pretrained.source import MINILM
@@ -26,7 +27,7 @@ from triadapt.tasks.labelled.settings import LabelledSettings, TableSettings
 from triadapt.tasks.labelled.tokens import Tokens
 
 EVALUATION_BATCH = 64
-BASELINE_FORMAT = 2  # raise it whenever the head-alone training changes
+BASELINE_FORMAT = 3  # raise it whenever the head-alone training changes
 
 Batch = dict[str, torch.Tensor]
 
@@ -63,13 +64,16 @@ class LabelledTask:
         self._data = data
         found = load(settings, f"{section}.model", "states", self._device)
         self._source, self._commit = found.source, found.revision
-        self._pooling = pooling_of(settings.pooling, found.model.config)
+        self._pooling = pooling_of(settings.pooling, found.model.config, f"{section}.pooling")
+        check_tokens(found.model.config, settings.max_tokens, f"{section}.max_tokens")
         self._model = TextClassifier(
             found.model, hidden_size(found.model, found.source), max(1, len(data.classes)), self._pooling, seed,
             settings.head_dropout,
         )  # fmt: skip
         self._matrices = adapted(self._model, self.pretrained, settings.adapt, f"{section}.adapt")
-        scored = data.dev.head(settings.eval_rows)
+        # A table may be sorted; rows of ours come in a drawn order.
+        table = isinstance(settings, TableSettings)
+        scored = (data.dev.spread if table else data.dev.head)(settings.eval_rows)
         self._train = Tokens(found.tokenizer, data.train, settings.max_tokens)
         self._dev = Tokens(found.tokenizer, scored, settings.max_tokens)
         kind = torch.float32 if self._kind == "regression" else torch.int64
@@ -99,7 +103,7 @@ class LabelledTask:
     def evaluate(self, model: nn.Module) -> dict[str, float]:
         outputs = self._over(model, self._dev)
         loss = training_loss(self._kind, outputs, self._dev_labels).item()
-        found = all_of(self._kind, self.metric, outputs, self._dev_labels)
+        found = all_of(self._kind, self.metric, outputs, self._dev_labels, len(self._data.classes))
         if not isinstance(self._settings, TableSettings):
             found = {self.metric: found[self.metric]}
         return {**found, "loss": loss}
@@ -133,7 +137,7 @@ class LabelledTask:
                 model.classifier.to("cpu").train(), features, self._train_labels, order, dev_features,
                 lambda outputs, labels: training_loss(self._kind, outputs, labels),
             )  # fmt: skip
-        value = measure(self.metric, predicted(self._kind, outputs), self._dev_labels)
+        value = self._measure(predicted(self._kind, outputs))
         write_sealed(self._baseline_file(), json.dumps(value))
         return {**self._majority(), "head alone": value}
 
@@ -168,7 +172,10 @@ class LabelledTask:
             return {}  # a constant guess correlates with nothing
         # Ties go to the smaller label, not to whichever was counted first.
         label, _ = max(sorted(Counter(self._train_labels.tolist()).items()), key=lambda item: item[1])
-        return {"majority": measure(self.metric, torch.full_like(self._dev_labels, label), self._dev_labels)}
+        return {"majority": self._measure(torch.full_like(self._dev_labels, label))}
+
+    def _measure(self, predictions: torch.Tensor) -> float:
+        return measure(self.metric, predictions, self._dev_labels, len(self._data.classes))
 
     def _baseline_file(self) -> Path:
         facts = {
@@ -176,6 +183,9 @@ class LabelledTask:
             "format": BASELINE_FORMAT,
             "metric": self.metric,
             "max_tokens": self._settings.max_tokens,
+            "head_dropout": self._settings.head_dropout,
+            "dropout": self._settings.dropout,
+            "autocast": torch.is_autocast_enabled(self._device.type),
             "seed": self._seed,
             "batch_size": self._batch_size,
             "steps": self._steps,

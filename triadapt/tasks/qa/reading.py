@@ -132,7 +132,7 @@ def _of_hub(settings: Settings) -> tuple[list[Question], list[Question], dict[st
     sides: list[list[Question]] = []
     for side, most in (("train_split", settings.train_rows), ("dev_split", None)):
         split = getattr(settings, side)
-        table = load_split(settings.dataset, (side, split), section="qa")
+        table = load_split(settings.dataset, (side, split), section="qa", revision=settings.dataset_revision)
         what = f"qa.dataset = {settings.dataset!r}: split {split}"
         sides.append(checked(of_rows(enumerate(table, start=1), what), what, LEAST, most))
     facts = {"dataset": settings.dataset, "splits": {"train": settings.train_split, "dev": settings.dev_split}}

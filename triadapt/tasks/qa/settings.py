@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from triadapt.pretrained.settings import PretrainedSettings
+from triadapt.tasks.hub.names import dataset_problems
 
 KINDS = (".json", ".jsonl")
 
@@ -22,6 +23,9 @@ class Settings(PretrainedSettings):
     dev: str = Field("", description="Held-out questions, a file of these; empty: those of one context in ten.")
     dataset: str = Field(
         "", max_length=300, description="Instead of files a dataset of the hub, such as rajpurkar/squad_v2."
+    )
+    dataset_revision: str = Field(
+        "", max_length=100, pattern=r"^[\w./-]*$", description="Branch, tag or commit; empty: the main branch."
     )
     train_split: str = Field("train", max_length=300, description="Split of the dataset that trains.")
     dev_split: str = Field("validation", max_length=300, description="Split of the dataset that is held out.")
@@ -46,6 +50,7 @@ class Settings(PretrainedSettings):
                 f"windows move on"
             )
         if self.dataset:
+            lines += dataset_problems(self.dataset, "qa.dataset")
             lines += [
                 f"qa.{side} = {name!r}: qa.dataset is named, too; leave one of them out"
                 for side, name in (("train", self.train), ("dev", self.dev))

@@ -13,9 +13,9 @@ from triadapt.events import Matrix
 from triadapt.pretrained.lengths import check_tokens
 from triadapt.pretrained.load import hidden_size, load
 from triadapt.pretrained.matrices import adapted
+from triadapt.pretrained.places import is_decoder
 from triadapt.pretrained.source import MINILM
 from triadapt.tasks.epochs import rows_of_step
-from triadapt.tasks.labelled.classifier import pooling_of
 from triadapt.tasks.qa.answers import answers
 from triadapt.tasks.qa.model import SpanModel
 from triadapt.tasks.qa.reading import read_questions, spread
@@ -54,9 +54,11 @@ class QuestionsTask:
         self._model = SpanModel(found.model, hidden_size(found.model, found.source), seed)
         self._matrices = adapted(self._model, self.pretrained, settings.adapt, "qa.adapt")
         self._scored = spread(data.dev, settings.eval_rows)
+        config: Any = found.model.config
         cut: dict[str, Any] = {
             "most": settings.max_tokens, "stride": settings.stride,
-            "decoder": pooling_of("auto", found.model.config) == "last", "model_is": f"qa.model = {settings.model!r}",
+            "decoder": is_decoder(config.model_type, getattr(config, "architectures", None) or []),
+            "model_is": f"qa.model = {settings.model!r}",
         }  # fmt: skip
         self._train = Windows(found.tokenizer, data.train, **cut)
         self._dev = Windows(found.tokenizer, self._scored, **cut)

@@ -14,7 +14,7 @@ from triadapt.tasks.causal.settings import KINDS as TEXTS
 from triadapt.tasks.qa.settings import KINDS as QUESTIONS
 from triadapt.ui.own.data import DataChoice
 
-HELD_OUT = ("dev", "validation", "valid", "val", "test")
+HELD_OUT = ("dev", "val", "test")
 
 
 def choose_questions(runs: Path) -> DataChoice:
@@ -47,23 +47,28 @@ def _choose(
         "Or the path of a file or folder on this machine", key=f"own_path-{task}", persist_state="page",
         placeholder=example, help=help,
     ).strip()  # fmt: skip
-    if uploads:
-        try:
+    try:
+        if uploads:
             kept = keep_files(runs, [(one.name, one.getvalue()) for one in uploads], kinds, f"{task}.train")
-        except ConfigError as error:
-            return DataChoice(task, {}, problems=error.lines)
-        return DataChoice(task, sides(kept))
-    if not path:
-        return DataChoice(task, {}, missing=f"{label}, or name a path.")
-    return DataChoice(task, sides(Path(path)))
+            return DataChoice(task, sides(kept))
+        if path:
+            return DataChoice(task, sides(Path(path)))
+    except ConfigError as error:
+        return DataChoice(task, {}, problems=error.lines)
+    return DataChoice(task, {}, missing=f"{label}, or name a path.")
 
 
 def _beside(path: Path) -> dict[str, Any]:
-    """The two sides of a folder, by the names of its files."""
+    """The two sides of a folder, by how the names of its files begin. Raises ConfigError where that is not clear."""
     try:
-        files = sorted(path.iterdir()) if path.expanduser().is_dir() else []
+        files = sorted(file for file in path.iterdir() if file.is_file()) if path.expanduser().is_dir() else []
     except OSError:
         files = []
-    dev = next((file for file in files if file.stem.lower() in HELD_OUT), None)
-    train = next((file for file in files if file != dev), path)
-    return {"train": str(train), **({"dev": str(dev)} if dev else {})}
+    if not files:
+        return {"train": str(path)}
+    of_side = {side: [file for file in files if file.stem.lower().startswith(side)] for side in ("train", *HELD_OUT)}
+    if len(of_side["train"]) != 1:
+        there = ", ".join(file.name for file in of_side["train"]) or "none"
+        raise ConfigError([f"qa.train = {str(path)!r}: needs one file whose name begins with train, and has {there}"])
+    dev = next((found[0] for side in HELD_OUT if (found := of_side[side])), None)
+    return {"train": str(of_side["train"][0]), **({"dev": str(dev)} if dev else {})}
