@@ -124,10 +124,11 @@ def test_models_and_datasets_of_a_hub_are_fetched_and_what_cannot_be_had_is_one_
     assert said[18].startswith("hub.text = 'txt': no such column in hub.train_split = 'train'; it has sentence, label")
 
     nobody = "http://127.0.0.1:9"
-    questions = [*models[2:5], ["load", {"model": "tiny/none"}], *datasets[:1], *datasets[3:4]]
+    questions = [*models[2:5], ["load", {"model": "tiny/none"}], *datasets[:1], *datasets[3:4], models[5]]
     again = [answer[0] for answer in ask(questions, nobody, tmp_path / "home")]
     assert again[:3] == [COMMIT, COMMIT, [12, "bert"]]
     away = "the hub cannot be reached and the cache does not have it; check the network, or give a local folder"
     assert again[3] == f"files.model = 'tiny/none': {away}"
     assert again[4]["data_sha256"] == described["data_sha256"]
     assert again[5] == f"hub.dataset = 'tiny/none': {away}"
+    assert again[6] == OF_CONVERTED

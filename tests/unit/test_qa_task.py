@@ -236,6 +236,13 @@ def test_what_the_hub_answers_is_one_line(error: Exception, said: str, monkeypat
     assert line.startswith("qa.dataset = 'owner/squad': ") and said in line
 
 
+def test_a_path_is_no_dataset_of_the_hub(tmp_path: Path) -> None:
+    for name in ("/etc", "../x", str(tmp_path), "a/b/c"):
+        with pytest.raises(ConfigError, match="not the id of a dataset"):
+            parse_config({"task": "qa", "qa": {"dataset": name}})
+        assert "not the id of a dataset" in refusal(dataset=name)
+
+
 def test_a_split_that_is_not_there_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> None:
         raise ValueError("Unknown split \"x\". Should be one of ['a', 'b'].")
