@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -44,6 +45,20 @@ class Pretrained:
     revision: str
 
 
+@dataclass(frozen=True)
+class AsItCame:
+    """What `load_model` changes in a model, as it was, for whoever saves the model. config: before dropout and cache
+    were turned off. pooler: that was taken out; None where there was none among the weights. Copies of a model share
+    it."""
+
+    source: ModelSource
+    config: Any
+    pooler: nn.Module | None
+
+    def __deepcopy__(self, memo: Any) -> AsItCame:
+        return self
+
+
 def load(
     settings: PretrainedSettings, field: str, purpose: Purpose, device: torch.device | str = "cpu"
 ) -> Pretrained:  # fmt: skip
@@ -68,10 +83,12 @@ def load_model(
     dropout: bool = False,
     device: torch.device | str = "cpu",
 ) -> nn.Module:
-    """The model of a folder, frozen. The global random state is left as it was. See `load`."""
+    """The model of a folder, frozen; its `as_it_came` is an `AsItCame`. The global random state is left as it was. See
+    `load`."""
     with _one_line(source), _quiet(), torch.random.fork_rng(devices=[]):
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         config = AutoConfig.from_pretrained(source.location, **options)
+        own = copy.deepcopy(config)
         if not dropout:
             for name, value in config.to_dict().items():
                 if "drop" in name and isinstance(value, float):
@@ -85,8 +102,8 @@ def load_model(
             kind = T5EncoderModel
         if weights == "4-bit":
             options |= {"quantization_config": _four_bit(source, device), "device_map": {"": str(device)}}
-        dtype = _DTYPES.get(weights, torch.float32)
-        model = kind.from_pretrained(source.location, config=config, use_safetensors=True, dtype=dtype, **options)
+        options |= {"dtype": _DTYPES.get(weights, torch.float32), "output_loading_info": True}
+        model, told = kind.from_pretrained(source.location, config=config, use_safetensors=True, **options)
     if not dropout:
         for module in model.modules():
             if isinstance(module, nn.Dropout):
@@ -94,10 +111,14 @@ def load_model(
     for module in model.modules():
         if is_four_bit(module):
             keep_layout(module)
+    pooler = None
     if purpose == "states" and config.model_type in POOLED and hasattr(model, "pooler"):
+        drawn = any("pooler." in name for name in told["missing_keys"])
+        pooler = None if drawn or model.pooler is None else model.pooler.requires_grad_(False)
         model.pooler = None  # a trained layer on the CLS token; a head with a pooler of its own trains a fresh one
     if hasattr(model.config, "use_cache"):
         model.config.use_cache = False
+    model.as_it_came = AsItCame(source, own, pooler)
     frozen: nn.Module = model.requires_grad_(False)
     return frozen
 

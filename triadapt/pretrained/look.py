@@ -10,7 +10,7 @@ import functools
 import importlib.util
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ MOST_HEAD_BYTES = 100 * 1024**2
 # Conv1D keeps its weight as (in, out).
 CONV1D = frozenset({"gpt2", "openai-gpt"})
 ENCODER_OF_TWO = frozenset({"t5", "mt5", "umt5"})
+LOGITS = "lm_head.weight"
 
 Heads = dict[str, tuple[str, tuple[int, ...]]]
 """Type and shape of each stored tensor, by name."""
@@ -36,13 +37,14 @@ Heads = dict[str, tuple[str, tuple[int, ...]]]
 @dataclass(frozen=True)
 class ModelLook:
     """model_type: the family, such as `bert`. decoder: whether its tokens see only those before them. parameters: of
-    the whole file. stored_bytes: of its weights. hidden, layers, tokens: width, blocks, longest input (0 where not
-    said). places: the linear layers that can be adapted, in order."""
+    the file, as far as they are loaded; `logits` of them by causal training alone.
+    hidden, layers, tokens: width, blocks, longest input (0 where not said). places: the linear layers that can be
+    adapted, in order."""
 
     model_type: str
     decoder: bool
     parameters: int
-    stored_bytes: int
+    logits: int
     hidden: int
     layers: int
     tokens: int
@@ -156,14 +158,26 @@ def _looked(config: Mapping[str, Any], heads: Heads, model: str, field: str) -> 
     return ModelLook(
         model_type=family,
         decoder=is_decoder(family, names),
-        parameters=sum(math.prod(shape) for _, shape in heads.values()),
-        stored_bytes=sum(math.prod(shape) * _bytes_of(kind) for kind, shape in heads.values()),
+        parameters=_count(heads, lambda name: not _left_out(name, two, heads)),
+        logits=_count(heads, lambda name: not two and name == LOGITS),
         hidden=_number(config, "hidden_size", "dim", "n_embd", "d_model"),
         layers=1 + max(place.layer for place in places),
         tokens=_tokens(config, family),
         vocabulary=_number(config, "vocab_size"),
         places=tuple(places),
     )
+
+
+def _count(heads: Heads, wanted: Callable[[str], bool]) -> int:
+    return sum(math.prod(shape) for name, (_, shape) in heads.items() if wanted(name))
+
+
+def _left_out(name: str, two: bool, heads: Heads) -> bool:
+    """Whether this tensor is not loaded, as T5's decoder and BERT's heads. Some files hold T5's embedding again."""
+    if not two:
+        return name.startswith("cls.") or "pooler." in name
+    again = name == "encoder.embed_tokens.weight" and "shared.weight" in heads
+    return again or name == LOGITS or name.startswith("decoder.")
 
 
 def _number(config: Mapping[str, Any], *names: str) -> int:
@@ -177,11 +191,6 @@ def _tokens(config: Mapping[str, Any], family: str) -> int:
         position_biased_input=config.get("position_biased_input", True), pad_token_id=_number(config, "pad_token_id"),
     )  # fmt: skip
     return most_tokens(said) or 0
-
-
-def _bytes_of(kind: str) -> int:
-    digits = "".join(character for character in kind if character.isdigit())
-    return max(1, int(digits[:2] or 8) // 8)
 
 
 def _known_to_transformers(family: str) -> bool:

@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import save_file
+from transformers import T5EncoderModel
 
 from triadapt.config import parse_config
 from triadapt.methods.plain_lora import Factors, adapter_factors, write_lora
 from triadapt.methods.registry import METHODS
+from triadapt.pretrained.load import AsItCame, load_tokenizer
 from triadapt.runs.export import MODEL_FORMS
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.training import checkpoint
@@ -31,8 +33,9 @@ def export_model(info: RunInfo, target: Path, forms: Sequence[str], *, overwrite
     """Write the weights of a run's newest checkpoint into `target`, a folder for each of `forms` (of `MODEL_FORMS`).
 
     adapter: as PEFT's `save_pretrained` writes it. lora: the same dW as plain LoRA, for places without this package.
-    merged: the whole model with dW added to its weights. Adapter and LoRA are for the pretrained model itself, without
-    the head that the task puts on it; the head is in `head.safetensors`. A README.md beside says how each is loaded.
+    merged: the whole model with dW added to its weights, otherwise as it came, with its tokenizer. Adapter and LoRA are
+    for the pretrained model itself, without the head that the task puts on it; the head is in `head.safetensors`. A
+    README.md beside says how each is loaded.
     Returns what was written.
 
     Raises RunError when the run has no checkpoint or its model cannot be built again, FileExistsError before anything
@@ -89,16 +92,17 @@ def _save_adapter(session: Session, folder: Path) -> None:
         model.save_pretrained(str(folder))
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's card is an empty form
         tensors = get_peft_model_state_dict(model, adapter_name=ADAPTER)
-    inside = _inside(session)
-    if not inside:
-        return  # as PEFT wrote it: it took the name from the model
-    # What PEFT wrote names layers by the task's model; whoever loads it has the pretrained one.
+    inside, name = _inside(session), session.task.pretrained_name
+    if not name:
+        return
+    # What PEFT wrote names layers by the task's model, and the model by the folder it was loaded from; whoever loads
+    # it has the pretrained one, by its name.
     own = {key: value for key, value in tensors.items() if key.startswith(WHOLE + inside)}
     _save({WHOLE + key.removeprefix(WHOLE + inside): value for key, value in own.items()}, folder / ADAPTER_FILE)
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    config["target_modules"] = sorted(name.removeprefix(inside) for name in config["target_modules"])
+    config["target_modules"] = sorted(path.removeprefix(inside) for path in config["target_modules"])
     config["modules_to_save"] = None
-    config["base_model_name_or_path"] = session.task.pretrained_name
+    config["base_model_name_or_path"], config["revision"] = name, _revision(session) or None
     if config.get("rank_pattern"):
         config["rank_pattern"] = {key.removeprefix(inside): value for key, value in config["rank_pattern"].items()}
     (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
@@ -112,6 +116,7 @@ def _save_lora(session: Session, folder: Path) -> None:
     }
     config = model.peft_config[ADAPTER]
     config.base_model_name_or_path = session.task.pretrained_name or None
+    config.revision = _revision(session) or None
     write_lora(folder, factors, config, {})
     _save_head(model, folder)
 
@@ -121,10 +126,30 @@ def _save_merged(session: Session, folder: Path) -> None:
     _save_head(model, folder)
     merged: Any = model.merge_and_unload(safe_merge=True)
     pretrained = merged.get_submodule(session.task.pretrained)
-    if hasattr(pretrained, "save_pretrained"):
-        pretrained.save_pretrained(str(folder))
-    else:
+    if not hasattr(pretrained, "save_pretrained"):
         _save(pretrained.state_dict(), folder / "model.safetensors")
+        return
+    came: AsItCame = pretrained.as_it_came
+    for name, value in came.config.to_dict().items():
+        if "drop" in name or name == "use_cache":
+            setattr(pretrained.config, name, value)
+    if came.pooler is not None:
+        pretrained.pooler = came.pooler
+    pretrained.save_pretrained(str(folder))
+    load_tokenizer(came.source).save_pretrained(str(folder))
+
+
+def _pretrained(session: Session) -> Any:
+    """The pretrained model within the task's, adapted or merged."""
+    model: Any = _peft_model(session).base_model.model
+    return model.get_submodule(session.task.pretrained)
+
+
+def _revision(session: Session) -> str:
+    """Of the hub, where one was asked for."""
+    settings: Any = session.config.task_settings
+    named = getattr(settings, "model", "") == session.task.pretrained_name  # minilm has another name there
+    return str(getattr(settings, "revision", "")) if named else ""
 
 
 def _save_head(model: PeftModel, folder: Path) -> None:
@@ -168,8 +193,14 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
         f"{label} on `{config.task}`: {session.step} of {config.steps} steps, total rank {total}. The lines below run "
         f"with this folder as the working directory.",
     ]
-    auto = session.task.loaded_by
-    base = f'{auto}.from_pretrained("{name}")' if name else "task.build_model()"
+    auto, revision, bare = session.task.loaded_by, _revision(session), ""
+    if name:
+        pretrained = _pretrained(session)
+        auto = "T5EncoderModel" if isinstance(pretrained, T5EncoderModel) else auto
+        if pretrained.as_it_came.pooler is None and hasattr(pretrained, "pooler"):
+            bare = ", add_pooling_layer=False"  # else transformers draws one at random
+    at = f', revision="{revision}"' if revision else ""
+    base = f'{auto}.from_pretrained("{name}"{at})' if name else "task.build_model()"
     head = [f"from transformers import {auto}"] if name else PLANTED_BASE
     if "adapter" in forms:
         ours = [REGISTER] if config.method in OWN_TUNERS else []
@@ -179,7 +210,7 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
         parts += ["## lora", f"The same change of the weights as plain LoRA{alone}."]
         parts += [_code([*head, "from peft import PeftModel", _load(base, "lora")])]
     if "merged" in forms and name:
-        parts += ["## merged", _code([*head, f'model = {auto}.from_pretrained("merged")'])]
+        parts += ["## merged", _code([*head, f'model = {auto}.from_pretrained("merged"{bare})'])]
     elif "merged" in forms:
         load = ["from safetensors.torch import load_file", f"model = {base}"]
         parts += ["## merged", _code([*head, *load, 'model.load_state_dict(load_file("merged/model.safetensors"))'])]

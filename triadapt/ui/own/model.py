@@ -135,13 +135,15 @@ def _grid(look: ModelLook, picked: list[Place]) -> None:
     st.data_editor(ticks, key=key, on_change=ticked, column_config=columns, height=min(300, 35 * (len(layers) + 1) + 2))
 
 
-def say_memory(choice: ModelChoice, *, rank: int, batch_size: int, tokens: int, methods: int) -> None:
+def say_memory(
+    choice: ModelChoice, *, rank: int, batch_size: int, tokens: int, methods: int, causal: bool
+) -> None:  # fmt: skip
     """What a race would take, beside what this machine has."""
     if choice.look is None:
         return
     weights: Weights = choice.values.get("weights", "float32")  # type: ignore[assignment]
     memory = estimate(
-        choice.look, choice.picked, weights=weights, rank=rank, batch_size=batch_size, tokens=tokens
+        choice.look, choice.picked, weights=weights, rank=rank, batch_size=batch_size, tokens=tokens, causal=causal
     )  # fmt: skip
     free = psutil.virtual_memory().available / GIB
     one, race = memory.of_race(1) / GIB, memory.of_race(methods) / GIB

@@ -35,7 +35,8 @@ def ready(model: ModelChoice, data: DataChoice) -> None:
     settings: Any = config.task_settings
     tokens = getattr(settings, "max_tokens", 0) or settings.block
     say_memory(
-        model, rank=config.reference_rank, batch_size=config.batch_size, tokens=tokens, methods=len(METHODS)
+        model, rank=config.reference_rank, batch_size=config.batch_size, tokens=tokens, methods=len(METHODS),
+        causal=data.task == "causal",
     )  # fmt: skip
     epochs = f", {config.steps * config.batch_size / data.rows:.1f} times through the rows" if data.rows else ""
     matrices = f"{len(model.picked)} matrices" if model.look else f"about {matrices_of(config)} matrices"
