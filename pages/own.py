@@ -24,7 +24,7 @@ with train:
         st.markdown("**Data**")
         where = st.segmented_control(
             "Where from", [FILES, HUB, GLUE, QUESTIONS, TEXT], default=FILES, required=True, key="own_where",
-            persist_state="page", label_visibility="collapsed",
+            persist_state="session", label_visibility="collapsed",
         )  # fmt: skip
         match where:
             case "Hub dataset":

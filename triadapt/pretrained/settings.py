@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from triadapt.pretrained.adapt import entries
-from triadapt.pretrained.look import places_of
+from triadapt.errors import ConfigError
+from triadapt.pretrained.adapt import chosen, entries
+from triadapt.pretrained.look import look_at, places_of
 
 Weights = Literal["float32", "bfloat16", "4-bit"]
 
@@ -44,6 +45,27 @@ class PretrainedSettings(BaseModel):
         network."""
         places = places_of(self.model, self.revision, self.adapt)
         return None if places is None else [place.shape for place in places]
+
+    def longest(self) -> tuple[str, int]:
+        """Name and value of the setting that says how many tokens the model takes at once."""
+        return "max_tokens", int(getattr(self, "max_tokens", 0))
+
+    def model_problems(self, section: str) -> list[str]:
+        """A line for each thing that is wrong with the model, as far as its files on this machine tell. section: the
+        name of these settings."""
+        if not self.model:
+            return []
+        try:
+            look = look_at(self.model, f"{section}.model", self.revision)
+            if look is None:
+                return []
+            chosen(look.places, self.adapt, f"{section}.adapt")
+        except ConfigError as error:
+            return error.lines
+        name, tokens = self.longest()
+        if look.tokens and tokens > look.tokens:
+            return [f"{section}.{name} = {tokens}: the model takes at most {look.tokens} tokens; lower it"]
+        return []
 
     def model_facts(self) -> dict[str, Any]:
         """What is written down of the model beside its hash."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from triadapt.pretrained.settings import PretrainedSettings
+
 if TYPE_CHECKING:
     from triadapt.tasks.interface import Task
 
@@ -45,9 +47,10 @@ class TaskSpec:
         return own() if own is not None else (self.metric, self.higher_is_better)
 
     def data_problems(self, settings: BaseModel) -> list[str]:
-        """One line for each thing that is wrong with the data that these settings name, as far as a glance tells. Not
-        asked when a configuration is read: that of an old run is one, wherever its files are now."""
-        return list(_load(self.glance)(settings)) if self.glance else []
+        """One line for each thing that is wrong with the data and the model of these settings, as far as a glance tells.
+        Not asked when a configuration is read: that of an old run is one, wherever its files are now."""
+        of_model = settings.model_problems(self.name) if isinstance(settings, PretrainedSettings) else []
+        return of_model + (list(_load(self.glance)(settings)) if self.glance else [])
 
     def build_task(self, **arguments: Any) -> Task:
         """Make the task: models, data, loss. Imports torch."""

@@ -29,6 +29,10 @@ class Settings(PretrainedSettings):
     train_rows: int = Field(20_000, ge=4, le=2_000_000, description="Most training blocks; the first.")
     eval_rows: int = Field(64, ge=1, le=200_000, description="Held-out blocks scored at each evaluation; the first.")
 
+    def longest(self) -> tuple[str, int]:
+        """Name and value of the setting that says how many tokens the model takes at once."""
+        return "block", self.block
+
     def check(self, config: Any) -> list[str]:
         """What can be known without opening a file."""
         lines = []

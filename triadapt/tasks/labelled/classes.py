@@ -42,7 +42,11 @@ def _name(label: Any, what: str) -> str:
         return str(int(label))
     if not isinstance(label, float | np.floating):
         kind = type(label).__name__
-        raise ConfigError([f"{what}: holds a {kind} ({str(label)[:40]}), not classes; name a column of classes"])
+        raise ConfigError(
+            [f"{what}: holds a {kind} ({str(label)[:40]}), not classes; name a column of classes, or learn a number"]
+        )
     if not math.isfinite(label) or float(label) != int(label):
-        raise ConfigError([f"{what}: holds numbers such as {label:g}, not classes; name a column of classes"])
+        raise ConfigError(
+            [f"{what}: holds numbers such as {label:g}, not classes; name a column of classes, or learn a number"]
+        )
     return str(int(label))

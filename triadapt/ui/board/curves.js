@@ -75,10 +75,21 @@ export function logAxis(values) {
   const decades = Math.log10(high / low);
   const steps = decades > 2.2 ? [1] : decades > 0.9 ? [1, 3] : [1, 1.5, 2, 3, 5, 7];
   const ticks = [];
-  for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)); power += 1) {
+  if (decades < 0.2) ticks.push(...evenTicks(low, high));
+  else for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.ceil(Math.log10(high)); power += 1) {
     for (const digit of steps) ticks.push(Number((digit * 10 ** power).toPrecision(2)));
   }
   return {type: "log", autorange: true, tickvals: ticks, ticktext: ticks.map((tick) => tidy(tick))};
+}
+
+// A few round values from low to high: in so narrow a range there may be none with one digit.
+function evenTicks(low, high) {
+  const rough = (high - low) / 3 || low / 10;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((digit) => digit * power).find((one) => one >= rough);
+  const ticks = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high * (1 + 1e-9); at += 1) ticks.push(Number((at * step).toPrecision(6)));
+  return ticks;
 }
 
 export class MetricCurve extends TimeChart {
@@ -113,7 +124,9 @@ export class MetricCurve extends TimeChart {
       });
     });
     values.push(...Object.values(baselines));
-    const kind = first && !first.higher_is_better ? logAxis(values) : {type: "linear"};
+    const kind = first && !first.higher_is_better ? logAxis(values) : {type: "linear", autorange: true};
+    // Plotly would keep the range of another metric, or of another kind of axis.
+    kind.uirevision ??= `${metric} ${kind.type} ${this.resets}`;
     const inLog = kind.type === "log";
     const names = Object.entries(baselines).filter(([, value]) => Number.isFinite(value));
     this.react(traces, {

@@ -3,7 +3,7 @@
 export function emptyWords(runs) {
   const states = runs.map((run) => run.status.state);
   const all = (...names) => states.length > 0 && states.every((state) => names.includes(state));
-  const away = runs.filter((run) => !run.started && run.told > 0);
+  const away = runs.filter((run) => !run.started && run.told > 0 && !run.error);
   if (away.length) {
     const step = Math.max(-1, ...away.map((run) => run.toldStep ?? -1));
     return `Loading: the run is ${away[0].status.state}${step < 0 ? "" : ` at step ${step}`}, and its events are on their way.`;

@@ -45,7 +45,7 @@ def choose_files(runs: Path) -> DataChoice:
         "It stays on this machine.",
     )  # fmt: skip
     path = st.text_input(
-        "Or the path of a file or folder on this machine", key="own_path", persist_state="page",
+        "Or the path of a file or folder on this machine", key="own_path", persist_state="session",
         placeholder="reviews.csv", help="A .csv, .tsv, .jsonl or .parquet file, or a folder with a train file.",
     ).strip()  # fmt: skip
     try:
@@ -68,19 +68,21 @@ def choose_files(runs: Path) -> DataChoice:
 def choose_hub(preset: Mapping[str, Any] | None) -> DataChoice:
     """Draw the choice of a dataset of the hub; with a preset it is made."""
     if preset is None:
-        dataset = st.text_input("Dataset", key="own_dataset", persist_state="page", placeholder="nyu-mll/glue").strip()
+        dataset = st.text_input(
+            "Dataset", key="own_dataset", persist_state="session", placeholder="nyu-mll/glue"
+        ).strip()
         if not dataset:
             return DataChoice("hub", {}, missing="Name a dataset of the hub.")
         one, two = st.columns(2)
         names = {
-            "subset": one.text_input("Subset", key="own_subset", persist_state="page",
+            "subset": one.text_input("Subset", key="own_subset", persist_state="session",
                                      help="Such as sst2; empty: the only one."),
-            "train_split": two.text_input("Training split", "train", key="own_train_split", persist_state="page"),
-            "dev_split": one.text_input("Held-out split", "validation", key="own_dev_split", persist_state="page",
+            "train_split": two.text_input("Training split", "train", key="own_train_split", persist_state="session"),
+            "dev_split": one.text_input("Held-out split", "validation", key="own_dev_split", persist_state="session",
                                         help="Empty: every tenth training row."),
-            "text": two.text_input("Text column", "text", key="own_text_name", persist_state="page"),
-            "text_pair": one.text_input("Second text column", key="own_pair_name", persist_state="page"),
-            "label": two.text_input("Label column", "label", key="own_label_name", persist_state="page"),
+            "text": two.text_input("Text column", "text", key="own_text_name", persist_state="session"),
+            "text_pair": one.text_input("Second text column", key="own_pair_name", persist_state="session"),
+            "label": two.text_input("Label column", "label", key="own_label_name", persist_state="session"),
         }  # fmt: skip
         values = {"dataset": dataset, **{name: text.strip() for name, text in names.items()}, **_learned("hub", None)}
     else:
@@ -91,7 +93,7 @@ def choose_hub(preset: Mapping[str, Any] | None) -> DataChoice:
 
 def choose_glue() -> DataChoice:
     """Draw the tasks of GLUE, one click each."""
-    name = st.pills("GLUE task", list(GLUE), key="own_glue", persist_state="page")
+    name = st.pills("GLUE task", list(GLUE), key="own_glue", persist_state="session")
     if name is None:
         return DataChoice("hub", {}, missing="Choose a task of GLUE.")
     st.caption("The papers train DeBERTaV3-base on it; `recipes/` in the project has their settings.")

@@ -35,7 +35,7 @@ class ModelChoice:
 def choose_model(section: str) -> ModelChoice:
     """Draw the choice of a model. section: of the task, for words about its fields."""
     model = st.text_input(
-        "Model", "minilm", key=MODEL, persist_state="page",
+        "Model", "minilm", key=MODEL, persist_state="session",
         help="minilm, which comes with triadapt, the folder of a saved transformers model, or a hub id such as "
         "answerdotai/ModernBERT-base. Weights must be safetensors.",
     ).strip()  # fmt: skip
@@ -43,7 +43,7 @@ def choose_model(section: str) -> ModelChoice:
     if _of_hub(model):
         with st.expander("Revision"):
             revision = st.text_input(
-                "Revision", "", key=REVISION, persist_state="page", label_visibility="collapsed",
+                "Revision", "", key=REVISION, persist_state="session", label_visibility="collapsed",
                 placeholder="main", help="Branch, tag or commit of a hub id.",
             ).strip()  # fmt: skip
     values = {"model": model, "revision": revision}
@@ -80,8 +80,10 @@ def _asked(model: str, field: str, revision: str) -> ModelLook | None:
 def _matrices(values: dict[str, str], look: ModelLook, section: str) -> ModelChoice:
     longest = f", up to {look.tokens:,} tokens" if look.tokens else ""
     kind = "decoder" if look.decoder else "encoder"
+    count = look.parameters
+    size = f"{count / 1e6:,.1f} M" if count >= 1e5 else f"{count:,}"
     st.caption(
-        f":material/check_circle: {plain(look.model_type)}, {kind}: {look.parameters / 1e6:,.1f} M parameters, "
+        f":material/check_circle: {plain(look.model_type)}, {kind}: {size} parameters, "
         f"{look.layers} blocks of width {look.hidden or '?'}{longest}"
     )
     adapt = str(st.session_state.get(ADAPT, ""))
@@ -90,19 +92,21 @@ def _matrices(values: dict[str, str], look: ModelLook, section: str) -> ModelCho
         picked = chosen(look.places, adapt, f"{section}.adapt")
     except ConfigError as error:
         problems, picked = error.lines, list(look.places)
-    with st.expander(f"Matrices to adapt: {len(picked)} of {len(look.places)}", expanded=bool(problems)):
+    # One label throughout: a new one would be a new expander, closed again at every tick.
+    with st.expander("Matrices to adapt", expanded=bool(problems)):
         adapt = st.text_input(
-            "Adapt", key=ADAPT, persist_state="page", placeholder="all of every block",
+            "Adapt", key=ADAPT, persist_state="session", placeholder="all of every block",
             help="Places, such as q, v, 3.q or 0-5.up. Ticks below write it for you; empty: all.",
         ).strip()  # fmt: skip
         for line in problems:
             st.error(plain(line), icon=":material/error:")
         _grid(look, picked)
         st.caption(f"Left empty: {why_these(look.model_type)}.")
+    st.caption(f"Adapted: {len(picked)} of {len(look.places)} matrices")
     weights: Weights = (
         st.segmented_control(
             "Frozen weights", ["float32", "bfloat16", "4-bit"], default="float32", key=WEIGHTS, required=True,
-            persist_state="page", help="How the weights that do not train are held. 4-bit (NF4) needs bitsandbytes.",
+            persist_state="session", help="How the weights that do not train are held. 4-bit (NF4) needs bitsandbytes.",
         )
         or "float32"
     )  # fmt: skip
@@ -148,7 +152,8 @@ def say_memory(
     free = psutil.virtual_memory().available / GIB
     one, race = memory.of_race(1) / GIB, memory.of_race(methods) / GIB
     words = (
-        f"about {one:.1f} GiB for one method, {race:.1f} GiB for {methods} side by side, at {batch_size} rows of "
+        f"about {max(one, 0.1):.1f} GiB for one method, {max(race, 0.1):.1f} GiB for {methods} side by side, at "
+        f"{batch_size} rows of "
         f"{tokens} tokens; {free:.0f} GiB are free on this machine"
     )
     if race > 0.8 * free:

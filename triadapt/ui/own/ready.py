@@ -22,6 +22,8 @@ def ready(model: ModelChoice, data: DataChoice) -> None:
     problems = [*data.problems, *model.problems]
     for line in data.problems:
         st.error(plain(line), icon=":material/error:")
+    if data.problems:
+        return
     if data.missing:
         st.info(data.missing, icon=":material/edit:")
         return
@@ -55,6 +57,9 @@ def _told(data: DataChoice, model: ModelChoice) -> dict[str, Any]:
     """Values of the section that are not what they would be anyway."""
     fields = TASKS[data.task].settings_class().model_fields
     both = {**data.values, **model.values}
+    longest = "block" if "block" in fields else "max_tokens"
+    if model.look is not None and 0 < model.look.tokens < fields[longest].default:
+        both[longest] = model.look.tokens
     return {name: value for name, value in both.items() if name in fields and value != fields[name].default}
 
 

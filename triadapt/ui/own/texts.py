@@ -44,7 +44,7 @@ def _choose(
         max_upload_size=LARGEST_MB, help=f"{help} It stays on this machine.",
     )  # fmt: skip
     path = st.text_input(
-        "Or the path of a file or folder on this machine", key=f"own_path-{task}", persist_state="page",
+        "Or the path of a file or folder on this machine", key=f"own_path-{task}", persist_state="session",
         placeholder=example, help=help,
     ).strip()  # fmt: skip
     try:
