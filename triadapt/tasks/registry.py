@@ -47,7 +47,7 @@ class TaskSpec:
         return own() if own is not None else (self.metric, self.higher_is_better)
 
     def data_problems(self, settings: BaseModel) -> list[str]:
-        """One line for each thing that is wrong with the data and the model of these settings, as far as a glance tells.
+        """One line for each thing that is wrong with the data and the model of these settings, as a glance tells.
         Not asked when a configuration is read: that of an old run is one, wherever its files are now."""
         of_model = settings.model_problems(self.name) if isinstance(settings, PretrainedSettings) else []
         return of_model + (list(_load(self.glance)(settings)) if self.glance else [])
