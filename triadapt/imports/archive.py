@@ -77,7 +77,7 @@ class _Bounded(io.RawIOBase):
     """What is in a tar.gz: no header larger than `LARGEST_HEADER`, nor all of them than as many as files may be, and
     nothing beyond the room. listed: from then on contents are read."""
 
-    def __init__(self, path: Path, inner: IO[bytes]) -> None:
+    def __init__(self, path: Path, inner: gzip.GzipFile) -> None:
         self._path, self._inner = path, inner
         self._largest, self._left = LARGEST_HEADER, MOST_MEMBERS * LARGEST_HEADER
         self._end = _room(path) + self._left
