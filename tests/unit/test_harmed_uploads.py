@@ -121,5 +121,7 @@ def test_an_upload_is_read_once_however_often_the_page_runs(tmp_path: Path, monk
 
 
 def test_long_cells_are_cut_for_the_browser() -> None:
-    rows = shown(pd.DataFrame({"text": ["a" * 10_000, None, "b"], "label": [1, 2, 3]}))
+    cells = {"text": ["a" * 10_000, None, "b"], "label": [1, 2, 3], "all": [["a" * 1000], [1], {}]}
+    rows = shown(pd.DataFrame(cells))
+    assert len(rows["all"][0]) == 303 and rows["all"][1] == [1]
     assert rows["text"][0] == "a" * 300 + "..." and rows["text"][2] == "b" and list(rows["label"]) == [1, 2, 3]

@@ -120,9 +120,13 @@ def _peeked(values: dict[str, Any]) -> DataChoice:
 
 
 def shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same rows for the browser, long texts cut."""
-    return rows.map(lambda cell: f"{cell[:LONGEST_SHOWN]}..." if isinstance(cell, str) and len(cell) > LONGEST_SHOWN
-                    else cell)  # fmt: skip
+    """The same rows for the browser: long texts cut, and lists as text if they are long."""
+    return rows.map(_shown)
+
+
+def _shown(cell: Any) -> Any:
+    text = cell if isinstance(cell, str) else str(cell) if isinstance(cell, list | dict) else ""
+    return f"{text[:LONGEST_SHOWN]}..." if len(text) > LONGEST_SHOWN else cell
 
 
 def _columns(head: pd.DataFrame, key: str) -> dict[str, str]:
