@@ -3,7 +3,9 @@
 import random
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import streamlit as st
 from harmed_tables import NASTY, harmed
 
 from triadapt.config import data_problems, parse_config
@@ -14,6 +16,8 @@ from triadapt.tasks.files.reading import READERS, read_table
 from triadapt.tasks.files.settings import Settings
 from triadapt.tasks.files.table import labelled_text
 from triadapt.tasks.labelled.look import guessed_columns, look
+from triadapt.ui.own.data import shown
+from triadapt.ui.own.kept import kept_once
 
 
 @pytest.mark.filterwarnings("ignore::pandas.errors.ParserWarning")
@@ -74,6 +78,10 @@ def test_uploads_of_another_kind_empty_or_too_large_are_one_line(tmp_path: Path)
     assert "'a.csv' is empty" in refusal(("a.csv", b""), folder=runs)
     large = bytes(LARGEST_MB * 1024**2 + 1)
     assert f"the limit is {LARGEST_MB}; name its path instead" in refusal(("a.csv", large), folder=runs)
+    many = [("a.csv", bytes(LARGEST_MB * 1024**2))] * 3  # one object
+    assert "600 MB in 3 files, the limit is 400; name their path instead" in refusal(*many, folder=runs)
+    many = [(f"{number}.csv", b"x") for number in range(21)]
+    assert "21 files, the limit is 20; name the path of their folder instead" in refusal(*many, folder=runs)
     assert "two files have the same name" in refusal(("a.csv", b"x"), ("a.csv", b"y"), folder=runs)
     assert refusal(folder=runs) == "files.train: no file; choose one"
 
@@ -84,3 +92,36 @@ def test_the_same_upload_is_kept_once(tmp_path: Path) -> None:
     both = keep_files(tmp_path, [("train.csv", b"x"), ("dev.csv", b"y")], [".csv"], "files.train")
     assert both.is_dir() and {file.name for file in both.iterdir()} == {"train.csv", "dev.csv"}
     assert len(list((tmp_path / FOLDER).iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
+    for name, made in (("runs", tmp_path / "runs"), ("more", tmp_path / "more" / FOLDER)):
+        made.parent.mkdir(exist_ok=True)
+        made.write_text("a file in the way")
+        with pytest.raises(ConfigError) as error:
+            keep_files(tmp_path / name, [("a.csv", b"x")], [".csv"], "files.train")
+        assert error.value.lines[0].startswith(f"files.train: cannot be kept in {tmp_path / name / FOLDER} (")
+
+
+def test_an_upload_is_read_once_however_often_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sent:
+        file_id, name, read = "1", "a.csv", 0
+
+        def getvalue(self) -> bytes:
+            self.read += 1
+            return b"x"
+
+    monkeypatch.setattr(st, "session_state", {})
+    sent = Sent()
+    first = [kept_once(tmp_path, [sent], [".csv"], "files.train") for _ in range(3)]
+    assert len(set(first)) == 1 and sent.read == 1
+    first[0].unlink()
+    first[0].parent.rmdir()
+    assert kept_once(tmp_path, [sent], [".csv"], "files.train").exists() and sent.read == 2
+
+
+def test_long_cells_are_cut_for_the_browser() -> None:
+    cells = {"text": ["a" * 10_000, None, "b"], "label": [1, 2, 3], "all": [["a" * 1000], [1], {}]}
+    rows = shown(pd.DataFrame(cells))
+    assert len(rows["all"][0]) == 303 and rows["all"][1] == [1]
+    assert rows["text"][0] == "a" * 300 + "..." and rows["text"][2] == "b" and list(rows["label"]) == [1, 2, 3]

@@ -7,6 +7,8 @@ import json
 import random
 import shutil
 import struct
+import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -229,3 +231,32 @@ def test_harmed_archives(tmp_path: Path, name: str) -> None:
         (tmp_path / "a.zip").write_bytes(harm(data, random.Random(seed)))
         taken(tmp_path / "runs", tmp_path / "a.zip")
     assert {path.name for path in tmp_path.iterdir()} <= {"a.zip", "made", "runs"}
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_of_a_tar_that_is_a_bomb_is_one_line(kind: bytes, tmp_path: Path) -> None:
+    runs, path = tmp_path / "runs", tmp_path / "bomb.tar.gz"
+    size = 2**24
+    header = tarfile.TarInfo("a")
+    header.type, header.size = kind, size
+    with gzip.open(path, "wb", 1) as file:
+        file.write(header.tobuf(tarfile.USTAR_FORMAT))
+        file.write(b"a" * size)
+        file.write(tarfile.TarInfo("b.txt").tobuf(tarfile.USTAR_FORMAT) + bytes(1024))
+    tracemalloc.start()
+    with pytest.raises(RunError) as error:
+        import_path(runs, path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "a header of 16.0 MB in it, at most 16 kB are taken; pack the files again" in str(error.value)
+    assert peak < size / 4 and not (runs.exists() and list(runs.iterdir()))
+
+
+def test_many_small_headers_of_a_tar_are_one_line(tmp_path: Path) -> None:
+    path, header, said = tmp_path / "bomb.tar.gz", tarfile.TarInfo("a"), b"12 a=bcdefg\n".ljust(512, b"\0")
+    header.type, header.size = tarfile.XGLTYPE, 12
+    with gzip.open(path, "wb", 1) as file:
+        file.write((header.tobuf(tarfile.USTAR_FORMAT) + said) * 20_000 + bytes(1024))
+    with pytest.raises(RunError, match=r"bomb\.tar\.gz: ") as error:
+        import_path(tmp_path / "runs", path)
+    assert "\n" not in str(error.value)

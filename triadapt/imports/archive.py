@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import lzma
 import shutil
 import tarfile
@@ -20,6 +22,8 @@ MOST_TIMES = 200
 """How many times larger than the archive its content may be, beyond `SMALL`: nothing that is imported packs better."""
 SMALL = 32 * 2**20
 LONGEST_NAME = 400
+LARGEST_HEADER = 16 * 2**10
+"""What stands before a file in a tar, such as a long name, is read whole before anybody sees it."""
 _CHUNK = 2**20
 
 
@@ -43,24 +47,67 @@ def unpack_zip(path: Path, place: Path) -> None:
 
 def unpack_tar(path: Path, place: Path) -> None:
     """The same for a `.tar.gz`."""
-    with _explained(path, "tar.gz"), tarfile.open(path, "r:gz") as archive:
+    with (
+        _explained(path, "tar.gz"),
+        gzip.open(path, "rb") as unzipped,
+        _Bounded(path, unzipped) as bounded,
+        tarfile.open(fileobj=bounded, mode="r:") as archive,
+    ):
         members: list[tarfile.TarInfo] = []
         room = _room(path)
         # A header at a time: a bomb is told by what it declares before it is unpacked.
         for member in archive:
-            if not (member.isfile() or member.isdir()):
+            if member.issparse() or not (member.isfile() or member.isdir()):
                 raise RunError(f"{path}: {member.name[:80]!r} is a link or a device; only files are taken")
             members.append(member)
             room -= member.size
             if room < 0 or len(members) > MOST_MEMBERS:
                 break
         names = _checked(path, [(member.name, member.isdir(), member.size) for member in members])
+        bounded.listed()
         left = _room(path)
         for member, name in zip(members, names, strict=True):
             source = archive.extractfile(member) if member.isfile() else None
             if source is not None:
                 with source:
                     left -= _copy(path, source, place / name, left)
+
+
+class _Bounded(io.RawIOBase):
+    """What is in a tar.gz: no header larger than `LARGEST_HEADER`, nor all of them than as many as files may be, and
+    nothing beyond the room. listed: from then on contents are read."""
+
+    def __init__(self, path: Path, inner: gzip.GzipFile) -> None:
+        self._path, self._inner = path, inner
+        self._largest, self._left = LARGEST_HEADER, MOST_MEMBERS * LARGEST_HEADER
+        self._end = _room(path) + self._left
+
+    def listed(self) -> None:
+        self._largest, self._left = 2 * _CHUNK, self._end
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET or offset > self._end:
+            raise RunError(f"{self._path}: larger unpacked than {_room(self._path) // 2**20} MB")
+        return self._inner.seek(offset)
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= self._largest:
+            most = f"at most {self._largest // 2**10} kB are taken"
+            raise RunError(f"{self._path}: a header of {size / 2**20:.1f} MB in it, {most}; pack the files again")
+        got = self._inner.read(size)
+        self._left -= len(got)
+        if self._left < 0:
+            raise RunError(f"{self._path}: more headers than {MOST_MEMBERS} files have; pack the files again")
+        return got
 
 
 def _room(path: Path) -> int:

@@ -62,8 +62,13 @@ class PretrainedSettings(BaseModel):
             chosen(look.places, self.adapt, f"{section}.adapt")
         except ConfigError as error:
             return error.lines
+        return []
+
+    def length_problems(self, section: str) -> list[str]:
+        """A line where the model takes fewer tokens than it is to be given. For a model without problems."""
+        look = look_at(self.model, f"{section}.model", self.revision) if self.model else None
         name, tokens = self.longest()
-        if look.tokens and tokens > look.tokens:
+        if look is not None and look.tokens and tokens > look.tokens:
             return [f"{section}.{name} = {tokens}: the model takes at most {look.tokens} tokens; lower it"]
         return []
 

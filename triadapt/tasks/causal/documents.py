@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,13 @@ from typing import Any
 from triadapt.errors import ConfigError
 from triadapt.pretrained.look import look_at
 from triadapt.tasks.causal.settings import KINDS, NAME_ONE, Settings
-from triadapt.tasks.existing_file import existing_file, existing_path, stamp
+from triadapt.tasks.existing_file import LARGEST_BYTES, existing_file, existing_path, stamp
+from triadapt.tasks.parquet import batches, is_flat, opened
 
 PLAIN = (".txt", ".md")
 GLANCE_ROWS, GLANCE_BYTES = 200, 4 * 1024**2
+LONGEST = 64 * 1024**2
+"""Bytes of one document in a .parquet file."""
 
 
 def documents(settings: Settings, side: str) -> Iterator[str]:
@@ -133,12 +135,15 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _parquet(path: Path, what: str, column: str) -> Iterator[tuple[int, Any]]:
-    with import_module("pyarrow.parquet").ParquetFile(path) as file:
+    with opened(path) as file:
         if column not in file.schema_arrow.names:
             has = ", ".join(file.schema_arrow.names[:20]) or "nothing"
             raise ConfigError([f"causal.text = {column!r}: no such column in {what}; it has {has}"])
+        kind = file.schema_arrow.field(column).type
+        if not is_flat(kind):
+            raise ConfigError([f"causal.text = {column!r}: {what} holds {kind}, not text; name another column"])
         number = 0
-        for batch in file.iter_batches(1000, columns=[column]):
-            for value in batch.column(0).to_pylist():
+        for batch in batches(file, [column], most=LARGEST_BYTES, longest=LONGEST):
+            for value in batch.column(0):
                 number += 1
-                yield number, {column: value}
+                yield number, {column: value.as_py()}

@@ -12,15 +12,14 @@ import pandas as pd
 
 from triadapt.errors import ConfigError
 from triadapt.tasks.existing_file import existing_file
+from triadapt.tasks.parquet import batches, opened
 
 
 def _parquet(path: Path, rows: int | None) -> pd.DataFrame:
-    if rows is None:
-        return pd.read_parquet(path)
-    parquet = import_module("pyarrow.parquet")
-    with parquet.ParquetFile(path) as file:
-        batch = next(file.iter_batches(rows), None)
-        frame: pd.DataFrame = (file.schema_arrow.empty_table() if batch is None else batch).to_pandas()
+    with opened(path) as file:
+        pieces = list(batches(file, rows=rows))
+        table = import_module("pyarrow").Table
+        frame: pd.DataFrame = (table.from_batches(pieces) if pieces else file.schema_arrow.empty_table()).to_pandas()
         return frame
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from triadapt.config import parse_config
 from triadapt.errors import ConfigError
-from triadapt.runs.uploads import LARGEST_MB, keep_files
+from triadapt.runs.uploads import LARGEST_MB
 from triadapt.tasks.files.reading import READERS, read_table, sides_of
 from triadapt.tasks.files.table import labelled_text
 from triadapt.tasks.hub.peek import peek
@@ -20,9 +20,11 @@ from triadapt.tasks.hub.presets import GLUE
 from triadapt.tasks.labelled.look import DataLook, guessed_columns, look
 from triadapt.tasks.labelled.settings import METRICS
 from triadapt.ui.markdown import plain
+from triadapt.ui.own.kept import kept_once
 
 MOST_LOOKED_AT = 100_000
 NONE = "(none)"
+LONGEST_SHOWN = 300
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def choose_files(runs: Path) -> DataChoice:
     ).strip()  # fmt: skip
     try:
         if uploads:
-            path = str(keep_files(runs, [(one.name, one.getvalue()) for one in uploads], list(READERS), "files.train"))
+            path = str(kept_once(runs, uploads, list(READERS), "files.train"))
         if not path:
             st.caption("A row is a text, or two, and a label, under a line of names:")
             st.code("text,label\nwhat a fine film,good\nI left after an hour,bad", language=None)
@@ -59,7 +61,7 @@ def choose_files(runs: Path) -> DataChoice:
         head = _head(train, _stamp(train))
     except ConfigError as error:
         return DataChoice("files", {"train": path}, problems=error.lines)
-    st.dataframe(head.head(8), hide_index=True, height=min(320, 38 + 35 * min(8, len(head))))
+    st.dataframe(shown(head.head(8)), hide_index=True, height=min(320, 38 + 35 * min(8, len(head))))
     values = {"train": path, **_columns(head, key=path), **_learned("files", head)}
     problems, rows = _say_look(values, _stamp(train), _stamp(dev))
     return DataChoice("files", values, rows, problems)
@@ -112,11 +114,21 @@ def _peeked(values: dict[str, Any]) -> DataChoice:
     if found is None:
         return DataChoice("hub", values)
     if "head" in found:
-        st.dataframe(pd.DataFrame(found["head"]), hide_index=True)
+        st.dataframe(shown(pd.DataFrame(found["head"])), hide_index=True)
     if "lines" in found:
         return DataChoice("hub", values, problems=list(found["lines"]))
     _say(found["rows"], found["balance"], None, found["words"], found["warnings"])
     return DataChoice("hub", values, int(found["rows"][0]))
+
+
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same rows for the browser: long texts cut, and lists as text if they are long."""
+    return rows.map(_shown)
+
+
+def _shown(cell: Any) -> Any:
+    text = cell if isinstance(cell, str) else str(cell) if isinstance(cell, list | dict) else ""
+    return f"{text[:LONGEST_SHOWN]}..." if len(text) > LONGEST_SHOWN else cell
 
 
 def _columns(head: pd.DataFrame, key: str) -> dict[str, str]:

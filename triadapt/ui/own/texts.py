@@ -9,10 +9,11 @@ from typing import Any
 import streamlit as st
 
 from triadapt.errors import ConfigError
-from triadapt.runs.uploads import LARGEST_MB, keep_files
+from triadapt.runs.uploads import LARGEST_MB
 from triadapt.tasks.causal.settings import KINDS as TEXTS
 from triadapt.tasks.qa.settings import KINDS as QUESTIONS
 from triadapt.ui.own.data import DataChoice
+from triadapt.ui.own.kept import kept_once
 
 HELD_OUT = ("dev", "val", "test")
 
@@ -49,7 +50,7 @@ def _choose(
     ).strip()  # fmt: skip
     try:
         if uploads:
-            kept = keep_files(runs, [(one.name, one.getvalue()) for one in uploads], kinds, f"{task}.train")
+            kept = kept_once(runs, uploads, kinds, f"{task}.train")
             return DataChoice(task, sides(kept))
         if path:
             return DataChoice(task, sides(Path(path)))
