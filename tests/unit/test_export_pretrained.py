@@ -132,6 +132,7 @@ def test_a_merged_model_is_otherwise_as_it_came_with_its_tokenizer(
     before, after = (json.loads((Path(f) / "config.json").read_text()) for f in (source, tmp_path / "out" / "merged"))
     kept = [name for name in before if "drop" in name or name == "use_cache"]
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept} and len(kept) > 1
+    assert "local" not in (tmp_path / "out" / "merged" / "tokenizer_config.json").read_text()
     ids = AutoTokenizer.from_pretrained(tmp_path / "out" / "merged")(WORDS[0])["input_ids"]
     assert ids == AutoTokenizer.from_pretrained(source)(WORDS[0])["input_ids"]
     stored, origin = (load_file(Path(f) / "model.safetensors") for f in (tmp_path / "out" / "merged", source))

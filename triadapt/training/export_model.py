@@ -136,7 +136,10 @@ def _save_merged(session: Session, folder: Path) -> None:
     if came.pooler is not None:
         pretrained.pooler = came.pooler
     pretrained.save_pretrained(str(folder))
-    load_tokenizer(came.source).save_pretrained(str(folder))
+    tokenizer = load_tokenizer(came.source)
+    for ours in ("local_files_only", "is_local"):
+        tokenizer.init_kwargs.pop(ours, None)
+    tokenizer.save_pretrained(str(folder))
 
 
 def _pretrained(session: Session) -> Any:
