@@ -62,7 +62,7 @@ def test_what_is_wrong_with_a_table_is_a_line_and_there_is_no_way_to_play(
     (tmp_path / "one.csv").write_text("text,label\n" + "".join(f"film {i},b\n" for i in range(200)))
     for path, line in (
         (tmp_path / "none.csv", "no such file"),
-        (tmp_path / "rows.pkl", "cannot be read as a table"),
+        (tmp_path / "rows.pkl", "no such file"),
         (tmp_path / "one.csv", "two classes are needed"),
         (tmp_path, "it needs one file called train"),
     ):

@@ -49,10 +49,10 @@ class TaskSpec:
     def data_problems(self, settings: BaseModel) -> list[str]:
         """One line for each thing that is wrong with the data and the model of these settings, as a glance tells.
         Not asked when a configuration is read: that of an old run is one, wherever its files are now."""
-        on_a_model = isinstance(settings, PretrainedSettings)
-        lines = settings.model_problems(self.name) if on_a_model else []
-        lines = lines + (list(_load(self.glance)(settings)) if self.glance else [])
-        return lines or (settings.length_problems(self.name) if on_a_model else [])
+        of_data = list(_load(self.glance)(settings)) if self.glance else []
+        if not isinstance(settings, PretrainedSettings):
+            return of_data
+        return settings.model_problems(self.name) + of_data or settings.length_problems(self.name)
 
     def build_task(self, **arguments: Any) -> Task:
         """Make the task: models, data, loss. Imports torch."""
