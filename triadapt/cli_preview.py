@@ -44,6 +44,10 @@ def preview(options: Namespace) -> int:
     return 0
 
 
+FOLD = 60
+"""Rows of a table that are all shown."""
+
+
 class _Plan:
     """One configuration over its matrices."""
 
@@ -70,6 +74,14 @@ class _Plan:
             "lints": [asdict(lint) for lint in self.lints],
         }  # fmt: skip
 
+    def _folded(self, place: int) -> bool:
+        """Whether the row at `place`, from 1, says nothing: neither it nor its neighbours change a rank, in a table
+        that fills more than a screen."""
+        rows = self.seen.rows
+        if len(rows) <= FOLD or not 1 < place < len(rows):
+            return False
+        return not any(row["change"] for row in rows[place - 2 : place + 1])
+
     def print(self) -> None:
         """For people."""
         columns = ["step", "progress", "gap", "allowed", "change", "total rank"]
@@ -77,6 +89,10 @@ class _Plan:
             columns.append("parameters")
         table = Table(*columns, box=None, header_style="bold")
         for place, row in enumerate(self.seen.rows, 1):
+            if self._folded(place):
+                if not self._folded(place - 1):
+                    table.add_row("...")
+                continue
             cells = [*(str(row[key]) for key in ("step", "progress", "gap", "allowed")), f"{row['change']:+d}",
                      str(row["total_rank"])]  # fmt: skip
             table.add_row(*cells, *([_parameters(self.parameters[place])] if self.parameters else []))

@@ -87,7 +87,7 @@ def test_a_model_is_looked_at_and_its_matrices_are_chosen(visit: Callable[..., A
     for name, line in (
         (str(tmp_path / "nowhere"), "no such folder"),
         (str(tmp_path), "holds no .safetensors"),
-        ("../../etc", "holds no .safetensors"),
+        ("/etc", "holds no .safetensors"),
         ("a b c", "no such folder; give minilm"),
     ):
         app.text_input(key="own_model").set_value(name).run()
