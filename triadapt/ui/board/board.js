@@ -291,8 +291,7 @@ export class Board {
     this.empty = element("p", {className: "tri-empty", role: "status"}, "");
     const time = element("div", {className: "tri-time"}, this.budget.section, this.loss.section, this.metric.section);
     this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section, this.history.section, this.importance.section);
-    this.refused = element("div", {role: "status"});
-    this.refused.dataset.testid = "refused";
+    this.refused = element("div", {className: "tri-refused", role: "status"});
     this.root.replaceChildren(this.chips.section, this.chips.errors, this.refused, this.empty, this.grid, this.scrubber.section, this.health.section);
     applyTheme(this.root, this.theme);
     this.#drawEmpty(false);
