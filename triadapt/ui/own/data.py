@@ -13,6 +13,7 @@ import streamlit as st
 from triadapt.config import parse_config
 from triadapt.errors import ConfigError
 from triadapt.runs.uploads import LARGEST_MB
+from triadapt.tasks.existing_file import stamp
 from triadapt.tasks.files.reading import READERS, read_table, sides_of
 from triadapt.tasks.files.table import labelled_text
 from triadapt.tasks.hub.peek import peek
@@ -58,12 +59,12 @@ def choose_files(runs: Path) -> DataChoice:
             st.code("text,label\nwhat a fine film,good\nI left after an hour,bad", language=None)
             return DataChoice("files", {}, missing="Upload a table, or name one.")
         train, dev = sides_of(path, "")
-        head = _head(train, _stamp(train))
+        head = _head(train, stamp(train))
     except ConfigError as error:
         return DataChoice("files", {"train": path}, problems=error.lines)
     st.dataframe(shown(head.head(8)), hide_index=True, height=min(320, 38 + 35 * min(8, len(head))))
     values = {"train": path, **_columns(head, key=path), **_learned("files", head)}
-    problems, rows = _say_look(values, _stamp(train), _stamp(dev))
+    problems, rows = _say_look(values, stamp(train), stamp(dev))
     return DataChoice("files", values, rows, problems)
 
 
@@ -200,11 +201,3 @@ def _say(
         bar = st.column_config.ProgressColumn(format="%d", min_value=0, max_value=most)
         st.dataframe(table, hide_index=True, column_config={"training rows": bar},
                      height=min(240, 38 + 35 * len(table)))  # fmt: skip
-
-
-def _stamp(name: str) -> object:
-    try:
-        status = Path(name).expanduser().stat()
-    except (OSError, ValueError, RuntimeError):
-        return None
-    return status.st_mtime_ns, status.st_size
