@@ -19,7 +19,8 @@ FILES, HUB, GLUE, QUESTIONS, TEXT = "A table", "Hub dataset", "GLUE", "Questions
 st.subheader("Your work")
 train, watch = st.tabs(["Train on your data", "Watch your own training"])
 with train:
-    left, right = st.columns([3, 2], gap="large")
+    with st.container(key="own_sides"):
+        left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Data**")
         where = st.segmented_control(

@@ -13,6 +13,12 @@ _STYLE = """<style>
 [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }
 .st-key-board { opacity: 1 !important; transition: none !important; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; padding-block: 0.3rem; margin-bottom: 0; }
+@media (max-width: 900px) {
+  .st-key-own_sides > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  .st-key-own_sides > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"] {
+    min-width: 100%;
+  }
+}
 @media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.3rem 0.8rem 1rem; } }
 </style>"""
 
