@@ -12,6 +12,7 @@ begin_page()
 page = st.navigation(
     [
         st.Page("pages/play.py", title="Play", icon=":material/play_circle:", url_path="home", default=True),
+        st.Page("pages/learn.py", title="Learn", icon=":material/school:", url_path="learn"),
         st.Page("pages/runs.py", title="Runs", icon=":material/list:", url_path="runs"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
         st.Page("pages/tune.py", title="Tune", icon=":material/tune:", url_path="tune"),

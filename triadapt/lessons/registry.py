@@ -1,0 +1,36 @@
+"""The list of lessons. Free of Streamlit and torch; what a lesson says and draws is a module in `ui/learn/lessons/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson. slug: its name in the address. part: `lesson`, `capstone` or `wrong` (find what is wrong).
+    minutes: how long a reader takes."""
+
+    slug: str
+    title: str
+    part: str = "lesson"
+    minutes: int = 3
+
+
+LESSONS = {
+    lesson.slug: lesson
+    for lesson in (
+        Lesson("low-rank", "What low rank means"),
+        Lesson("lora", "LoRA, and where it sits"),
+        Lesson("one-rank", "Why one rank for all is waste"),
+        Lesson("triangular", "The triangular split"),
+        Lesson("importance", "Importance, by hand"),
+        Lesson("threshold", "Thresholds: who gets in"),
+        Lesson("prune-or-grow", "Prune or grow"),
+        Lesson("capstone", "Beat the default schedule", "capstone", 10),
+        Lesson("wrong-warmup", "Nothing happens for a long time", "wrong", 2),
+        Lesson("wrong-interval", "The ranks stand still", "wrong", 2),
+        Lesson("wrong-start", "The loss does not move", "wrong", 2),
+        Lesson("wrong-ties", "More than was allowed", "wrong", 2),
+        Lesson("wrong-scale", "The loss jumps when rank grows", "wrong", 2),
+    )
+}
