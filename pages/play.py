@@ -7,7 +7,8 @@ from triadapt.runs.library import list_runs
 from triadapt.ui.actions import forget_actions, race_buttons
 from triadapt.ui.address import enter_view, named_view, on_view, stay_with
 from triadapt.ui.chooser import choices, race_chooser
-from triadapt.ui.controls import keep_controls, note_address_problems, open_controls, race_controls
+from triadapt.ui.control_memory import keep_controls, note_address_problems, open_controls
+from triadapt.ui.controls import race_controls
 from triadapt.ui.feed import feed, refresh_every, reset_board
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.front_door import through_front_door
