@@ -9,7 +9,8 @@ from typing import Any
 import streamlit as st
 
 from triadapt.methods.registry import METHODS
-from triadapt.tasks.registry import TASKS
+from triadapt.ui.classroom.rules import control_rules, fixed
+from triadapt.ui.classroom.seat import CLASS, TEACHER
 from triadapt.ui.control_fields import ALL, field_problem
 
 BOARD_PREFIX = "v."
@@ -19,19 +20,28 @@ BOARD_PREFIX = "v."
 def address_problems() -> list[str]:
     """One line for each value in the address that cannot be used as it stands. Read before any widget exists: widgets
     drop what they cannot show without a word."""
-    params = st.query_params
+    params, rules = st.query_params, control_rules()
     lines = []
     for name in params.get_all("method"):
         if name not in METHODS:
             lines.append(f"method = {name!r} in the address: known are {', '.join(METHODS)}; left out")
     task = params.get("task", "planted")
-    if task not in TASKS:
-        lines.append(f"task = {task!r} in the address: known are {', '.join(TASKS)}; using planted")
-    known = {"method", "task", "run", "parent", *(field.key for field in ALL)}
+    if task not in rules.tasks:
+        lines.append(f"task = {task!r} in the address: known are {', '.join(rules.tasks)}; using planted")
+    known = {"method", "task", "run", "parent", CLASS, TEACHER, *(field.key for field in ALL)}
     foreign = [name for name in params if name not in known and not name.startswith(BOARD_PREFIX)]
     lines += [f"{name} in the address: unknown, left out" for name in foreign]
+    lines += [
+        f"{name} = {', '.join(params.get_all(name))!r} in the address: fixed by the teacher at {fixed(value)}"
+        for name, value in rules.locked.items()
+        if name in params and fixed(params.get_all(name)) != fixed(value)
+    ]
     for field in ALL:
-        if field.key in params and (reason := field_problem(field, params[field.key])):
+        if field.key not in params or field.key in rules.locked:
+            continue
+        if field.key in rules.hidden:
+            lines.append(f"{field.key} in the address: not to be chosen in this class; left out")
+        elif reason := field_problem(field, params[field.key]):
             lines.append(f"{field.key} = {params[field.key]!r} in the address: {reason}; using the default")
     return lines
 
@@ -66,7 +76,7 @@ def open_controls() -> None:
     named = [name for name in params.get_all("method") if name in METHODS]
     st.session_state["method"] = named or kept.get("method", list(METHODS))
     task = params.get("task", kept.get("task", "planted"))
-    st.session_state["task"] = task if task in TASKS else "planted"
+    st.session_state["task"] = task if task in control_rules().tasks else "planted"
     before.values = kept | {"method": st.session_state["method"], "task": st.session_state["task"]}
     for field in ALL:
         if field.key in kept and field.key not in params and "task" not in params:

@@ -14,6 +14,8 @@ from triadapt.figures.schedule import schedule_svg
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.beside_fields import say_beside, still_empty
+from triadapt.ui.classroom.locked import METHODS_HELP, locked_methods, locked_task, locked_widget
+from triadapt.ui.classroom.rules import ControlRules, control_rules
 from triadapt.ui.control_fields import (
     FIELDS,
     MORE,
@@ -35,8 +37,17 @@ from triadapt.views.plan import plan
 UNUSABLE = "address_unusable"
 
 
-def _write_choices(methods: list[str], task: str) -> None:
-    # Not bound like the other widgets: the address would hold labels, not the names of the command line.
+# Not bound like the other widgets: the address would hold labels, not the names of the command line.
+def _choose_methods(rules: ControlRules) -> list[str]:
+    if "method" in rules.locked or "method" in rules.hidden:
+        held: list[str] = rules.locked.get("method", list(METHODS))
+        if "method" not in rules.hidden:
+            locked_methods(held)
+        return held
+    methods = st.pills(
+        "Methods", list(METHODS), selection_mode="multi", key="method", persist_state="page",
+        format_func=lambda name: METHODS[name].label, help=METHODS_HELP,
+    )  # fmt: skip
     params = st.query_params
     wanted = [] if methods == list(METHODS) else [name for name in METHODS if name in methods]
     if params.get_all("method") != wanted:
@@ -44,8 +55,24 @@ def _write_choices(methods: list[str], task: str) -> None:
             params["method"] = wanted
         else:
             params.pop("method", None)
+    return methods
+
+
+def _choose_task(rules: ControlRules) -> str:
+    if "task" in rules.locked or "task" in rules.hidden:
+        held: str = rules.locked.get("task", "planted")
+        if "task" not in rules.hidden:
+            locked_task(held)
+        return held
+    task: str = st.selectbox(
+        "Task", list(rules.tasks), key="task", persist_state="page", format_func=lambda name: TASKS[name].label,
+        on_change=_take_defaults_of_task,
+        help="; ".join(f"{TASKS[name].label}: {TASKS[name].summary}" for name in rules.tasks),
+    )  # fmt: skip
+    params = st.query_params
     if params.get("task", "planted") != task:
         params["task"] = task
+    return task
 
 
 def _take_defaults_of_task() -> None:
@@ -78,24 +105,21 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
 
     worded: puts a line about fields in the words of the page.
     """
+    rules = control_rules()
     find_controls_again()
-    methods = st.pills(
-        "Methods", list(METHODS), selection_mode="multi", key="method", persist_state="page",
-        format_func=lambda name: METHODS[name].label,
-        help="They race in lockstep: same data, same seed, same budget.",
-    )  # fmt: skip
-    task = st.selectbox(
-        "Task", list(TASKS), key="task", persist_state="page", format_func=lambda name: TASKS[name].label,
-        on_change=_take_defaults_of_task,
-        help="; ".join(f"{spec.label}: {spec.summary}" for spec in TASKS.values()),
-    )  # fmt: skip
-    _write_choices(methods, task)
+    methods, task = _choose_methods(rules), _choose_task(rules)
     values: dict[str, Any] = {"task": task}
     outside: dict[str, str] = {}
     for key in st.session_state.get(UNUSABLE, ()):
         st.session_state[key] = type(FIELDS[key].low)(default_of(key, task))
 
     def control(field: Field) -> None:
+        if field.key in rules.locked or field.key in rules.hidden:
+            held = rules.locked.get(field.key, default_of(field.key, task))
+            if field.key not in rules.hidden:
+                locked_widget(field, held)
+            set_value(values, f"{field.key}={_text(held)}")
+            return
         value = _text(_widget(field, task))
         if not field.slider and (reason := field_problem(field, value)):
             outside[field.key] = worded(f"{field.key} = {value}: {reason}")
@@ -106,8 +130,9 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
         for field in SCHEDULE:
             control(field)
         sketch = st.container(key="sketch")
+    hidden = [field for field in TRAINING if field.key in rules.hidden]
     columns = st.columns(2)
-    for index, field in enumerate(TRAINING):
+    for index, field in enumerate([*(field for field in TRAINING if field not in hidden), *hidden]):
         with columns[index % 2]:
             control(field)
     of_task = OF_TASK.get(task, ())
@@ -121,9 +146,8 @@ def race_controls(worded: Callable[[str], str] = str) -> tuple[list[RunConfig], 
         for field in (*MORE, *of_methods, *(field for field in of_task if not field.text or field.more)):
             control(field)
     from_address = [key for key in outside if key in kept_controls().named]
-    if (
-        kept_controls().earlier and from_address
-    ):  # numbers of the address have come into the widgets: take them out again
+    # Numbers of the address have come into the widgets: take them out again.
+    if kept_controls().earlier and from_address:
         st.session_state[UNUSABLE] = from_address
         st.rerun()
     st.session_state.pop(UNUSABLE, None)

@@ -10,7 +10,7 @@ from triadapt.classroom.settings import PAGES, ClassSettings
 from triadapt.classroom.store import read_class
 from triadapt.runs.info import RunError
 from triadapt.runs.library import runs_folder
-from triadapt.ui.classroom.seat import seat
+from triadapt.ui.classroom.seat import Seat, seat
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ class Room:
 
 def room() -> Room | None:
     """The room of this session, or None outside any class. Cheap; what the teacher changes holds at the next call."""
-    taken = seat()
+    return room_of(seat())
+
+
+def room_of(taken: Seat) -> Room | None:
+    """The same without a look at the session, at which a script that is no longer wanted would end."""
     if taken.code is None:
         return None
     try:
@@ -57,5 +61,10 @@ def room() -> Room | None:
 
 def student() -> Room | None:
     """The room of a session that is a student's; None for everybody else."""
-    found = room()
+    return student_of(seat())
+
+
+def student_of(taken: Seat) -> Room | None:
+    """The same without a look at the session."""
+    found = room_of(taken)
     return found if found is not None and not found.teacher else None
