@@ -51,8 +51,8 @@ def recorded_runs(slug: str) -> list[BundleRun]:
 
 
 def first_view(manager: RunManager) -> str:
-    """What a visitor without a wish sees: in a class what the teacher chose; else the race that runs here, else one that
-    another program trains, else the first recorded one, else nothing."""
+    """What a visitor without a wish sees: in a class what the teacher chose; else the race that runs here, else one
+    that another program trains, else the first recorded one, else nothing."""
     taken = student()
     if taken is not None and taken.run:
         return taken.run

@@ -27,7 +27,8 @@ COOKIE_SECONDS = 30 * 24 * 3600
 @dataclass
 class Seat:
     """visitor: tells this visitor from others, and nothing else. code: of the class, None outside any. served: whether
-    the server was started for this class. problem: what was wrong in the address."""
+    the server was started for this class. problem: what was wrong in the address. landed: whether the session has been
+    led to where its class begins."""
 
     visitor: str
     code: str | None = None
@@ -35,6 +36,7 @@ class Seat:
     served: bool = False
     problem: str = ""
     key: str = ""
+    landed: bool = False
 
 
 def seat() -> Seat:
