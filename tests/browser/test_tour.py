@@ -57,7 +57,9 @@ def walk(page: Page) -> None:
         page.keyboard.press("ArrowRight")
 
 
-def test_a_first_visit_is_shown_around_once_and_again_when_asked(app: App, person: Callable[..., BrowserContext]) -> None:
+def test_a_first_visit_is_shown_around_once_and_again_when_asked(
+    app: App, person: Callable[..., BrowserContext]
+) -> None:
     page = person().new_page()
     page.goto(app.url)
     tour = page.locator("dialog.tour")

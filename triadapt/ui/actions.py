@@ -26,7 +26,8 @@ def forget_actions() -> None:
 
 
 def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfig], *, blocked: bool) -> None:
-    """Run, pause, step, next event, stop, resume, branch, and the tour. All are always there, so that none moves from under a mouse.
+    """Run, pause, step, next event, stop, resume, branch, and the tour. All are always there, so that none moves from
+    under a mouse.
 
     They act in callbacks: those are obeyed before the page is drawn, so a press is not lost when another request ends
     the drawing half-way. Run is only noted there, for its callback knows the controls as they were before.

@@ -42,8 +42,8 @@ STOPS = (
     Stop("scrubber", ("[data-testid=scrubber]",), "Back in time",
          "Drag it, and all panels go to that step. A tick is a rank event; live follows the end."),
     Stop("health", ("[data-testid=health]",), "Is it adapting at all?",
-         "These lines say whether events fire and how much of the rank lands where it is needed. The Learn page, in the "
-         "menu, explains the methods by doing."),
+         "These lines say whether events fire and how much of the rank lands where it is needed. The Learn page, in "
+         "the menu, explains the methods by doing."),
 )  # fmt: skip
 
 
