@@ -26,13 +26,13 @@ def train_in_full(path: Path) -> Path:
     task = PlantedTask(settings, seed=7, batch_size=BATCH, steps=STEPS, device="cpu")
     model = task.build_model()
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    trained = [model.get_submodule(matrix.name).weight for matrix in task.matrices()]
+    trained = [model.get_parameter(f"{matrix.name}.weight") for matrix in task.matrices()]
     for weight in trained:
         weight.requires_grad_(True)
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
     for step in range(STEPS):
-        task.loss(model, task.batch(step)).backward()
+        torch.autograd.backward(task.loss(model, task.batch(step)))
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
@@ -42,8 +42,6 @@ def train_in_full(path: Path) -> Path:
     planted = next(matrix for matrix in task.matrices() if matrix.planted_rank)
     other = next(matrix for matrix in task.matrices() if not matrix.planted_rank)
     found = {"planted": planted.name, "other": other.name}
-    tensors = {
-        key: (after[f"{name}.weight"] - before[f"{name}.weight"]).detach().half() for key, name in found.items()
-    }
+    tensors = {key: (after[f"{name}.weight"] - before[f"{name}.weight"]).detach().half() for key, name in found.items()}
     save_file({**tensors, "metric": torch.tensor([metric])}, str(path), metadata=found)
     return path

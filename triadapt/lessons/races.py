@@ -1,4 +1,4 @@
-"""The races of the lessons: small enough to train in a few seconds while a reader waits. Free of Streamlit and torch."""
+"""The races of the lessons: small enough to train while a reader waits. Free of Streamlit and torch."""
 
 from __future__ import annotations
 

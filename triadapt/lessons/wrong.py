@@ -60,8 +60,8 @@ PRESETS = {
         (
             Suspect("warmup", "warmup is too long", {"warmup": 5}, "The warm-up ended at step 30 already. Ending it "
                     "earlier brings no event."),
-            Suspect("growth", "the growth mode admits nobody", {"growth": "non-linear"}, "A mode decides how many enter "
-                    "at an event. There is no event."),
+            Suspect("growth", "the growth mode admits nobody", {"growth": "non-linear"}, "A mode decides how many "
+                    "enter at an event. There is no event."),
             Suspect("interval", "interval is too long", {"interval": 10}, "Yes. Events at 40, 50, 60 and so on."),
             _BUDGET,
         ),
@@ -75,8 +75,8 @@ PRESETS = {
         {"triadaptlora.init": "zero"},
         (
             _RATE,
-            Suspect("init", "the adapter starts where no gradient reaches it", {"triadaptlora.init": "identity"}, "Yes. "
-                    "The same schedule, and the loss falls."),
+            Suspect("init", "the adapter starts where no gradient reaches it", {"triadaptlora.init": "identity"},
+                    "Yes. The same schedule, and the loss falls."),
             Suspect("warmup", "warmup is too short", {"warmup": 100}, "Later events, the same silence."),
             Suspect("interval", "interval is too short", {"interval": 30}, "Fewer events, the same silence."),
         ),
@@ -115,15 +115,15 @@ PRESETS = {
         (
             Suspect("new", "the new ranks disturb the old ones", {"triadaptlora.init": "gaussian"}, "New ranks that do "
                     "disturb make it worse, not better. Here they began at B = 0 and changed nothing."),
-            Suspect("late", "the event comes too late", {"warmup": 40, "interval": 50}, "An earlier event wipes out less, "
-                    "for less was learned by then. The jump is still there."),
-            Suspect("scale", "the update is divided by the current rank", {"triadaptlora.scale": "constant"}, "Yes. With "
-                    "alpha / reference_rank, which does not change, the event leaves no trace in the loss."),
+            Suspect("late", "the event comes too late", {"warmup": 40, "interval": 50}, "An earlier event wipes out "
+                    "less, for less was learned by then. The jump is still there."),
+            Suspect("scale", "the update is divided by the current rank", {"triadaptlora.scale": "constant"}, "Yes. "
+                    "With alpha / reference_rank, which does not change, the event leaves no trace in the loss."),
             Suspect("rate", "learning_rate is too high", {"learning_rate": 0.001}, "Slower learning, the same jump."),
         ),
         "scale",
-        "The update is alpha / r times B (L + U) A. When r goes from 1 to 5, everything learned so far is multiplied by "
-        "1/5 at that moment: four fifths of it are gone. A scale that does not depend on the current rank keeps it.",
+        "The update is alpha / r times B (L + U) A. When r goes from 1 to 5, everything learned so far is multiplied "
+        "by 1/5 at that moment: four fifths of it are gone. A scale that does not depend on the current rank keeps it.",
         ("warmup", "interval", "add_r", "reference_rank", "alpha", "triadaptlora.init", "triadaptlora.scale"),
     ),
 }  # fmt: skip

@@ -36,7 +36,15 @@ export function math(...parts) {
   return `<math display="inline">${row(...parts)}</math>`;
 }
 
-// A formula of its own line or lines, redrawn by `draw(html, html, ...)`.
+// Parts of a line between which it may break; words among them are plain text.
+export function line(...parts) {
+  return parts.map((part) => {
+    const plain = /^<mtext>(.*)<\/mtext>$/.exec(part);
+    return plain ? `<span>${plain[1].replaceAll("\u00a0", " ")}</span>` : math(part);
+  }).join("");
+}
+
+// A formula of its own line or lines, redrawn by `draw(html, html, ...)`; each is a `row` or a `line`.
 export class Formula {
   constructor() {
     this.node = document.createElement("div");
@@ -44,7 +52,7 @@ export class Formula {
   }
 
   draw(...lines) {
-    const html = lines.map((line) => `<div>${line.startsWith("<math") ? line : math(line)}</div>`).join("");
+    const html = lines.map((one) => `<div>${one.startsWith("<mrow") ? math(one) : one}</div>`).join("");
     if (html !== this.html) this.node.innerHTML = this.html = html;
   }
 }

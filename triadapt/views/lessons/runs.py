@@ -40,7 +40,8 @@ def lesson_run(run: Readable, called: str) -> dict[str, Any]:
     return shared | {
         "matrices": matrix_table(record.matrices), "total_step": record.total_step, "target": record.target,
         "last": record.last_step, "losses": losses, "metric": record.metric_name,
-        "higher": record.higher_is_better, "metrics": {"t": record.eval_steps.astype(np.uint32), "value": record.metric},
+        "higher": record.higher_is_better,
+        "metrics": {"t": record.eval_steps.astype(np.uint32), "value": record.metric},
         "events": record.state_steps[1:].astype(np.uint32), "ranks": record.ranks.astype(np.uint16),
         "parameters": record.parameters.astype(np.uint32), "chosen": [list(event.chosen) for event in decisions],
         "thresholds": [float(event.threshold) for event in decisions],

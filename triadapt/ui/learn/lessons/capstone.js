@@ -1,7 +1,7 @@
 // Capstone: a schedule of one's own against the default, on the same planted task, with the same seed.
 import {plan} from "../../lab/schedule.js";
 import {element} from "../../board/theme.js";
-import {Formula, frac, number, op, row, words} from "../formula.js";
+import {Formula, frac, line, number, op, row, words} from "../formula.js";
 import {LineChart} from "../line_chart.js";
 import {RacePanel} from "../race.js";
 import {RankGrid} from "../rank_grid.js";
@@ -13,11 +13,11 @@ const NAMES = {warmup: "warm-up", interval: "interval", top_h: "top_h, for fixed
 export function build(stage) {
   const state = {values: {...DEFAULT}, runs: []};
   const seen = (values) => plan({...values, reference_rank: REF, behaviour: "improved"}, {method: "triadaptlora", growth: values.growth, allocation: "grows"}, STEPS, N);
-  const line = (values, label, colour, dash) => {
+  const planned = (values, label, colour, dash) => {
     const {columns, start} = seen(values);
     return {label, colour, dash, stairs: true, x: [0, ...columns.step], y: [start, ...columns.total], until: STEPS};
   };
-  const sketch = new LineChart(() => [line(DEFAULT, "the default schedule", stage.learn.theme.grey, "dash"), line(state.values, "yours", stage.learn.theme.primary, "solid")],
+  const sketch = new LineChart(() => [planned(DEFAULT, "the default schedule", stage.learn.theme.grey, "dash"), planned(state.values, "yours", stage.learn.theme.primary, "solid")],
     () => ({yTitle: "planned total rank", low: 10, high: 26, xHigh: STEPS, height: 200, line: {value: N * REF, label: "budget 24"}}), {testid: "capstone-plan"});
   const bounds = {warmup: [0, 299, 1], interval: [1, 150, 1], top_h: [1, 12, 1], add_r: [1, 8, 1]};
   const helps = {
@@ -88,8 +88,8 @@ export function build(stage) {
       return;
     }
     const [a, b] = [base.metricAtEnd, yours.metricAtEnd];
-    score.draw(row(words("score "), frac(row(words("default"), op("−"), words("yours")), words("default")), op("="), frac(row(number(a), op("−"), number(b)), number(a)), op("="), number((100 * (a - b)) / a, "score", 3), words(" %")),
-      row(words("ranks gained on matrices that need them: default "), number(100 * base.onPlanted(Infinity, true), "on-default", 3), words(" %, yours "), number(100 * yours.onPlanted(Infinity, true), "on-yours", 3), words(" %")));
+    score.draw(line(words("score "), row(frac(row(words("default"), op("−"), words("yours")), words("default")), op("=")), row(frac(row(number(a), op("−"), number(b)), number(a)), op("="), number((100 * (a - b)) / a, "score", 3)), words(" %")),
+      line(words("ranks gained on matrices that need them: default "), number(100 * base.onPlanted(Infinity, true), "on-default", 3), words(" %, yours "), number(100 * yours.onPlanted(Infinity, true), "on-yours", 3), words(" %")));
     said.textContent = b < a ? `Better than the default, with seed ${yours.config.seed}.` : b > a ? "Not yet. Look where the ranks went, and when." : "The same, to the last digit: an equal schedule.";
   };
 }

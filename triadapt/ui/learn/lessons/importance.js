@@ -1,7 +1,7 @@
 // Lesson 5: the normalised Frobenius norm, by hand, on numbers that the reader may change.
 import {element} from "../../board/theme.js";
 import {Bars} from "../bars.js";
-import {Formula, fenced, frac, norm, number, op, power, root, row, sym, words} from "../formula.js";
+import {Formula, fenced, frac, line, norm, number, op, power, root, row, sym, words} from "../formula.js";
 import {normalizedFrobenius} from "../maths/importance.js";
 import {coreOf} from "../maths/triangular.js";
 
@@ -96,8 +96,8 @@ export function build(stage) {
     const now = normalizedFrobenius(values, state.m);
     const shown = squares.slice(0, 4).flatMap((value, i) => [...(i ? [op("+")] : []), power(value < 0 ? fenced(number(value)) : number(value), "<mn>2</mn>")]);
     normal.draw(
-      row(frac(norm(row(sym("L"), op("+"), sym("U"))), sym("m")), op("="), frac(root(row(...shown, ...(squares.length > 4 ? [op("+"), words("…")] : []))), number(state.m)), op("="), frac(root(number(total, "squares")), number(state.m)), op("="), number(now, "norm")),
+      line(row(frac(norm(row(sym("L"), op("+"), sym("U"))), sym("m")), op("=")), row(frac(root(row(...shown, ...(squares.length > 4 ? [op("+"), words("…")] : []))), number(state.m)), op("=")), row(frac(root(number(total, "squares")), number(state.m)), op("="), number(now, "norm"))),
     );
-    score.draw(row(sym("I"), op("="), frac(norm(row(sym("L"), op("+"), sym("U"))), sym("m")), op("−"), sym("prev"), op("="), number(now), op("−"), number(state.before), op("="), number(now - state.before, "importance")));
+    score.draw(line(row(sym("I"), op("="), frac(norm(row(sym("L"), op("+"), sym("U"))), sym("m")), op("−"), sym("prev"), op("=")), row(number(now), op("−"), number(state.before), op("="), number(now - state.before, "importance"))));
   };
 }

@@ -1,7 +1,7 @@
 // Lesson 2: LoRA trains two thin factors beside a frozen matrix.
 import {RankGrid} from "../rank_grid.js";
 import {Picture, n} from "../draw_svg.js";
-import {Formula, fenced, frac, number, op, row, sym, words} from "../formula.js";
+import {Formula, fenced, frac, line, number, op, row, sym, words} from "../formula.js";
 
 const MODELS = {
   here: {label: "the small network here", in: 64, out: 64, blocks: 2},
@@ -68,12 +68,12 @@ function places(stage, state, model, counted, update) {
   stage.redraw = () => {
     const {in: inside, out: outside, blocks} = model();
     const [one, full] = [state.r * (inside + outside), inside * outside];
-    update.draw(row(sym("h"), op("="), sym("W"), sym("x"), op("+"), frac(sym("alpha"), sym("r")), sym("B"), sym("A"), sym("x"), words("    here "), frac(number(state.alpha), number(state.r)), op("="), number(state.alpha / state.r, "lora-scale")));
+    update.draw(line(row(sym("h"), op("="), sym("W"), sym("x"), op("+"), frac(sym("alpha"), sym("r")), sym("B"), sym("A"), sym("x")), words("    here "), row(frac(number(state.alpha), number(state.r)), op("="), number(state.alpha / state.r, "lora-scale"))));
     counted.draw(row(sym("r"), fenced(sym("in"), op("+"), sym("out")), op("="), number(state.r), fenced(number(inside), op("+"), number(outside)), op("="), number(one, "lora-one")),
-      row(words("instead of "), number(full), words(": "), number((100 * one) / full, "lora-share", 3), words(" %")));
+      line(words("instead of "), number(full), words(": "), number((100 * one) / full, "lora-share", 3), words(" %")));
     const shapes = {up: [inside, 4 * outside], down: [4 * inside, outside]};
     const sum = [...state.places].reduce((all, place) => all + state.r * ((shapes[place] || [inside, outside])[0] + (shapes[place] || [inside, outside])[1]), 0);
-    total.draw(row(words(`in all ${blocks} blocks: `), number(blocks * sum, "lora-total"), words(" trained numbers")));
+    total.draw(line(words(`in all ${blocks} blocks: `), number(blocks * sum, "lora-total"), words(" trained numbers")));
   };
 }
 

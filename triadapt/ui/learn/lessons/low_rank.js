@@ -1,7 +1,7 @@
 // Lesson 1: a matrix as a sum of rank-1 pieces; first a picture, then what full training changed in a real matrix.
 import {Bars} from "../bars.js";
 import {element} from "../../board/theme.js";
-import {Formula, fenced, number, op, power, row, sumOver, sym, words} from "../formula.js";
+import {Formula, fenced, line, number, op, power, row, sumOver, sym, words} from "../formula.js";
 import {energy, piecesFor, rebuilt, svd} from "../maths/svd.js";
 import {PICTURES} from "../pictures.js";
 import {Raster} from "../raster.js";
@@ -61,8 +61,8 @@ function drawing(stage) {
     copy.draw(rebuilt(parts, state.k), low, high, `${state.k} piece${state.k === 1 ? "" : "s"}`);
     copy.node.dataset.energy = energy(parts.sigma)[state.k];
     formula.draw(
-      row(words("kept: "), number(100 * energy(parts.sigma)[state.k], "energy", 3), words(" % of the picture, from "), sym("k"), op("·"), fenced(number(rows.length), op("+"), number(rows[0].length)), op("="),
-        number(state.k * (rows.length + rows[0].length), "stored"), words(" numbers instead of "), number(rows.length * rows[0].length)),
+      line(words("kept: "), number(100 * energy(parts.sigma)[state.k], "energy", 3), words(" % of the picture, from "), row(sym("k"), op("·"), fenced(number(rows.length), op("+"), number(rows[0].length)), op("="),
+        number(state.k * (rows.length + rows[0].length), "stored")), words(" numbers instead of "), number(rows.length * rows[0].length)),
     );
   });
 }
@@ -121,7 +121,7 @@ function change(stage) {
     const most = rows.reduce((top, line) => line.reduce((high, value) => Math.max(high, Math.abs(value)), top), 0);
     whole.draw(rows, -most, most, `the change of ${state.change.planted.name}, ${rows.length} × ${rows[0].length}`);
     copy.draw(rebuilt(state.parts.planted, state.k), -most, most, `${state.k} piece${state.k === 1 ? "" : "s"}`);
-    formula.draw(row(sym("dW"), op("≈"), sumOver(row("<mi>i</mi>", op("≤"), sym("k")), row("<msub><mi>σ</mi><mi>i</mi></msub>", "<msub><mi>u</mi><mi>i</mi></msub>", power("<msub><mi>v</mi><mi>i</mi></msub>", "<mi>T</mi>"))),
+    formula.draw(line(row(sym("dW"), op("≈"), sumOver(row("<mi>i</mi>", op("≤"), sym("k")), row("<msub><mi>σ</mi><mi>i</mi></msub>", "<msub><mi>u</mi><mi>i</mi></msub>", power("<msub><mi>v</mi><mi>i</mi></msub>", "<mi>T</mi>")))),
       words("  keeps "), number(100 * energy(sigma)[state.k], "change-energy", 4), words(" % with "), number(state.k * (rows.length + rows[0].length), "change-stored"), words(" numbers")));
   });
 }

@@ -2,8 +2,10 @@
 import {RankGrid} from "../rank_grid.js";
 import {LineChart} from "../line_chart.js";
 import {RacePanel} from "../race.js";
-import {element} from "../../board/theme.js";
-import {Formula, frac, number, op, row, words} from "../formula.js";
+import {PLANTED_COLOUR, element} from "../../board/theme.js";
+import {Formula, frac, line, number, op, row, words} from "../formula.js";
+
+const ORACLE = {colour: PLANTED_COLOUR, dash: "dash"}; // a line of its own: it is LoRA too
 
 export function build(stage) {
   const state = {guess: new Set(), open: false, runs: []};
@@ -43,7 +45,7 @@ export function build(stage) {
   });
   const maps = element("div", {className: "ln-maps"});
   const held = [];
-  const losses = new LineChart(() => state.runs.filter((run) => run.started).map((run) => run.metricLine(stage.learn.theme)), () => ({
+  const losses = new LineChart(() => state.runs.filter((run) => run.started).map((run, at) => ({...run.metricLine(stage.learn.theme), ...(at === 1 ? ORACLE : {})})), () => ({
     yTitle: "relative loss on held-out data: 1 at the start, 0 is perfect", xTitle: "step", high: 1, height: 220,
     xHigh: state.runs[0]?.end,
   }), {testid: "one-rank-loss"});
@@ -67,7 +69,7 @@ export function build(stage) {
     },
     reveal: () => {
       const [even, oracle, tri] = state.runs.map((run) => run.metricAtEnd);
-      return `Rank 2 everywhere ends at ${even.toFixed(3)}, the same 24 ranks in the right place at ${oracle.toFixed(3)}: ${(even / oracle).toFixed(1)} times less. TriAdaptLoRA, which was not told, ends at ${tri.toFixed(3)}. The gap between the first two is what a method that adapts can win.`;
+      return `Rank 2 everywhere ends at ${even.toFixed(3)}, the same 24 ranks in the right place at ${Number(oracle.toPrecision(2))}: ${Number((even / oracle).toPrecision(2))} times less. TriAdaptLoRA, which was not told, ends at ${tri.toFixed(3)}. The gap between the first two is what a method that adapts can win.`;
     },
   });
   ask.onPicked = () => { if (!panel.kind) panel.show("recorded"); };
@@ -105,8 +107,8 @@ export function build(stage) {
     const [even, , tri] = state.runs;
     if (!even?.started || !panel.kind) return;
     const share = (run) => 100 * (run.onPlanted() || 0);
-    shares.draw(row(words("ranks on the matrices that need them: everywhere alike "), number(share(even), "share-even", 3), words(" %, TriAdaptLoRA "), number(share(tri), "share-tri", 3), words(" %")),
-      row(words("chance: "), frac(number(needed()), number(even.n)), op("="), number((100 * needed()) / even.n, "chance", 3), words(" %")));
+    shares.draw(line(words("ranks on the matrices that need them: everywhere alike "), number(share(even), "share-even", 3), words(" %, TriAdaptLoRA "), number(share(tri), "share-tri", 3), words(" %")),
+      line(words("chance: "), row(frac(number(needed()), number(even.n)), op("="), number((100 * needed()) / even.n, "chance", 3)), words(" %")));
   };
 }
 

@@ -3,7 +3,7 @@ import {LineChart} from "../line_chart.js";
 import {RacePanel} from "../race.js";
 import {RankGrid} from "../rank_grid.js";
 import {element} from "../../board/theme.js";
-import {Formula, number, op, row, words} from "../formula.js";
+import {Formula, line, number, op, row, words} from "../formula.js";
 
 export function build(stage) {
   const state = {runs: [], step: null};
@@ -83,7 +83,7 @@ export function build(stage) {
 
   stage.redraw = () => {
     play.disabled = !state.runs.length && !stage.data?.recorded;
-    formula.draw(...state.runs.map((run) => row(words(`${run.label}: total rank `), number(run.totalAt(at()), `total-${run.method}`), op("→"), number(run.target), words("  trained numbers "), number(run.parameters[run.eventsAt(at())], `parameters-${run.method}`))));
+    formula.draw(...state.runs.map((run) => line(words(`${run.label}: total rank `), row(number(run.totalAt(at()), `total-${run.method}`), op("→"), number(run.target)), words("  trained numbers "), number(run.parameters[run.eventsAt(at())], `parameters-${run.method}`))));
   };
 }
 

@@ -2,7 +2,7 @@
 import {plan} from "../../lab/schedule.js";
 import {Bars} from "../bars.js";
 import {element} from "../../board/theme.js";
-import {Formula, floor, frac, number, op, power, row, sym, words} from "../formula.js";
+import {Formula, floor, frac, line, number, op, power, row, sym, words} from "../formula.js";
 import {LineChart} from "../line_chart.js";
 import {atOrAbove, growthThreshold} from "../maths/importance.js";
 import {RankGrid} from "../rank_grid.js";
@@ -23,15 +23,15 @@ export function build(stage) {
   const formula = new Formula();
   const scores = () => (state.run ? state.run.scoresOf(state.event) : []);
   const allowed = (mode = state.mode) => countOf(mode, {...state, matrices: scores().length || 12});
-  const line = () => (state.run ? growthThreshold(scores(), allowed()) : NaN);
-  const chosen = () => new Set(state.run ? atOrAbove(scores(), line()) : []);
+  const mark = () => (state.run ? growthThreshold(scores(), allowed()) : NaN);
+  const chosen = () => new Set(state.run ? atOrAbove(scores(), mark()) : []);
   const bars = new Bars((theme) => {
     const values = scores();
     const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
     const within = chosen();
     return {
       values: order.map((i) => values[i]), names: order.map((i) => nameOf(state.run, i)), height: 250, yTitle: `importance at step ${state.run ? state.run.events[state.event] : "–"}`,
-      line: {value: line(), label: `threshold ${line().toPrecision(3)}`}, colour: (at) => (within.has(order[at]) ? theme.primary : theme.grey),
+      line: {value: mark(), label: `threshold ${mark().toPrecision(3)}`}, colour: (at) => (within.has(order[at]) ? theme.primary : theme.grey),
       tip: (at) => `${nameOf(state.run, order[at])}: ${values[order[at]].toPrecision(3)}, ${within.has(order[at]) ? "grows" : "does not"}`,
     };
   }, {testid: "threshold-bars"});
@@ -117,9 +117,9 @@ export function build(stage) {
       fixed: [row(sym("top")), h],
     }[state.mode];
     formula.draw(
-      row(sym("p"), op("="), frac(row(sym("t"), op("−"), sym("warmup")), row(sym("T"), op("−"), sym("warmup"))), words("  here "), number(p)),
-      row(words("allowed "), inner[0], op("="), number(Math.floor(inner[1])), words("  within 1 and n: "), number(count, "allowed")),
-      row(words("threshold "), sym("tau"), op("="), number(line(), "tau", 3), words(count ? `, the score of number ${count}` : ", nobody: the budget is met")),
+      line(row(sym("p"), op("="), frac(row(sym("t"), op("−"), sym("warmup")), row(sym("T"), op("−"), sym("warmup")))), words("  here "), number(p)),
+      line(words("allowed "), row(inner[0], op("="), number(Math.floor(inner[1]))), words("  within 1 and n: "), number(count, "allowed")),
+      line(words("threshold "), row(sym("tau"), op("="), number(mark(), "tau", 3)), words(count ? `, the score of number ${count}` : ", nobody: the budget is met")),
     );
     link.replaceChildren(...stage.say(`[Take these to the schedule lab](tune?warmup=${schedule.warmup}&interval=${schedule.interval}&modes=all&method=triadaptlora), which also says what speaks against a schedule.`));
   };

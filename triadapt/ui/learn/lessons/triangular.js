@@ -1,7 +1,7 @@
 // Lesson 4: L and U grow block by block; parameters are counted; the function stays the same at growth, or does not.
 import {element} from "../../board/theme.js";
 import {Picture, escape, n} from "../draw_svg.js";
-import {Formula, fenced, number, op, row, sumOver, sym, words} from "../formula.js";
+import {Formula, fenced, line, number, op, row, sumOver, sym, words} from "../formula.js";
 import {blockOf, coreOf, deltaOf, drawer, grown, inLower, outputOf, parameterCount, sum} from "../maths/triangular.js";
 
 const [INSIDE, OUTSIDE, MOST] = [4, 3, 8];
@@ -76,16 +76,16 @@ export function build(stage) {
     const core = adapter.blocks.reduce(({end, parts}, size) => ({end: end + size, parts: [...parts, [size, end + size]]}), {end: 0, parts: []}).parts;
     counted.draw(
       row(sym("r"), fenced(sym("in"), op("+"), sym("out")), op("+"), number(2), sumOver(words("blocks"), row(words("size × rank after it")))),
-      row(op("="), number(rank), fenced(number(INSIDE), op("+"), number(OUTSIDE)), op("+"), number(2), fenced(...core.flatMap(([size, end], i) => [...(i ? [op("+")] : []), number(size), op("×"), number(end)])), op("="),
-        number(parameterCount(adapter.blocks, INSIDE, OUTSIDE), "parameters"), words(" trained numbers")),
+      line(row(op("="), number(rank), fenced(number(INSIDE), op("+"), number(OUTSIDE)), op("+"), number(2), fenced(...core.flatMap(([size, end], i) => [...(i ? [op("+")] : []), number(size), op("×"), number(end)])), op("="),
+        number(parameterCount(adapter.blocks, INSIDE, OUTSIDE), "parameters")), words(" trained numbers")),
     );
     const now = outputOf(adapter.W, adapter, adapter.x);
     const last = history[history.length - 1];
     const vector = (values, name) => fenced(...values.flatMap((value, i) => [...(i ? [op(",")] : []), number(value, name ? `${name}-${i}` : "", 4)]));
     function_.draw(
       row(sym("h"), op("="), fenced(sym("W"), op("+"), sym("s"), sym("B"), fenced(sym("L"), op("+"), sym("U")), sym("A")), sym("x")),
-      ...(last ? [row(words("before it grew  "), vector(last.before, "before"))] : []),
-      row(words(last ? "after  " : "now  "), vector(now, "after")),
+      ...(last ? [line(words("before it grew  "), vector(last.before, "before"))] : []),
+      line(words(last ? "after  " : "now  "), vector(now, "after")),
     );
     jump.dataset.away = last ? String(last.away) : "";
     jump.textContent = state.full ? `This picture ends at rank ${MOST}. Begin anew.` : !last ? "" : last.away === 0 ? "Exactly the same output. The network did not notice." : `The output moved by up to ${last.away.toFixed(3)}, at random, in one instant.`;
