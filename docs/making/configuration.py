@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -11,9 +12,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from triadapt.config import RunConfig
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import METHODS, MethodSpec
 from triadapt.sweeps.config import SweepConfig
-from triadapt.tasks.registry import TASKS
+from triadapt.tasks.registry import TASKS, TaskSpec
 
 _SIGNS = {"gt": "above {}", "ge": "at least {}", "lt": "below {}", "le": "at most {}"}
 HEADS = ["field", "default", "values", "meaning"]
@@ -21,15 +22,14 @@ HEADS = ["field", "default", "values", "meaning"]
 
 def run_fields() -> str:
     """What every run has, then the section of each method and task."""
-    sections = {**METHODS, **TASKS}
     shared = {name: info for name, info in RunConfig.model_fields.items() if not _is_section(info)}
     parts = ["## Every run", "", table(HEADS, _rows(shared))]
-    for title, registry in (("method", METHODS), ("task", TASKS)):
-        parts += ["", f"## The section of each {title}"]
-        for name in registry:
-            model = sections[name].settings_class()
-            parts += ["", f"### {name}", "", f"{sections[name].label}: {cell(sections[name].summary)}.", ""]
-            rows = _rows(model.model_fields, f"{name}.")
+    kinds: dict[str, Mapping[str, MethodSpec | TaskSpec]] = {"method": METHODS, "task": TASKS}
+    for kind, registry in kinds.items():
+        parts += ["", f"## The section of each {kind}"]
+        for name, spec in registry.items():
+            rows = _rows(spec.settings_class().model_fields, f"{name}.")
+            parts += ["", f"### {name}", "", f"{spec.label}: {cell(spec.summary)}.", ""]
             parts.append(table(HEADS, rows) if rows else "It has no fields of its own.")
     return "\n".join(parts)
 
