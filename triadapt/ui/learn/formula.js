@@ -1,0 +1,49 @@
+// Formulas in MathML, which browsers draw without a library. Numbers in them are live: `number` marks what was computed, so
+// that a test can read it where the reader does.
+import {symbol} from "./symbols.js";
+
+const escape = (text) => String(text).replace(/[&<>"]/g, (sign) => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})[sign]);
+
+// As many digits as say something, a true minus sign.
+export function written(value, digits = 4) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (Number.isInteger(value)) return value.toLocaleString("en").replace("-", "−");
+  const size = Math.abs(value);
+  const text = size >= 1e-4 && size < 1e6 ? String(Number(value.toPrecision(digits))) : value.toExponential(1);
+  return text.replace("-", "−");
+}
+
+export const row = (...parts) => `<mrow>${parts.join("")}</mrow>`;
+export const sym = symbol;
+export const op = (sign) => `<mo>${escape(sign)}</mo>`;
+export const words = (text) => `<mtext>${escape(text)}</mtext>`;
+export const frac = (top, bottom) => `<mfrac>${row(top)}${row(bottom)}</mfrac>`;
+export const power = (base, exponent) => `<msup>${row(base)}${row(exponent)}</msup>`;
+export const root = (inside) => `<msqrt>${inside}</msqrt>`;
+export const norm = (inside) => `<msub><mrow><mo stretchy="false">‖</mo>${inside}<mo stretchy="false">‖</mo></mrow><mi>F</mi></msub>`;
+export const fenced = (...inside) => row("<mo>(</mo>", ...inside, "<mo>)</mo>");
+export const sumOver = (below, inside) => `<munder><mo>∑</mo>${row(below)}</munder>${inside}`;
+export const floor = (inside) => row("<mo>⌊</mo>", inside, "<mo>⌋</mo>");
+
+// A number that was computed. name: what a test asks for it by.
+export function number(value, name = "", digits = 4) {
+  const mark = name ? ` data-name="${escape(name)}" data-value="${value}"` : "";
+  return `<mn class="ln-live"${mark}>${written(value, digits)}</mn>`;
+}
+
+export function math(...parts) {
+  return `<math display="inline">${row(...parts)}</math>`;
+}
+
+// A formula of its own line or lines, redrawn by `draw(html, html, ...)`.
+export class Formula {
+  constructor() {
+    this.node = document.createElement("div");
+    this.node.className = "ln-formula";
+  }
+
+  draw(...lines) {
+    const html = lines.map((line) => `<div>${line.startsWith("<math") ? line : math(line)}</div>`).join("");
+    if (html !== this.html) this.node.innerHTML = this.html = html;
+  }
+}
