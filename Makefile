@@ -1,4 +1,5 @@
 # make app    the app in a browser          make setup  the environment of the tests and the linters
+# make class  the app for a class, on the network
 # make test   every test                    make lint   style and types
 # make bench  every benchmark (15 minutes)  make clean  remove the environment and the site
 # make docs   the documentation, in site/   make docs-serve  the same while you write it
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: app setup test lint docs docs-serve bench clean
+.PHONY: app class setup test lint docs docs-serve bench clean
 .DEFAULT_GOAL := app
 
 # The stamps are newer than pyproject.toml and constraints.txt as long as these have not changed since.
@@ -50,6 +51,10 @@ setup: $(FOR_THE_TESTS)
 app: $(FOR_THE_APP)
 	@echo "starting the app; Ctrl-C ends it"
 	@$(BIN)/streamlit run app.py $(ARGS)
+
+class: $(FOR_THE_APP)
+	@echo "opening the app for a class; Ctrl-C ends it"
+	@$(BIN)/triadapt class $(ARGS)
 
 # The browser tests measure how long a visitor waits, so nothing runs beside them.
 test: setup

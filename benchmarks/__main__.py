@@ -11,7 +11,18 @@ from pathlib import Path
 
 from benchmarks.tables import Table, add_options, document_part, show
 
-NAMES = ("train_speed", "step_time", "recording", "board", "compare", "lab", "what_if", "recorder", "scale")
+NAMES = (
+    "train_speed",
+    "step_time",
+    "recording",
+    "board",
+    "compare",
+    "lab",
+    "what_if",
+    "recorder",
+    "scale",
+    "classroom",
+)
 
 
 def main() -> int:

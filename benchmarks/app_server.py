@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +39,21 @@ class AppServer:
 
 
 @contextmanager
-def app_server() -> Iterator[AppServer]:
-    """Start the app on a free port over an empty folder of runs; end it afterwards. Raises RuntimeError."""
+def app_server(
+    more: Mapping[str, str] | None = None, prepare: Callable[[Path], object] = lambda runs: None
+) -> Iterator[AppServer]:
+    """Start the app on a free port over an empty folder of runs; end it afterwards. Raises RuntimeError.
+
+    more: of its environment. prepare: called with the folder of runs before the start.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="triadapt-benchmark-") as folder:
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
         command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
-        environment = {**os.environ, "TRIADAPT_RUNS": folder}
+        environment = {**os.environ, "TRIADAPT_RUNS": folder, **(more or {})}
+        prepare(Path(folder))
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

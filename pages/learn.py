@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from triadapt.ui.classroom import classroom_panel, room
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.lessons import enter_lessons, lessons, refresh_every, visit
 from triadapt.ui.manager import manager
@@ -16,4 +17,7 @@ errors = st.container()  # always there: what comes and goes above the lessons w
 for line in visit().errors:
     errors.error(plain(line), icon=":material/error:")
 base = "/" + str(st.get_option("server.baseUrlPath") or "").strip("/")
-st.fragment(lessons, run_every=refresh_every(runs))(runs, base=base, may_train=True, glossary={})
+here = room()
+may_train = here is None or here.training
+st.fragment(lessons, run_every=refresh_every(runs))(runs, base=base, may_train=may_train, glossary={})
+classroom_panel()

@@ -7,7 +7,9 @@ from triadapt.runs.library import list_runs
 from triadapt.ui.actions import forget_actions, race_buttons
 from triadapt.ui.address import enter_view, named_view, on_view, stay_with
 from triadapt.ui.chooser import choices, race_chooser
-from triadapt.ui.controls import keep_controls, note_address_problems, open_controls, race_controls
+from triadapt.ui.classroom.rules import in_sight
+from triadapt.ui.control_memory import keep_controls, note_address_problems, open_controls
+from triadapt.ui.controls import race_controls
 from triadapt.ui.feed import feed, refresh_every, reset_board
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.front_door import through_front_door
@@ -54,7 +56,7 @@ infos = list_runs(runs.runs)
 with bar:
     race_buttons(runs, race, configs, blocked=bool(problems or missing))
 with notes:
-    race_chooser(race, choices(infos))
+    race_chooser(race, choices(in_sight(runs, infos)))
     if race is None:
         st.info("Nothing to show yet. Press Run, and the ranks of each method move here.")
     else:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from triadapt.ui.classroom.room import student
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.importing import import_panel
 from triadapt.ui.manager import manager
@@ -18,4 +19,5 @@ if chosen and chosen.run:
     race_panel(runs, chosen.run)
 elif chosen:
     study_panel(chosen)
-import_panel(runs, choose_runs)
+if student() is None:
+    import_panel(runs, choose_runs)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from triadapt.ui.classroom.room import student
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.schedule_lab import forget_visit, schedule_lab
 from triadapt.ui.sweep_section import sweep_section
@@ -20,12 +21,13 @@ through_front_door("pages/tune.py")
 on_entering("tune", forget_visit)
 
 st.subheader("Tune")
-names = list(TABS)
+# A study takes the machine for hours.
+names = list(TABS) if student() is None else [name for name in TABS if TABS[name] is not sweep_section]
 wanted = st.query_params.get("tab")
 # Only the tab on view runs.
-for tab, (name, draw) in zip(
+for tab, name in zip(
     st.tabs(names, default=wanted if wanted in names else None, key="tune_tab", on_change="rerun"),
-    TABS.items(),
+    names,
     strict=True,
 ):
     if tab.open:
@@ -34,4 +36,4 @@ for tab, (name, draw) in zip(
         else:
             st.query_params.pop("tab", None)
         with tab:
-            draw()
+            TABS[name]()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from triadapt import cli_branch, cli_compare, cli_preview, cli_runs, cli_sweep, cli_train, cli_what_if
+from triadapt import cli_branch, cli_class, cli_compare, cli_preview, cli_runs, cli_sweep, cli_train, cli_what_if
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.runs.export import MODEL_FORMS, WHAT
@@ -103,6 +103,11 @@ def parser() -> argparse.ArgumentParser:
     _folder(whatif)
     _json(whatif, "print one JSON object")
     whatif.set_defaults(command=cli_what_if.whatif)
+
+    teach = commands.add_parser("class", help="open the app for a class, on the network")
+    cli_class.add_class_command(teach)
+    _folder(teach)
+    _json(teach, "print one JSON object with the links when it is open")
 
     runs = commands.add_parser("runs", help="list the runs")
     _folder(runs)

@@ -10,8 +10,8 @@ import pytest
 from drawn import words
 from streamlit.testing.v1 import AppTest
 
-from triadapt.config import parse_config
-from triadapt.ui import controls, schedule_lab
+from triadapt.config import parse_config, set_value
+from triadapt.ui import control_fields, schedule_lab
 from triadapt.views.lab.inputs import defaults, read_inputs
 
 ROOT = Path(__file__).parent.parent.parent
@@ -71,12 +71,12 @@ def test_what_the_lab_hands_to_play_is_what_play_reads() -> None:
     given = {"warmup": 31, "top_h": 3, "adalora.final_share": 0.3, "behaviour": "reference", "layers": 2}
     values, _ = read_inputs({**given, "from": "epochs", "rows": 700, "batch": 8})
     query = schedule_lab.play_query(values)
-    known = {"method", "task", *(field.key for field in controls.ALL)}
-    assert set(query) <= known and not controls.outside_controls(query)
+    known = {"method", "task", *(field.key for field in control_fields.ALL)}
+    assert set(query) <= known and not control_fields.outside_controls(query)
     data: dict[str, Any] = {}
     for name, text in query.items():
         if name != "method":
-            controls.set_value(data, f"{name}={text}")
+            set_value(data, f"{name}={text}")
     config = parse_config({**data, "method": "adalora"})
     assert (config.warmup, config.top_h, config.steps) == (31, 3, 264)
     assert config.model_dump()["adalora"]["final_share"] == 0.3

@@ -11,6 +11,8 @@ from triadapt.config import RunConfig
 from triadapt.runs.info import RunError
 from triadapt.ui.address import on_view
 from triadapt.ui.branching import branch_control
+from triadapt.ui.classroom.desk import NO_TRAINING
+from triadapt.ui.classroom.rules import may_train, owns
 from triadapt.ui.markdown import plain
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown, race_id
@@ -32,15 +34,16 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
     """
     states = {info.state for info, _ in race.runs} if race else set()
     name = race_id(race) if race else ""
-    if name not in manager.active():
+    mine, trains = owns(manager, name), may_train()
+    if name not in manager.active() or not mine:
         states -= {"running", "paused", "queued"}  # of another process, which alone can hold or end it
     running, paused = "running" in states, "paused" in states
     with st.container(horizontal=True, vertical_alignment="bottom", key="buttons"):
         # Label and type stay the same while a race runs: a button that changes loses the click made meanwhile.
         st.button(
             "Run", type="primary", icon=":material/play_arrow:", shortcut="Ctrl+Enter", key="run_button",
-            disabled=blocked or not configs, on_click=want, args=("race",),
-            help="Start this race. While another runs, it waits in the queue.",
+            disabled=blocked or not configs or not trains, on_click=want, args=("race",),
+            help="Start this race. While another runs, it waits in the queue." if trains else NO_TRAINING,
         )  # fmt: skip
         start_if_wanted("race", (lambda: manager.submit(configs)) if configs and not blocked else None)
         label, icon = ("Continue", ":material/resume:") if paused else ("Pause", ":material/pause:")
@@ -63,7 +66,7 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
             on_click=_order, args=(manager.stop, name),
         )  # fmt: skip
         infos = [info for info, _ in race.runs] if race and not race.recorded else []
-        early = any(info.resumable for info in infos) and not any(info.live for info in infos)
+        early = any(info.resumable for info in infos) and not any(info.live for info in infos) and mine and trains
         st.button(
             "Resume", icon=":material/restart_alt:", key="resume_button", on_click=resume,
             args=(manager, race.view if race else ""), disabled=not early,

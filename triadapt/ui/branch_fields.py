@@ -9,7 +9,7 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from triadapt.config import RunConfig
-from triadapt.ui.controls import ALL
+from triadapt.ui.control_fields import ALL
 from triadapt.ui.fields import label
 
 FIRST = ("reference_rank", "warmup", "interval", "growth", "top_h", "steps", "learning_rate")

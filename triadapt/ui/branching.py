@@ -17,6 +17,7 @@ from triadapt.tasks.registry import ELSEWHERE
 from triadapt.ui.address import on_view
 from triadapt.ui.address_component import board_on_view
 from triadapt.ui.branch_fields import branch_fields
+from triadapt.ui.classroom.rules import may_train
 from triadapt.ui.downloads import has_weights
 from triadapt.ui.fields import in_page_words, label
 from triadapt.ui.markdown import plain
@@ -41,7 +42,7 @@ def branch_control(manager: RunManager, race: Shown | None) -> None:
     # the view changes closes it.
     popover = st.popover(
         "Branch from here", icon=":material/call_split:", key=f"branch-{on_view().turn}", on_change="rerun",
-        disabled=not whole,
+        disabled=not whole or not may_train(),
         help="Go on from a checkpoint of this race as a new run with other settings: from the step on view, or another."
         if whole else "This race comes without checkpoints; start your own.",
     )  # fmt: skip

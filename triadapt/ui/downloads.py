@@ -44,15 +44,16 @@ WEIGHTS_HELP = (
 )
 
 
-def export_panel(manager: RunManager, info: RunInfo) -> None:
-    """Choose what to take away, of the run or of its race. Nothing is made before it is asked for."""
+def export_panel(manager: RunManager, info: RunInfo, *, weights: bool = True) -> None:
+    """Choose what to take away, of the run or of its race. Nothing is made before it is asked for. weights:
+    whether those may be taken too."""
     whole = bool(info.race) and st.checkbox("The whole race", value=True, key="export_race")
     view = info.race if whole else info.id
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _data(manager, view)
     if st.session_state["export_kind"] == "figure":
         _picture(manager, view)
-    if has_weights(info):
+    if weights and has_weights(info):
         _weights(manager, view)
 
 

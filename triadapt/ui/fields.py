@@ -7,7 +7,7 @@ import re
 from pydantic import BaseModel
 
 from triadapt.config import RunConfig
-from triadapt.ui.controls import ALL
+from triadapt.ui.control_fields import ALL
 
 # Of fields without a control; a field that is not here is called by the last part of its name.
 OTHERS = {

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import gc
+from typing import cast
 
 import streamlit as st
 
 from triadapt.runs.library import runs_folder
+from triadapt.ui.classroom.desk import Desk
+from triadapt.ui.classroom.seat import seat
 from triadapt.workers.manager import RunManager
 
 
 @st.cache_resource(show_spinner=False)
-def manager() -> RunManager:
+def shared_manager() -> RunManager:
     """The manager over the configured folder of runs; its worker begins to warm up at the first call."""
     # The modules loaded by now stay for good. Python need not look for garbage among them whenever a long run is read.
     gc.freeze()
     return RunManager(runs_folder(None))
+
+
+def manager() -> RunManager:
+    """The manager as the visitor of this session has it; typed as what it stands before."""
+    return cast(RunManager, Desk(shared_manager(), seat()))

@@ -11,6 +11,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.runs.reader import RunReader
 from triadapt.ui.address import on_view
+from triadapt.ui.classroom.rules import shows_page
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, race_id
@@ -58,6 +59,8 @@ def _what_if(race: Shown) -> str:
     """A link to the replay of the race's decisions, where any run of it takes some."""
     known = [info for info, _ in race.runs if info.method in METHODS and "warmup" in info.config]
     methods = [METHODS[info.method] for info in known]
+    if not shows_page("tune"):
+        return ""
     return f" {what_if_link(race.view)}" if any(spec.allocation != "fixed" for spec in methods) else ""
 
 

@@ -33,7 +33,10 @@ for (const name of ["board", "first_look", "frames", "theme", "rankmap"]) {
 </script>"""
 
 
-def begin_page() -> None:
-    """Reduce the empty space around the page and start loading the board. Call once a script run, before all else."""
+def begin_page(script: str = "") -> None:
+    """Reduce the empty space around the page and start loading the board. Call once a script run, before all else.
+
+    script: HTML of one more script, the same in all runs of a session.
+    """
     static, folder = static_url()
-    st.html(_STYLE + _EARLY % {"static": static, "folder": folder}, unsafe_allow_javascript=True)
+    st.html(_STYLE + _EARLY % {"static": static, "folder": folder} + script, unsafe_allow_javascript=True)

@@ -13,6 +13,8 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.runs.lineage import parent_of
 from triadapt.sweeps.library import list_studies
+from triadapt.ui.classroom.room import student
+from triadapt.ui.classroom.rules import check_own, may_train, owns, shows_page
 from triadapt.ui.compare_selection import MOST, PARAMETER
 from triadapt.ui.downloads import export_panel
 from triadapt.ui.markdown import plain
@@ -58,7 +60,7 @@ def run_table(manager: RunManager) -> Row | None:
     )  # fmt: skip
     chosen = next((row for row in rows if row.id == st.session_state.get("chosen_run")), None)
     several = [name for name in st.session_state.get("chosen_runs", []) if name in drawn and name in known]
-    if len(several) > 1:
+    if len(several) > 1 and shows_page("compare"):
         _compare_button(several)
     elif chosen is None:
         st.caption("Choose a run in the first column to open, rename, export or delete it; choose several to compare.")
@@ -70,8 +72,9 @@ def study_panel(row: Row) -> None:
     st.text(f"{row.study} · {row.id}")
     opened = st.session_state.get(OPENED) == row.id
     with st.container(horizontal=True):
-        if st.button("Open the study", type="primary", icon=":material/open_in_new:", key="open_study"):
-            st.switch_page("pages/tune.py", query_params={"tab": "Studies", "study": row.id})
+        if student() is None:
+            if st.button("Open the study", type="primary", icon=":material/open_in_new:", key="open_study"):
+                st.switch_page("pages/tune.py", query_params={"tab": "Studies", "study": row.id})
         st.button(
             "Hide its runs" if opened else f"List its {len(row.infos)} runs", key="list_study",
             icon=":material/unfold_less:" if opened else ":material/unfold_more:",
@@ -110,35 +113,49 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
     st.text(f"{info.name or info.id} · {info.id}")
     if info.error:
         st.error(plain(f"{method_label(info)} {info.state}: {told_error(info)}"), icon=":material/error:")
-    parent = parent_of(manager.runs, info)
+    parent, mine = parent_of(manager.runs, info), owns(manager, info.race)
     if info.branched_from is not None:
         st.caption(f":material/call_split: Branched from {branch_line(info.branched_from, parent)}")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        if st.button("Open", type="primary", icon=":material/open_in_new:", key="open_run"):
-            st.switch_page("pages/play.py", query_params={"run": info.id})
-        if info.race and st.button("Open the whole race", icon=":material/grid_view:", key="open_race"):
-            st.switch_page("pages/play.py", query_params={"run": info.race})
-        if parent is not None and st.button("Compare with its parent", icon=":material/compare:", key="compare_parent"):
-            st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
-        if info.method in METHODS and METHODS[info.method].allocation != "fixed" and "warmup" in info.config:
+        if shows_page("play"):
+            _open_buttons(info)
+        if parent is not None and shows_page("compare"):
+            if st.button("Compare with its parent", icon=":material/compare:", key="compare_parent"):
+                st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
+        decides = info.method in METHODS and METHODS[info.method].allocation != "fixed" and "warmup" in info.config
+        if decides and shows_page("tune"):
             if st.button("What if", icon=":material/alt_route:", key="what_if_run", help=WHAT_IF):
                 st.switch_page("pages/tune.py", query_params=what_if_address(info.id))
-        if info.resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
+        resumable = info.resumable and mine and may_train()
+        if resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
             _do(lambda: manager.resume(info.id))
-        if st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",
-                     help="Stop it first." if info.live else None):  # fmt: skip
+        if mine and st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",
+                              help="Stop it first." if info.live else None):  # fmt: skip
             _confirm_delete(manager, info)
     if info.state == "damaged":
         return
+    if mine:
+        _describe_form(manager, info)
+    export_panel(manager, info, weights=student() is None)
+
+
+def _open_buttons(info: RunInfo) -> None:
+    if st.button("Open", type="primary", icon=":material/open_in_new:", key="open_run"):
+        st.switch_page("pages/play.py", query_params={"run": info.id})
+    if info.race and st.button("Open the whole race", icon=":material/grid_view:", key="open_race"):
+        st.switch_page("pages/play.py", query_params={"run": info.race})
+
+
+def _describe_form(manager: RunManager, info: RunInfo) -> None:
     with st.form("describe", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the race", info.name, key=f"name-{info.id}", help="All its runs are called so.")
         note = st.text_input("Note on this run", info.note, key=f"note-{info.id}")
         if st.form_submit_button("Save", icon=":material/save:"):
             _do(lambda: _describe(manager, info, name, note))
-    export_panel(manager, info)
 
 
 def _describe(manager: RunManager, info: RunInfo, name: str, note: str) -> None:
+    check_own(manager, info.race)
     if name != info.name:
         rename(manager.runs, info.race or info.id, name)
     set_note(manager.runs, info.id, note)
@@ -159,15 +176,16 @@ def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
     st.write("It will be gone for good, its checkpoints with it.")
     with st.container(horizontal=True):
         if st.button("Delete this run", type="primary", key="delete_for_good"):
-            _do(lambda: _delete(manager, info.id))
+            _do(lambda: _delete(manager, info, info.id))
         others = [other for other in list_runs(manager.runs) if info.race and other.race == info.race]
         if len(others) > 1 and not any(other.live for other in others):
             if st.button(f"Delete all {len(others)} runs of the race", key="delete_race"):
-                _do(lambda: _delete(manager, info.race))
+                _do(lambda: _delete(manager, info, info.race))
         if st.button("Cancel", key="delete_cancel"):
             st.rerun()  # which closes the dialog
 
 
-def _delete(manager: RunManager, view: str) -> None:
+def _delete(manager: RunManager, info: RunInfo, view: str) -> None:
+    check_own(manager, info.race)
     delete(manager.runs, view)
     _forget_choice()

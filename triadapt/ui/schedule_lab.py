@@ -11,7 +11,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from triadapt.config import ConfigError
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
-from triadapt.ui.controls import BOARD_PREFIX, outside_controls
+from triadapt.ui.control_fields import outside_controls
+from triadapt.ui.control_memory import BOARD_PREFIX
 from triadapt.ui.lab_component import lab, sent_values
 from triadapt.ui.markdown import plain
 from triadapt.ui.sweep_section import PARAMETER as STUDY

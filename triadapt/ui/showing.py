@@ -11,6 +11,7 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs
 from triadapt.runs.lineage import parent_of
 from triadapt.runs.reader import RunReader
+from triadapt.ui.classroom.room import student
 from triadapt.workers.manager import RunManager
 
 
@@ -50,8 +51,11 @@ def recorded_runs(slug: str) -> list[BundleRun]:
 
 
 def first_view(manager: RunManager) -> str:
-    """What a visitor without a wish sees: the race that runs here, else one that another program trains, else the first
-    recorded one, else nothing."""
+    """What a visitor without a wish sees: in a class what the teacher chose; else the race that runs here, else one
+    that another program trains, else the first recorded one, else nothing."""
+    taken = student()
+    if taken is not None and taken.run:
+        return taken.run
     active = manager.active()
     if active:
         return active[0]

@@ -14,7 +14,7 @@ from triadapt.sweeps.config import SweepConfig, parse_sweep
 from triadapt.sweeps.space import Plan, plan
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.beside_fields import say_beside, still_empty
-from triadapt.ui.controls import OF_TASK, Field
+from triadapt.ui.control_fields import OF_TASK, Field
 from triadapt.ui.markdown import plain
 
 SAMPLERS = {

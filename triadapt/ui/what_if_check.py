@@ -14,6 +14,8 @@ from triadapt.figures.what_if_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
 from triadapt.runs.reader import RunReader
 from triadapt.tasks.registry import ELSEWHERE
+from triadapt.ui.classroom.desk import NO_TRAINING
+from triadapt.ui.classroom.rules import may_train
 from triadapt.ui.fields import label
 from triadapt.ui.figure_component import figure
 from triadapt.ui.markdown import plain
@@ -37,6 +39,8 @@ def check_section(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> N
     """The button that starts the real run, and what became of every run that was started so."""
     st.markdown("**Guess and truth**")
     why = _why_not(found, _of_these(checks, found))
+    if not may_train():
+        why = NO_TRAINING
     if st.button(
         "Verify", icon=":material/fact_check:", type="primary", key="what_if_verify", disabled=bool(why),
         help=why or "Train this run with the changed schedule and the same seed.",

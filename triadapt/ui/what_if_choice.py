@@ -17,7 +17,7 @@ from triadapt.runs.changes import flat
 from triadapt.runs.info import RunInfo, Scalar
 from triadapt.runs.reader import RunReader
 from triadapt.ui.compare_selection import Choosable
-from triadapt.ui.controls import ALL, Field
+from triadapt.ui.control_fields import ALL, Field
 from triadapt.views.what_if.changes import changed, may_change, value_of
 from triadapt.views.what_if.recording import KINDS, Recording, recording_of
 

@@ -1,12 +1,13 @@
 """Who runs what: a queue of races, one worker process, and the word of the user.
 
 Lives in the process of the pages, so it knows no torch. A race is queued as run folders on disk; whatever happens to a
-worker, the folders say how far each run came.
+worker, the folders say how far each run came. Visitors take turns (`turns.py`).
 """
 
 from __future__ import annotations
 
 import atexit
+import itertools
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from triadapt.runs.reader import RunReader
 from triadapt.runs.store import RunStore
 from triadapt.workers.lockstep import Action
 from triadapt.workers.sessions import OPEN_SESSIONS
+from triadapt.workers.turns import Turns
 from triadapt.workers.worker import WorkerProcess
 
 MOST_FAILED_STARTS = 2
@@ -35,6 +37,9 @@ class _Job:
     folders: list[Path]
     resume: bool
     steps: int
+    visitor: str
+    number: int
+    yields: bool = False
     progress: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -45,6 +50,8 @@ class _Job:
 class RunManager:
     """Runs races over the folder `runs`, one after another. Every method may be called from any thread.
 
+    `visitor` says who asks, any text; those who give none are one visitor. `most` is how many races of theirs may wait.
+
     open_sessions: `module:function` that the worker opens sessions with; tests name a stand-in.
     """
 
@@ -52,7 +59,10 @@ class RunManager:
         self.runs = Path(runs)
         self._open_sessions = open_sessions
         self._changed = threading.Condition(threading.RLock())
-        self._queue: list[_Job] = []
+        self._queue: list[_Job] = []  # in the order in which they are served
+        self._turns = Turns()
+        self._numbers = itertools.count()
+        self._made_by: dict[str, str] = {}
         self._current: _Job | None = None
         self._failed_starts = 0
         self._message = ""
@@ -63,21 +73,25 @@ class RunManager:
 
     # -- what the user wants -------------------------------------------------------------------------------------
 
-    def submit(self, configs: Sequence[RunConfig], name: str | None = None) -> str:
+    def submit(
+        self, configs: Sequence[RunConfig], name: str | None = None, *, visitor: str = "", most: int | None = None
+    ) -> str:
         """Queue a new race. Returns its id. Raises RunError, OSError with nothing left behind."""
-        self._check_open()
-        race = new_race(self.runs, configs, name)
-        self._enqueue(_Job(race.id, race.folders, False, max(config.steps for config in configs)))
+        with self._changed:
+            self._check_open(visitor, most)
+            race = new_race(self.runs, configs, name)
+            self._made_by[race.id] = visitor
+            self._enqueue(race.id, race.folders, False, max(config.steps for config in configs), visitor)
         return race.id
 
-    def resume(self, run_or_race_id: str) -> str:
+    def resume(self, run_or_race_id: str, *, visitor: str = "", most: int | None = None) -> str:
         """Queue what ended early of a run or race, to go on from its newest checkpoints. Returns the race id.
 
         Raises RunError when there is nothing to resume.
         """
-        self._check_open()
         infos = find(self.runs, run_or_race_id)
         with self._changed:
+            self._check_open(visitor, most)
             busy = {run_id for job in self._jobs() for run_id in job.run_ids}
             ready = [info for info in infos if info.resumable and info.id not in busy]
             if not ready:
@@ -92,32 +106,37 @@ class RunManager:
                 for folder in folders:
                     _end(folder, Stopped(0, "it could not be queued"))
                 raise
-            self._enqueue(_Job(ready[0].race, folders, True, max(info.steps for info in ready)))
+            self._enqueue(ready[0].race, folders, True, max(info.steps for info in ready), visitor)
         return ready[0].race
 
-    def branch(self, plan: BranchPlan, name: str | None = None) -> str:
+    def branch(self, plan: BranchPlan, name: str | None = None, *, visitor: str = "", most: int | None = None) -> str:
         """Queue a run that goes on from another's checkpoint. Returns its race id. Raises RunError, OSError with
         nothing left behind."""
-        self._check_open()
-        race = make_branch(self.runs, plan, name)
-        self._enqueue(_Job(race.id, race.folders, True, plan.config.steps))
+        with self._changed:
+            self._check_open(visitor, most)
+            race = make_branch(self.runs, plan, name)
+            self._made_by[race.id] = visitor
+            self._enqueue(race.id, race.folders, True, plan.config.steps, visitor)
         return race.id
 
-    def pause(self, race_id: str) -> bool:
-        """Hold the race between two steps. Whether it is the race that runs; the same for the methods below."""
-        return self._order(race_id, "pause")
+    def pause(self, race_id: str, *, yields: bool = False) -> bool:
+        """Hold the race between two steps. Whether it is the race that runs; the same for the methods below.
+
+        yields: hold only while no other race waits; what comes later lets it go on. For visitors who share the worker.
+        """
+        return self._hold(race_id, "pause", yields)
 
     def unpause(self, race_id: str) -> bool:
         """Go on after a pause."""
         return self._order(race_id, "unpause")
 
-    def step(self, race_id: str) -> bool:
+    def step(self, race_id: str, *, yields: bool = False) -> bool:
         """One step of every run, then hold."""
-        return self._order(race_id, "step")
+        return self._hold(race_id, "step", yields)
 
-    def step_event(self, race_id: str) -> bool:
+    def step_event(self, race_id: str, *, yields: bool = False) -> bool:
         """Go on until any run of the race has a rank event, then hold."""
-        return self._order(race_id, "step_event")
+        return self._hold(race_id, "step_event", yields)
 
     def stop(self, race_id: str) -> bool:
         """End the race with a checkpoint; it can be resumed. A race that waits leaves the queue."""
@@ -127,6 +146,7 @@ class RunManager:
                 self._queue.remove(job)
                 for folder in job.folders:
                     _end(folder, Stopped(0, "taken out of the queue"))
+            self._queue = self._turns.order(self._queue)
             self._changed.notify_all()
         return self._order(race_id, "stop") or bool(waiting)
 
@@ -160,9 +180,14 @@ class RunManager:
         return status
 
     def active(self) -> list[str]:
-        """Race ids: the one that runs, then those that wait."""
+        """Race ids: the one that runs, then those that wait, in the order in which they are served."""
         with self._changed:
             return [job.race for job in self._jobs()]
+
+    def made_by(self, race_id: str) -> str | None:
+        """Who asked for the race; None for one that was not started since the server was."""
+        with self._changed:
+            return self._made_by.get(race_id)
 
     def ready(self) -> bool:
         """Whether a worker is warm, so that a race starts without waiting for imports."""
@@ -200,16 +225,26 @@ class RunManager:
         owner = RunReader(self.runs / info.id).owner()
         return owner is not None and owner.pid == self._worker.pid
 
-    def _check_open(self) -> None:
+    def _check_open(self, visitor: str, most: int | None) -> None:
+        """Called with the lock held, so that what it says still holds when the race is queued."""
         if self._shut:
             raise RunError("the app is closing; nothing new is started")
+        waiting = sum(job.visitor == visitor for job in self._queue)
+        if most is not None and waiting >= most:
+            raise RunError(
+                f"{waiting} races of yours wait, the most that may; wait until one starts or take one out with Stop"
+            )
 
-    def _enqueue(self, job: _Job) -> None:
+    def _enqueue(self, race: str, folders: list[Path], resume: bool, steps: int, visitor: str) -> None:
         with self._changed:
-            self._queue.append(job)
+            self._queue.append(_Job(race, folders, resume, steps, visitor, next(self._numbers)))
+            self._queue = self._turns.order(self._queue)
             if not self._worker.alive:
                 self._failed_starts = 0
                 self._worker = self._hire()
+            if self._current is not None and self._current.yields:
+                self._current.yields = False
+                self._worker.send({"order": "unpause", "race": self._current.race})
             self._dispatch()
 
     def _dispatch(self) -> None:
@@ -217,10 +252,20 @@ class RunManager:
         if self._shut or self._current is not None or not self._queue or not self._worker.ready:
             return
         self._current = job = self._queue.pop(0)
+        self._turns.serve(job.visitor)
         self._worker.send(
             {"order": "race", "race": job.race, "folders": [str(f.absolute()) for f in job.folders],
              "resume": job.resume}
         )  # fmt: skip
+
+    def _hold(self, race_id: str, action: Action, yields: bool) -> bool:
+        with self._changed:
+            if yields and self._queue:
+                return False
+            if held := self._order(race_id, action):
+                assert self._current is not None
+                self._current.yields = yields
+            return held
 
     def _order(self, race_id: str, action: Action) -> bool:
         with self._changed:

@@ -11,6 +11,7 @@ export class Bars extends Picture {
   #body(width, theme) {
     const {values, colour, tip = () => "", line, yTitle = "", xTitle = "", height = 210, names = null} = this.of(theme);
     const [left, right, top, bottom] = [46, width - 10, 26, height - (names ? 58 : 36)];
+    if (!values.length) return {height: 44, label: yTitle, body: `<text x="${left}" y="17" class="title">${escape(yTitle)}</text>`};
     const all = [...values, ...(line ? [line.value] : []), 0].filter(Number.isFinite);
     const span = (Math.max(...all) - Math.min(...all)) || 1;
     const [low, high] = [Math.min(...all) < 0 ? Math.min(...all) - span * 0.05 : 0, Math.max(...all) + span * 0.08];

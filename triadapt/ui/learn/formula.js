@@ -16,12 +16,13 @@ export function written(value, digits = 4) {
 export const row = (...parts) => `<mrow>${parts.join("")}</mrow>`;
 export const sym = symbol;
 export const op = (sign) => `<mo>${escape(sign)}</mo>`;
-export const words = (text) => `<mtext>${escape(text)}</mtext>`;
+// Spaces at the ends of a text are dropped in MathML unless they are of the kind that is kept.
+export const words = (text) => `<mtext>${escape(text.replace(/^ +| +$/g, (gap) => "\u00a0".repeat(gap.length)))}</mtext>`;
 export const frac = (top, bottom) => `<mfrac>${row(top)}${row(bottom)}</mfrac>`;
 export const power = (base, exponent) => `<msup>${row(base)}${row(exponent)}</msup>`;
 export const root = (inside) => `<msqrt>${inside}</msqrt>`;
 export const norm = (inside) => `<msub><mrow><mo stretchy="false">‖</mo>${inside}<mo stretchy="false">‖</mo></mrow><mi>F</mi></msub>`;
-export const fenced = (...inside) => row("<mo>(</mo>", ...inside, "<mo>)</mo>");
+export const fenced = (...inside) => row('<mo stretchy="false">(</mo>', ...inside, '<mo stretchy="false">)</mo>');
 export const sumOver = (below, inside) => `<munder><mo>∑</mo>${row(below)}</munder>${inside}`;
 export const floor = (inside) => row("<mo>⌊</mo>", inside, "<mo>⌋</mo>");
 

@@ -46,7 +46,7 @@ export class Learn {
     this.spec = message.spec;
     if (message.data) {
       const {data} = message;
-      for (const kind of ["live", "recorded"]) if (data[kind]) data[kind].runs = data[kind].runs.map((part) => new LessonRun(part));
+      for (const kind of ["live", "recorded", "scores_of"]) if (data[kind]) data[kind].runs = data[kind].runs.map((part) => new LessonRun(part));
       this.held.set(message.lesson, data);
     }
     this.refreshTheme();

@@ -73,7 +73,7 @@ def _recorded(slug: str) -> dict[str, Any]:
 def _of_lesson(slug: str) -> dict[str, Any]:
     if slug == "low-rank":
         return {"change": _full_change()}
-    if slug == "threshold":
+    if slug in ("importance", "threshold"):
         return {"scores_of": _recorded("prune-or-grow")["recorded"]}
     if slug == "capstone":
         free = {name: list(bounds) for name, bounds in RACES[slug].free.items()}

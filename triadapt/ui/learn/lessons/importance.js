@@ -1,7 +1,7 @@
 // Lesson 5: the normalised Frobenius norm, by hand, on numbers that the reader may change.
 import {element} from "../../board/theme.js";
 import {Bars} from "../bars.js";
-import {Formula, frac, norm, number, op, power, root, row, sumOver, sym, words} from "../formula.js";
+import {Formula, fenced, frac, norm, number, op, power, root, row, sym, words} from "../formula.js";
 import {normalizedFrobenius} from "../maths/importance.js";
 import {coreOf} from "../maths/triangular.js";
 
@@ -94,11 +94,10 @@ export function build(stage) {
     const squares = values.flat().filter(Boolean);
     const total = squares.reduce((all, value) => all + value * value, 0);
     const now = normalizedFrobenius(values, state.m);
-    const shown = squares.slice(0, 4).flatMap((value, i) => [...(i ? [op("+")] : []), power(number(value), "<mn>2</mn>")]);
+    const shown = squares.slice(0, 4).flatMap((value, i) => [...(i ? [op("+")] : []), power(value < 0 ? fenced(number(value)) : number(value), "<mn>2</mn>")]);
     normal.draw(
       row(frac(norm(row(sym("L"), op("+"), sym("U"))), sym("m")), op("="), frac(root(row(...shown, ...(squares.length > 4 ? [op("+"), words("…")] : []))), number(state.m)), op("="), frac(root(number(total, "squares")), number(state.m)), op("="), number(now, "norm")),
     );
     score.draw(row(sym("I"), op("="), frac(norm(row(sym("L"), op("+"), sym("U"))), sym("m")), op("−"), sym("prev"), op("="), number(now), op("−"), number(state.before), op("="), number(now - state.before, "importance")));
   };
-  void sumOver;
 }

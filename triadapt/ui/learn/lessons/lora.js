@@ -59,7 +59,7 @@ function places(stage, state, model, counted, update) {
   const total = new Formula();
   stage.beat("Where it sits", `
     A transformer is a pile of blocks. Each holds the same six kinds of matrix: *q*, *k*, *v* and *o* belong to attention, which lets words look at
-    each other; *up* and *down* work on each word by itself. An adapter can sit on any of them. Those that have one are called **target matrices**.
+    each other; *up* and *down*, four times as wide on one side, work on each word by itself. An adapter can sit on any of them. Those that have one are called **target matrices**.
 
     The map is how this app draws a model everywhere: a row is a block, the first at the bottom, a column is a place in the block. The number is the
     rank. With LoRA every target gets the *same* rank. Is that clever? That is the next lesson.
@@ -73,7 +73,7 @@ function places(stage, state, model, counted, update) {
       row(words("instead of "), number(full), words(": "), number((100 * one) / full, "lora-share", 3), words(" %")));
     const shapes = {up: [inside, 4 * outside], down: [4 * inside, outside]};
     const sum = [...state.places].reduce((all, place) => all + state.r * ((shapes[place] || [inside, outside])[0] + (shapes[place] || [inside, outside])[1]), 0);
-    total.draw(row(words(`in all ${blocks} blocks, with up and down four times as wide: `), number(blocks * sum, "lora-total"), words(" trained numbers")));
+    total.draw(row(words(`in all ${blocks} blocks: `), number(blocks * sum, "lora-total"), words(" trained numbers")));
   };
 }
 

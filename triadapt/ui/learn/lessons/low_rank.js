@@ -33,7 +33,7 @@ function drawing(stage) {
     **piece**. Every matrix is a sum of pieces, and there is a best way to choose them: the first piece catches as much of the picture as one
     piece can, the second as much as one can of what is left, and so on. How much piece *i* weighs is called its [[singular value]], $sigma$.
 
-    The **rank** of a matrix is how many pieces it takes to make it. *Low rank* means: few.`,
+    The **rank** of a matrix is how many pieces it takes to make it. *Low rank* means: few. How much of a matrix is there is counted by the squares of its numbers.`,
   pick.node, element("div", {className: "ln-pair"}, original.node, copy.node), slider.node, formula, bars);
   const needed = Object.fromEntries(choices.map((one) => [one.name, piecesFor(one.parts.sigma, SHARE)]));
   const target = choices[0];
@@ -83,7 +83,7 @@ function change(stage) {
 
     This is a $dW$ of a real run. A small network was trained on a new task with *every* number free (full fine-tuning). On the right is what
     changed in one matrix of 8,192 numbers.`,
-  element("div", {className: "ln-pair"}, whole.node, copy.node), slider.node, formula, bars);
+  element("div", {className: "ln-pair ln-tall"}, whole.node, copy.node), slider.node, formula, bars);
   const ask = stage.ask({
     id: "change",
     question: "All 8,192 numbers were free to move. How many pieces does their change need until 99 % of it is there?",

@@ -22,10 +22,13 @@ export function build(stage) {
   const gain = stage.slider("add_r, ranks per growth", {min: 1, max: 3, value: 1, name: "gain", help: "How many ranks the next block adds"}, (value) => { state.gain = value; });
   const init = stage.choice("New numbers begin", [["identity", "harmless (this app)"], ["gaussian", "drawn (as published)"]], state.init, (value) => { state.init = value; });
   const grow = stage.button("Grow by one block", "Add a block to the matrix", () => step());
-  const again = stage.button("Begin anew", "Back to rank 1", () => Object.assign(state, {adapter: start(), history: []}), "ln-quiet");
-  const step = () => {
+  const again = stage.button("Begin anew", "Back to rank 1", () => Object.assign(state, {adapter: start(), history: [], full: false}), "ln-quiet");
+  const step = (way = state.init) => {
     const {adapter} = state;
-    if (adapter.A.length + state.gain > MOST) return;
+    state.init = way;
+    init.press(way);
+    state.full = adapter.A.length + state.gain > MOST;
+    if (state.full) return;
     const before = outputOf(adapter.W, adapter, adapter.x);
     state.adapter = grown(adapter, state.gain, state.init, drawer(100 + adapter.A.length));
     const after = outputOf(state.adapter.W, state.adapter, adapter.x);
@@ -53,7 +56,8 @@ export function build(stage) {
     That depends on the new numbers. If the new columns of $B$ are 0, nothing new reaches the output, whatever stands in $A$, $L$ and $U$. If all are drawn at random, as the authors'
     code does, $dW$ changes at once by something nobody has learned.
 
-    Below, a matrix of 4 inputs and 3 outputs, with its real numbers.`, function_, jump);
+    Here is a matrix of 4 inputs and 3 outputs with its real numbers. Grow it both ways and compare.`,
+  element("div", {className: "ln-buttons"}, stage.button("Grow, harmless", "Add a block whose columns of B are 0", () => step("identity")), stage.button("Grow, drawn at random", "Add a block of random numbers", () => step("gaussian"), "ln-quiet")), function_, jump);
   second.add(stage.ask({
     id: "jump",
     question: "The harmless start sets the new columns of B to 0. Then the new ranks do nothing. Can they ever learn?",
@@ -84,7 +88,7 @@ export function build(stage) {
       row(words(last ? "after  " : "now  "), vector(now, "after")),
     );
     jump.dataset.away = last ? String(last.away) : "";
-    jump.textContent = !last ? "Press Grow above, and compare." : last.away === 0 ? "Exactly the same output. The network did not notice." : `The output moved by up to ${last.away.toFixed(3)}, at random, in one instant.`;
+    jump.textContent = state.full ? `This picture ends at rank ${MOST}. Begin anew.` : !last ? "" : last.away === 0 ? "Exactly the same output. The network did not notice." : `The output moved by up to ${last.away.toFixed(3)}, at random, in one instant.`;
   };
 }
 

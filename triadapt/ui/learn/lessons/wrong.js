@@ -7,7 +7,7 @@ import {inline} from "../say.js";
 
 export function build(stage) {
   const state = {runs: [], picked: null, built: false};
-  const head = stage.beat("What you see", "A run of TriAdaptLoRA on the planted task: twelve matrices, a budget on average as set below, 300 steps. The same scene each time: something was set so that it cannot work.");
+  const head = stage.beat("What you see", "A run of TriAdaptLoRA on the planted task: twelve matrices, of which three need rank (orange), and 300 steps. Something was set so that it cannot work well.");
   stage.onData((data) => {
     if (state.built || !data.preset) return;
     state.built = true;

@@ -1,0 +1,194 @@
+"""A class: thirty sessions on one server while a race trains; how long a press takes, and whether the server grows."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, Page
+
+from benchmarks.app_server import AppServer, app_server, chromium, new_page, press_run, race_on_view
+from benchmarks.light_session import LightSession
+from benchmarks.recording import speed_during
+from benchmarks.tables import Cell, Table, main
+from triadapt.classroom.server import CODE, KEY
+from triadapt.classroom.settings import parse_class
+from triadapt.classroom.store import write_class
+from triadapt.lessons.registry import LESSONS
+from triadapt.runs.library import find
+from triadapt.runs.reader import RunReader
+
+SESSIONS, THINK_SECONDS, TARGET_MS = 30, (2.0, 5.0), 500
+TEACHER = "benchmarks-of-a-class"
+CHANGES_PAGE, CHANGES_LESSON = 0.15, 0.5
+SAMPLE_SECONDS = 2.0
+
+
+@dataclass
+class Measured:
+    """ms of presses, by what was pressed; resident memory in MiB by seconds; what went wrong."""
+
+    presses: dict[str, list[float]] = field(default_factory=dict)
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    fragments: int = 0
+
+    def note(self, what: str, seconds: float) -> None:
+        """One press."""
+        self.presses.setdefault(what, []).append(1000 * seconds)
+
+
+async def visitor(address: str, number: int, until: float, found: Measured) -> None:
+    """One student: thinks, moves something, changes the lesson or the page, until it is time."""
+    chance = random.Random(number)
+    session = LightSession(address, chance)
+    page = "learn" if number % 2 else "play"
+    try:
+        await asyncio.sleep(chance.uniform(0, THINK_SECONDS[1]))
+        await session.open()
+        found.note("arrival", await session.visit(""))
+        await session.visit("" if page == "play" else page)
+        while time.monotonic() < until:
+            await asyncio.sleep(chance.uniform(*THINK_SECONDS))
+            if chance.random() < CHANGES_PAGE:
+                page = "play" if page == "learn" else "learn"
+                found.note(f"to {page}", await session.visit("" if page == "play" else page))
+            elif page == "learn" and chance.random() < CHANGES_LESSON:
+                found.note("another lesson", await session.visit(page, lesson=chance.choice(list(LESSONS))))
+            elif (took := await session.move()) is not None:
+                found.note(f"a control on {page}", took)
+    except TimeoutError:
+        found.errors.append(f"session {number}: no answer")
+    except OSError as error:
+        found.errors.append(f"session {number}: {error}")
+    finally:
+        found.errors += session.errors
+        found.fragments += session.fragments
+        await session.close()
+
+
+async def watch_memory(process: psutil.Process, until: float, found: Measured) -> None:
+    """Samples the server's memory."""
+    start = time.monotonic()
+    while time.monotonic() < until:
+        found.memory.append((time.monotonic() - start, process.memory_info().rss / 2**20))
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+async def a_class(address: str, process: psutil.Process, seconds: float, sessions: int = SESSIONS) -> Measured:
+    """All of it."""
+    found = Measured()
+    until = time.monotonic() + seconds
+    await asyncio.gather(
+        watch_memory(process, until, found), *(visitor(address, number, until, found) for number in range(sessions))
+    )
+    return found
+
+
+def server_process(server: AppServer) -> psutil.Process:
+    """The process that serves the pages."""
+    port = server.address.rpartition(":")[2]
+    for process in psutil.Process().children(recursive=True):
+        if f"--server.port {port}" in " ".join(process.cmdline()):
+            return process
+    raise RuntimeError("the server's process is not among ours")
+
+
+def slope(samples: Sequence[tuple[float, float]]) -> float:
+    """MiB a minute over the second half, by least squares: the first is arrivals."""
+    late = samples[len(samples) // 2 :]
+    if len(late) < 3:
+        return float("nan")
+    return 60 * statistics.linear_regression(*zip(*late, strict=True)).slope
+
+
+def start_race(browser: Browser, server: AppServer) -> tuple[Page, RunReader]:
+    """The teacher starts a long race, and goes to a page that does not watch it."""
+    page = new_page(browser)
+    page.goto(f"{server.address}/?teacher={TEACHER}&steps=50000")
+    press_run(page)
+    race = race_on_view(page)
+    page.goto("about:blank")
+    return page, RunReader(server.runs / find(server.runs, race)[0].id)
+
+
+FELT = """async () => {
+  const slider = document.querySelector('.st-key-warmup [role=slider], .st-key-warmup input[type=range]');
+  const picture = document.querySelector('.st-key-sketch_svg [data-svg]');
+  slider.focus();
+  const before = picture.innerHTML;
+  return [before.length, slider.tagName];
+}"""
+
+
+def measure(quick: bool = False) -> list[Table]:
+    """All tables."""
+    seconds, alone_seconds = (20.0, 5.0) if quick else (300.0, 20.0)
+    environment = {CODE: "class", KEY: TEACHER}
+
+    def make_class(runs: Path) -> None:
+        write_class(runs, "class", parse_class({"title": "Thirty", "pages": ["learn", "play"]}))
+
+    with app_server(environment, prepare=make_class) as server, chromium() as browser:
+        _, reader = start_race(browser, server)
+        time.sleep(2.0)
+        alone = speed_during(reader, alone_seconds)
+        process = server_process(server)
+        before, start, cpu = reader.info().last_step, time.perf_counter(), process.cpu_times()
+        # In a thread of its own: Playwright has a loop in this one.
+        with ThreadPoolExecutor(1) as thread:
+            found = thread.submit(lambda: asyncio.run(a_class(server.address, process, seconds))).result()
+        took, used = time.perf_counter() - start, process.cpu_times()
+        beside = (reader.info().last_step - before) / took
+        cores = (used.user + used.system - cpu.user - cpu.system) / took
+        if process.status() == psutil.STATUS_ZOMBIE:
+            found.errors.append("the server ended")
+    return [_presses(found, seconds), _costs(found, alone, beside, cores)]
+
+
+def _presses(found: Measured, seconds: float) -> Table:
+    every = [took for values in found.presses.values() for took in values]
+    rows: list[tuple[Cell, ...]] = [_row(what, values) for what, values in sorted(found.presses.items())]
+    rows.append(_row("all", every))
+    held = "yes" if _percentile(every, 95) <= TARGET_MS else "no"
+    note = (
+        f"{SESSIONS} sessions over websockets, {seconds:.0f} s, each with {THINK_SECONDS[0]:g} to "
+        f"{THINK_SECONDS[1]:g} s between presses, while a race of four methods trains and those on Play watch it live. From the request to "
+        f"the end of the script. 95 % within {TARGET_MS} ms: {held}. Errors: {len(found.errors)}"
+        + (f", the first: {found.errors[0]}." if found.errors else ".")
+    )
+    return Table("A press in a class of thirty, ms", ("what", "median", "95 %", "most", "times"), rows, [note])
+
+
+def _row(what: str, values: list[float]) -> tuple[Cell, ...]:
+    return what, statistics.median(values), _percentile(values, 95), max(values), len(values)
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def _costs(found: Measured, alone: float, beside: float, cores: float) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        ("training alone, lockstep steps/s", alone),
+        ("training beside the class, lockstep steps/s", beside),
+        ("server, cores in use", cores),
+        ("server, memory at the end, MiB", found.memory[-1][1]),
+        ("server, memory, MiB a minute", slope(found.memory)),
+        ("refreshes asked for by timers", found.fragments),
+    ]
+    note = "Memory by least squares over the second half of the time. Sessions, server and training share the cores."
+    return Table("What a class of thirty costs", ("what", "value"), rows, [note])
+
+
+if __name__ == "__main__":
+    sys.exit(main("classroom", __doc__.splitlines()[0], measure))

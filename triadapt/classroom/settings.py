@@ -1,0 +1,91 @@
+"""What a teacher sets for a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from triadapt.config import ConfigError, put_value, suggest, validated
+from triadapt.config import RunConfig as _RunConfig
+from triadapt.lessons.registry import LESSONS
+from triadapt.methods.registry import METHODS
+from triadapt.runs.bundle import recorded_races
+from triadapt.runs.library import is_race_id, is_run_id
+
+PageName = Literal["play", "learn", "runs", "compare", "tune"]
+PAGES: tuple[PageName, ...] = ("learn", "play", "runs", "compare", "tune")
+"""Pages that a class may see. Your work is not among them: it reads files of this machine by their path."""
+Value = str | int | float | list[str]
+
+
+class ClassSettings(BaseModel):
+    """A class. `locked` holds values of controls by name, as in the address; `method` has a list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    title: str = Field("Our class", min_length=1, max_length=120, description="What the class is called.")
+    lesson: str = Field("", description="Lesson to open at; empty: none.")
+    run: str = Field("", description="Run, race or recorded race to show on Play; empty: what there is.")
+    pages: list[PageName] = Field(["learn", "play"], min_length=1, description="Pages that students see.")
+    hidden: list[str] = Field([], max_length=100, description="Controls of Play that students do not see.")
+    locked: dict[str, Value] = Field({}, description="Controls of Play that stand still, with their values.")
+    training: bool = Field(True, description="Whether students may train.")
+
+    @field_validator("lesson")
+    @classmethod
+    def _known_lesson(cls, value: str) -> str:
+        if value and value not in LESSONS:
+            raise ValueError(f"unknown lesson; {suggest(value, LESSONS)}known: {', '.join(LESSONS)}")
+        return value
+
+    @field_validator("run")
+    @classmethod
+    def _form_of_a_run(cls, value: str) -> str:
+        if value and not (is_race_id(value) or is_run_id(value) or value in {race.slug for race in recorded_races()}):
+            raise ValueError("not the id of a run or race, nor the name of a recorded race")
+        return value
+
+    @field_validator("hidden")
+    @classmethod
+    def _known_controls(cls, value: list[str]) -> list[str]:
+        for name in value:
+            _check_name(name)
+        return value
+
+    @field_validator("locked")
+    @classmethod
+    def _possible_values(cls, value: dict[str, Value]) -> dict[str, Value]:
+        data: dict[str, Any] = {}
+        for name, one in value.items():
+            _check_name(name)
+            if name == "method":
+                _check_methods(one)
+            else:
+                put_value(data, name, one)
+        validated(_RunConfig, data)
+        return value
+
+
+def _check_name(name: str) -> None:
+    section, _, last = name.rpartition(".")
+    fields: Mapping[str, Any] = _RunConfig.model_fields
+    if section:
+        kind = fields[section].annotation if section in fields else None
+        fields = getattr(kind, "model_fields", {})
+    if last not in fields or "." in section:
+        raise ValueError(f"{name[:60]!r} is no control; {suggest(name, _RunConfig.model_fields)}such as warmup")
+
+
+def _check_methods(value: Value) -> None:
+    if not isinstance(value, list) or not value or not set(value) <= set(METHODS):
+        raise ValueError(f"method = {value!r}: give a list of {', '.join(METHODS)}")
+
+
+def parse_class(data: Mapping[str, Any]) -> ClassSettings:
+    """Validate plain values. Raises ConfigError with one line a wrong field."""
+    return validated(ClassSettings, data)
+
+
+__all__ = ["PAGES", "ClassSettings", "ConfigError", "PageName", "Value", "parse_class"]
