@@ -11,14 +11,15 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from triadapt.config import ConfigError
-from triadapt.lessons.races import race_configs, race_labels
+from triadapt.lessons.races import race_labels
 from triadapt.lessons.registry import FIRST, LESSONS
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find
 from triadapt.runs.reader import RunReader
+from triadapt.ui.classroom import room
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.learn_component import learn, said
 from triadapt.views.lessons.message import learn_message, live_part
-from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 1.0
 LESSON, RACE = "lesson", "race"
@@ -80,30 +81,33 @@ def enter_lessons() -> None:
         here.races[here.slug] = Race(race, 0, 0)
 
 
-def refresh_every(manager: RunManager) -> float | None:
+def refresh_every(manager: Desk) -> float | None:
     """Seconds between two looks at the race of the lesson on view; None when nothing will change by itself."""
     here = visit()
     race = here.races.get(here.slug)
     return REFRESH_SECONDS if race and any(info.live for info in _infos(manager, race)) else None
 
 
-def lessons(manager: RunManager, *, base: str, may_train: bool, glossary: dict[str, dict[str, str]]) -> None:
+def lessons(manager: Desk, *, base: str, glossary: dict[str, dict[str, str]]) -> None:
     """Draw the lessons once. Meant to run in a fragment; asks for a whole rerun when its pace has to change."""
     here = visit()
-    timed = refresh_every(manager) is not None
+    timed, before = refresh_every(manager) is not None, here.slug
     _take_up(here)
     if word := here.news("stop"):
         _stop(manager, here, str(word.get("lesson")))
     if word := here.news("run"):
-        _run(manager, here, word, may_train)
+        _run(manager, here, word)
     _write_address(here)
+    class_ = room()
+    may_train = class_ is None or class_.training
     message = learn_message(
         here.slug, visit=here.number, base=base, may_train=may_train, live=_live(manager, here), problem=here.problem,
         glossary=glossary,
     )  # fmt: skip
     learn(message)
-    if timed != (refresh_every(manager) is not None):
-        st.rerun()
+    teaches = class_ is not None and class_.teacher
+    if timed != (refresh_every(manager) is not None) or (teaches and here.slug != before):
+        st.rerun()  # the pace changes, or the class has to hear where its teacher is
 
 
 def _take_up(here: Visit) -> None:
@@ -116,32 +120,29 @@ def _take_up(here: Visit) -> None:
             here.lead(asked)
 
 
-def _run(manager: RunManager, here: Visit, word: Mapping[str, Any], may_train: bool) -> None:
+def _run(manager: Desk, here: Visit, word: Mapping[str, Any]) -> None:
     slug, values = str(word.get("lesson")), word.get("values")
     here.problem = ""
     try:
-        if not may_train:
-            raise RunError("training is closed for this class; the recorded run is open")
-        configs = race_configs(slug, values if isinstance(values, dict) else {})
-        race = manager.submit(configs, f"Lesson: {LESSONS[slug].title}")
-        here.races[slug] = Race(race, word["turn"], configs[0].seed)
+        race, seed = manager.submit_lesson(slug, values if isinstance(values, dict) else {})
+        here.races[slug] = Race(race, word["turn"], seed)
     except (ConfigError, RunError, OSError, sqlite3.Error) as error:
         here.problem = "; ".join(error.lines) if isinstance(error, ConfigError) else str(error)
 
 
-def _stop(manager: RunManager, here: Visit, slug: str) -> None:
+def _stop(manager: Desk, here: Visit, slug: str) -> None:
     if slug in here.races:
         manager.stop(here.races[slug].id)
 
 
-def _infos(manager: RunManager, race: Race) -> list[RunInfo]:
+def _infos(manager: Desk, race: Race) -> list[RunInfo]:
     try:
         return find(manager.runs, race.id)
     except RunError:
         return []
 
 
-def _live(manager: RunManager, here: Visit) -> dict[str, Any] | None:
+def _live(manager: Desk, here: Visit) -> dict[str, Any] | None:
     race = here.races.get(here.slug)
     infos = _infos(manager, race) if race else []
     if race is None or len(infos) != len(race_labels(here.slug)):

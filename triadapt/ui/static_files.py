@@ -22,8 +22,8 @@ PARTS: dict[str, Mapping[str, Path]] = {
     "board": {"": BOARD},
     "lab": {"lab": UI / "lab", "board": BOARD},
     "learn": {"learn": UI / "learn", "lab": UI / "lab", "board": BOARD},
+    "tour": {"": UI / "tour"},
 }
-
 
 KEPT_SECONDS = 14 * 24 * 3600.0
 
