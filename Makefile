@@ -56,14 +56,14 @@ class: $(FOR_THE_APP)
 	@echo "opening the app for a class; Ctrl-C ends it"
 	@$(BIN)/triadapt class $(ARGS)
 
-# The browser tests measure how long a visitor waits, so nothing runs beside them.
+# Some tests measure how long a visitor waits, so nothing runs beside them.
 test: setup
 ifeq ($(strip $(ARGS)),)
 	@failed=0; \
-	echo "running the tests without a browser"; \
-	$(BIN)/python -m pytest -m "not browser" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder || failed=1; \
-	echo "running the tests in a browser"; \
-	$(BIN)/python -m pytest -m browser || failed=1; \
+	echo "running the tests"; \
+	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder || failed=1; \
+	echo "running the tests that measure"; \
+	$(BIN)/python -m pytest -m alone tests/browser || failed=1; \
 	exit $$failed
 else
 	@echo "running the tests"

@@ -15,13 +15,14 @@ settings.register_profile("triadapt", deadline=None, max_examples=100, derandomi
 settings.load_profile("triadapt")
 
 
-# The longest files come first, so that no process is left alone with one when tests run in several. Seconds as measured
-# on two cores, each of which ran tests.
+# The longest files come first, so that no process is left alone with one when tests run in several, and those that wait
+# for a browser among those that compute. Seconds as measured on two cores, each of which ran tests.
 SECONDS = {
-    "test_workers_killed.py": 60, "test_trainer_callback.py": 60, "test_rank_growth.py": 40, "test_sweep_ray.py": 30,
-    "test_sweeps_killed.py": 30, "test_text_task.py": 30, "test_sweeps_coordinator.py": 25,
-    "test_rank_recorder_parallel.py": 25, "test_rank_recorder.py": 20, "test_rank_growth_parallel.py": 15,
-    "test_hub.py": 15,
+    "test_play.py": 200, "test_board.py": 90, "test_workers_killed.py": 60, "test_tune.py": 60,
+    "test_trainer_callback.py": 55, "test_board_panels.py": 45, "test_rank_growth.py": 40, "test_compare.py": 35,
+    "test_sweep_ray.py": 35, "test_sweeps_killed.py": 30, "test_text_task.py": 30, "test_own_scripts.py": 25,
+    "test_sweeps_coordinator.py": 25, "test_rank_recorder_parallel.py": 25, "test_rank_recorder.py": 20, "test_tour.py": 20,
+    "test_hub.py": 15, "test_board_live.py": 15, "test_lab.py": 10, "test_rank_growth_parallel.py": 10,
 }  # fmt: skip
 
 
