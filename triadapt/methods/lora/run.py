@@ -26,7 +26,8 @@ class Run(PeftRun):
     With `lora.where = "planted"` the same total rank sits on the matrices that carry a planted change; the others have
     no adapter, and their `layers` are those of the base model. dW is `alpha / reference_rank * B A` for every matrix,
     whatever its rank, as in the run that spreads its ranks evenly and as growing methods scale it by default: so the
-    two differ in where rank is, and in nothing else. (LoRA's own `alpha / r` would weaken what got more rank.)
+    two differ only in where rank is, and in the parameters that follow from it. (LoRA's own `alpha / r` would weaken
+    what got more rank.)
     """
 
     @classmethod
