@@ -20,5 +20,5 @@ errors = st.container()  # always there: what comes and goes above the lessons w
 for line in visit().errors:
     errors.error(plain(line), icon=":material/error:")
 base = "/" + str(st.get_option("server.baseUrlPath") or "").strip("/")
-st.fragment(lessons, run_every=refresh_every(runs))(runs, base=base, glossary={})
+st.fragment(lessons, run_every=refresh_every(runs))(runs, base=base)
 classroom_panel()

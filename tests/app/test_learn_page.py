@@ -32,7 +32,7 @@ def say(app: AppTest, name: str, **word: object) -> None:
 
 def test_the_address_names_the_lesson(visit: Callable[..., AppTest], sent: list[bytes]) -> None:
     app = visit(PAGE)
-    assert unpack(sent[-1])["lesson"] == FIRST and app.query_params["lesson"] == [FIRST]
+    assert unpack(sent[-1])["lesson"] == FIRST and app.query_params["lesson"] == FIRST
     app = visit(PAGE, lesson="threshold")
     assert not errors(app)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson. slug: its name in the address. part: `lesson`, `capstone` or `wrong` (find what is wrong).
+    """One lesson. slug: its name in the address. part: `lesson`, `capstone`, `wrong` (find what is wrong) or
+    `words`.
     minutes: how long a reader takes. module: the file in `ui/learn/lessons/` that draws it, where it is not named like
     the lesson."""
 
@@ -23,7 +24,7 @@ class Lesson:
         return self.module or self.slug.replace("-", "_")
 
 
-PARTS = {"lesson": "", "capstone": "", "wrong": "Find what is wrong"}
+PARTS = {"lesson": "", "capstone": "", "wrong": "Find what is wrong", "words": "Look up"}
 """Parts of the page in their order, with the heading of each."""
 
 LESSONS = {
@@ -42,6 +43,7 @@ LESSONS = {
         Lesson("wrong-start", "The loss does not move", "wrong", 2, "wrong"),
         Lesson("wrong-ties", "More than was allowed", "wrong", 2, "wrong"),
         Lesson("wrong-scale", "The loss jumps when rank grows", "wrong", 2, "wrong"),
+        Lesson("glossary", "Glossary", "words", 2),
     )
 }
 FIRST = next(iter(LESSONS))
@@ -51,5 +53,7 @@ def mark(lesson: Lesson) -> str:
     """What stands before its title: a number within its part, or a star."""
     if lesson.part == "capstone":
         return "★"
+    if lesson.part == "words":
+        return "A–Z"
     of_part = [one.slug for one in LESSONS.values() if one.part == lesson.part]
     return f"{'' if lesson.part == 'lesson' else '?'}{of_part.index(lesson.slug) + 1}"

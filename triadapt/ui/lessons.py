@@ -88,7 +88,7 @@ def refresh_every(manager: Desk) -> float | None:
     return REFRESH_SECONDS if race and any(info.live for info in _infos(manager, race)) else None
 
 
-def lessons(manager: Desk, *, base: str, glossary: dict[str, dict[str, str]]) -> None:
+def lessons(manager: Desk, *, base: str) -> None:
     """Draw the lessons once. Meant to run in a fragment; asks for a whole rerun when its pace has to change."""
     here = visit()
     timed, before = refresh_every(manager) is not None, here.slug
@@ -97,12 +97,12 @@ def lessons(manager: Desk, *, base: str, glossary: dict[str, dict[str, str]]) ->
         _stop(manager, here, str(word.get("lesson")))
     if word := here.news("run"):
         _run(manager, here, word)
+    live = _live(manager, here)
     _write_address(here)
     class_ = room()
     may_train = class_ is None or class_.training
     message = learn_message(
-        here.slug, visit=here.number, base=base, may_train=may_train, live=_live(manager, here), problem=here.problem,
-        glossary=glossary,
+        here.slug, visit=here.number, base=base, may_train=may_train, live=live, problem=here.problem
     )  # fmt: skip
     learn(message)
     teaches = class_ is not None and class_.teacher

@@ -9,6 +9,7 @@ import numpy as np
 from safetensors import safe_open
 
 from triadapt.config import RunConfig
+from triadapt.glossary import glossary_table
 from triadapt.lessons.races import RACES, race_labels
 from triadapt.lessons.recordings import CHANGE_FILE, FOLDER, recorded_lesson
 from triadapt.lessons.registry import LESSONS, PARTS, mark
@@ -18,7 +19,8 @@ from triadapt.runs.info import RunError
 from triadapt.views.frames import pack
 from triadapt.views.lessons.runs import lesson_run
 
-HEADINGS = {"lesson": "Lesson {mark}. {title}", "capstone": "Capstone. {title}", "wrong": "Find what is wrong. {title}"}
+HEADINGS = {"lesson": "Lesson {mark}. {title}", "capstone": "Capstone. {title}", "wrong": "Find what is wrong. {title}",
+            "words": "{title}"}  # fmt: skip
 
 
 def learn_message(
@@ -29,7 +31,6 @@ def learn_message(
     may_train: bool,
     live: dict[str, Any] | None = None,
     problem: str = "",
-    glossary: dict[str, dict[str, str]] | None = None,
 ) -> bytes:
     """Bytes of the message about lesson `slug`.
 
@@ -46,7 +47,7 @@ def learn_message(
     ]  # fmt: skip
     spec = {
         "lessons": lessons, "groups": [{"part": part, "title": title} for part, title in PARTS.items()], "base": base,
-        "may_train": may_train, "glossary": glossary or {},
+        "may_train": may_train, "glossary": _words(),
     }  # fmt: skip
     data = {**_recorded(slug), **_of_lesson(slug), "live": live, "problem": problem}
     return pack({"v": 1, "spec": spec, "visit": visit, "lesson": slug, "data": data})
@@ -56,6 +57,12 @@ def live_part(slug: str, runs: list[Readable], *, turn: int, status: dict[str, A
     """The race trained for a reader. turn: the request that it answers. status: `over`, `message`, `error`, `seed`."""
     drawn = [lesson_run(run, label) for run, label in zip(runs, race_labels(slug), strict=True)]
     return {"turn": turn, **status, "runs": drawn}
+
+
+@functools.cache
+def _words() -> dict[str, dict[str, str]]:
+    """Terms by their name in small letters, for what is said of a term under the mouse."""
+    return {row["term"].lower(): {key: row[key] for key in ("term", "meaning", "shape")} for row in glossary_table()}
 
 
 @functools.lru_cache(maxsize=32)
@@ -75,6 +82,8 @@ def _of_lesson(slug: str) -> dict[str, Any]:
         return {"change": _full_change()}
     if slug in ("importance", "threshold"):
         return {"scores_of": _recorded("prune-or-grow")["recorded"]}
+    if slug == "glossary":
+        return {"terms": glossary_table()}
     if slug == "capstone":
         free = {name: list(bounds) for name, bounds in RACES[slug].free.items()}
         return {"free": free, "defaults": _defaults(RACES[slug].configs({})[0])}

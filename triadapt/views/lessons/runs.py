@@ -35,7 +35,9 @@ def lesson_run(run: Readable, called: str) -> dict[str, Any]:
     }  # fmt: skip
     if record is None:
         return shared
-    decisions = [stamped.event for stamped in events if isinstance(stamped.event, RankEvent) and stamped.event.rule != SAVED]
+    decisions = [
+        stamped.event for stamped in events if isinstance(stamped.event, RankEvent) and stamped.event.rule != SAVED
+    ]
     losses = binned(record.steps, record.losses, MOST_LOSSES)
     return shared | {
         "matrices": matrix_table(record.matrices), "total_step": record.total_step, "target": record.target,
