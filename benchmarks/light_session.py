@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 LARGEST_MESSAGE = 64 * 2**20
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 20.0
 DRAWING_SECONDS = 0.4
 """Until a browser has drawn a board that came."""
 MOVED = ("slider", "number_input", "button_group", "checkbox", "selectbox")
