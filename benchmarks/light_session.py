@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 LARGEST_MESSAGE = 64 * 2**20
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 60.0
 DRAWING_SECONDS = 0.4
 """Until a browser has drawn a board that came."""
 MOVED = ("slider", "number_input", "button_group", "checkbox", "selectbox")
@@ -40,6 +40,7 @@ class LightSession:
     received: int = 0
     _values: dict[str, WidgetState] = field(default_factory=dict)
     _copy: str = ""
+    _begun: bool = False
     _answers: set[asyncio.Task[None]] = field(default_factory=set)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _socket: ClientConnection | None = None
@@ -87,6 +88,7 @@ class LightSession:
 
     async def _ask(self, page: str) -> float:
         self._done.clear()
+        self._begun = False
         start = time.perf_counter()
         await self._send(page)
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -114,9 +116,12 @@ class LightSession:
         whole = not message.metadata.run.fragment_ids
         match message.WhichOneof("type"):
             case "new_session" if whole:
+                self._begun = True
                 self._stop_timers()
                 self.widgets.clear()
                 self.page = message.new_session.page_script_hash
+            case "new_session" if self._begun:
+                self._end()  # a fragment never interrupts a whole run, whose end is not always told then
             case "navigation":
                 self.pages = {one.url_pathname: one.page_script_hash for one in message.navigation.app_pages}
                 self.page = message.navigation.page_script_hash
@@ -130,9 +135,12 @@ class LightSession:
             case "delta":
                 self._draw(message.delta.new_element, message.delta.fragment_id)
             case "script_finished":
-                # The end of a whole run is told as a fragment's where one begins before it was sent.
-                if whole and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
-                    self._done.set()
+                if whole and self._begun and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                    self._end()
+
+    def _end(self) -> None:
+        self._begun = False
+        self._done.set()
 
     def _draw(self, element: Any, fragment: str) -> None:
         kind = element.WhichOneof("type")
