@@ -1,7 +1,8 @@
 # make app    the app in a browser          make setup  the environment of the tests and the linters
 # make class  the app for a class, on the network
 # make test   every test                    make lint   style and types
-# make bench  every benchmark (15 minutes)  make clean  remove the environment
+# make bench  every benchmark (15 minutes)  make clean  remove the environment and the site
+# make docs   the documentation, in site/   make docs-serve  the same while you write it
 #
 # ARGS goes to the program behind a target: make test ARGS="-k board -x", make app ARGS="--server.port 8600".
 # PYTHON names the interpreter that .venv is made with: make setup PYTHON=python3.12.
@@ -13,12 +14,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: app class setup test lint bench clean
+.PHONY: app class setup test lint docs docs-serve bench clean
 .DEFAULT_GOAL := app
 
 # The stamps are newer than pyproject.toml and constraints.txt as long as these have not changed since.
 FOR_THE_APP := $(VENV)/.installed-app
 FOR_THE_TESTS := $(VENV)/.installed-tests
+FOR_THE_DOCS := $(VENV)/.installed-docs
 
 $(FOR_THE_APP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -39,6 +41,11 @@ $(FOR_THE_TESTS): $(FOR_THE_APP)
 	@$(PIP) --editable ".[test,lint]"
 	@touch $@
 
+$(FOR_THE_DOCS): $(FOR_THE_APP)
+	@echo "installing what builds the documentation"
+	@$(PIP) --editable ".[docs]"
+	@touch $@
+
 setup: $(FOR_THE_TESTS)
 
 app: $(FOR_THE_APP)
@@ -49,14 +56,14 @@ class: $(FOR_THE_APP)
 	@echo "opening the app for a class; Ctrl-C ends it"
 	@$(BIN)/triadapt class $(ARGS)
 
-# The browser tests measure how long a visitor waits, so nothing runs beside them.
+# Some tests measure how long a visitor waits, so nothing runs beside them.
 test: setup
 ifeq ($(strip $(ARGS)),)
 	@failed=0; \
-	echo "running the tests without a browser"; \
-	$(BIN)/python -m pytest -m "not browser" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder || failed=1; \
-	echo "running the tests in a browser"; \
-	$(BIN)/python -m pytest -m browser || failed=1; \
+	echo "running the tests"; \
+	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder || failed=1; \
+	echo "running the tests that measure"; \
+	$(BIN)/python -m pytest -m alone tests/browser || failed=1; \
 	exit $$failed
 else
 	@echo "running the tests"
@@ -71,8 +78,18 @@ lint: setup
 	@echo "mypy"
 	@$(BIN)/mypy
 
+# The variable leaves out a notice that the theme prints about its own future.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+
+docs: $(FOR_THE_DOCS)
+	@$(BIN)/mkdocs build --strict $(ARGS)
+	@echo "open site/index.html"
+
+docs-serve: $(FOR_THE_DOCS)
+	@$(BIN)/mkdocs serve $(ARGS)
+
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evidence_plan import SEPARATION, Planned
-from triadapt.events import Evaluation, Event, RankEvent, Started
+from triadapt.events import SAVED, Evaluation, Event, RankEvent, Started
 from triadapt.views.recovery import recovery
 
 Result = dict[str, Any]
@@ -37,18 +37,21 @@ def outcome(events: Iterable[Event]) -> Result:
     """The final metric, recovery, ranks and parameters of a run."""
     started: Started | None = None
     metrics: dict[str, float] = {}
-    ranks, parameters, allocations = np.zeros(0, int), 0, 0
+    ranks = first = np.zeros(0, int)
+    parameters, allocations = 0, 0
     for event in events:
         if isinstance(event, Started):
             started, parameters = event, event.trainable_parameters
-            ranks = np.full(len(event.matrices), event.start_total_rank // len(event.matrices))
+            ranks = first = np.full(len(event.matrices), event.start_total_rank // len(event.matrices))
         elif isinstance(event, RankEvent):
             ranks, parameters = event.ranks, event.trainable_parameters
-            allocations += 1
+            if event.rule == SAVED:
+                first = event.before
+            else:
+                allocations += 1
         elif isinstance(event, Evaluation):
             metrics = event.metrics
     assert started is not None
-    first = np.full(len(ranks), started.start_total_rank // len(ranks))
     result: Result = {
         "metric": started.metric,
         "value": round(metrics[started.metric], 6),

@@ -13,7 +13,7 @@ from typing import Any
 from rich.table import Table
 
 from triadapt.cli_train import print_table
-from triadapt.events import Baseline, Evaluation, RankEvent, Stamped, Started, Step, Warned
+from triadapt.events import SAVED, Baseline, Evaluation, RankEvent, Stamped, Started, Step, Warned
 from triadapt.runs.export import MODEL_FORMS, check_forms, event_values, export, plain
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs, runs_folder
@@ -95,6 +95,9 @@ def _told(stamped: Stamped) -> str:
             return f"loss {event.loss:.5g}"
         case Started() as event:
             return f"started: {event.method} on {event.task}, {len(event.matrices)} matrices, {event.device}"
+        case RankEvent() as event if event.rule == SAVED:
+            held = int((event.ranks > 0).sum())
+            return f"ranks: total {event.total_rank}, on {held} of {len(event.ranks)} matrices"
         case RankEvent() as event:
             allowed = (
                 f"{len(event.chosen)} of {event.allowed} allowed" if event.allowed else f"{len(event.chosen)} changed"

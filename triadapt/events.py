@@ -7,6 +7,7 @@ the time of an event stands beside it, in `Stamped`. Arrays travel as raw little
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -95,7 +96,8 @@ class Scores(Event):
 
 
 SAVED = "saved"
-"""Rule of a rank event that is none: it tells the ranks of an adapter that was imported."""
+"""Rule of a rank event that is none: it tells ranks that no decision led to, those of an adapter that was imported, or
+those that a run starts with where they are not all equal. It changes nothing, and is the first of its run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +122,14 @@ class RankEvent(Event):
     before: NDArray[np.uint16] = field(default_factory=_u2)
     unit_scores: NDArray[np.float32] = field(default_factory=_f4)
     unit_matrix: NDArray[np.uint16] = field(default_factory=_u2)
+
+
+def saved_ranks(ranks: NDArray[np.uint16], parameters: int) -> RankEvent:
+    """The event that tells `ranks` `(n,)` which no decision led to. parameters: trainable ones."""
+    return RankEvent(
+        step=0, rule=SAVED, threshold=math.nan, allowed=0, chosen=[], total_rank=int(ranks.sum()),
+        trainable_parameters=parameters, optimizer_bytes=0, ranks=ranks, before=ranks,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

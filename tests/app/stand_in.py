@@ -9,6 +9,7 @@ from drawn import words
 from streamlit.testing.v1 import AppTest
 
 from triadapt.config import RunConfig
+from triadapt.lessons.races import race_configs
 from triadapt.runs.branch import BranchPlan, make_branch
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import new_race
@@ -40,6 +41,10 @@ class Manager:
             raise RunError(self.error)
         self.submitted.append(configs)
         return new_race(self.runs, configs).id
+
+    def submit_lesson(self, slug: str, asked: dict[str, Any]) -> tuple[str, int]:
+        configs = race_configs(slug, asked)
+        return self.submit(configs), configs[0].seed
 
     def branch(self, plan: BranchPlan, name: str | None = None) -> str:
         if self.error:

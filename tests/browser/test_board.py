@@ -365,6 +365,7 @@ def test_payloads_are_small() -> None:
     assert max(len(race.frame(step, after=step - 20)) for step in range(20, 600, 20)) <= 5_000
 
 
+@pytest.mark.alone
 def test_scrubbing_a_race_of_72_matrices_keeps_the_frame_rate(open_page: Any, server: Server) -> None:
     page = open_page()
     deliver(page, server, Race(layers=12).frame(599, state="finished"))

@@ -83,6 +83,7 @@ def test_a_first_visit_shows_a_recorded_race_that_moves(app: App, page: Page) ->
     assert ends["bottom"] <= begins["top"], "the scrubber covers the foot of what explains the step"
 
 
+@pytest.mark.alone
 def test_the_first_chart_of_a_warm_server_comes_within_three_seconds(app: App, browser: Browser, page: Page) -> None:
     page.goto(small(app))  # a race can only run once the worker is warm
     finish(app, run(page))
@@ -99,6 +100,7 @@ def test_the_first_chart_of_a_warm_server_comes_within_three_seconds(app: App, b
     assert min(times) < 3.0, times
 
 
+@pytest.mark.alone
 def test_the_first_live_point_comes_within_two_seconds_of_run(app: App, page: Page) -> None:
     times = []
     for seed in (1, 2, 3):

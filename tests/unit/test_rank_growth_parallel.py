@@ -1,8 +1,6 @@
 """Rank growth in two processes: the same decisions in both, or one line that says what to do."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from nursery import Nursery
 from torch import nn
 
 from triadapt import RankGrowthCallback
@@ -19,17 +18,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def found(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> list[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("two")
     command = [sys.executable, str(Path(__file__).with_name("two_processes.py"))]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    pair = [
-        subprocess.Popen([*command, str(rank), str(folder)], env=environment, stderr=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    for process in pair:
-        _, errors = process.communicate(timeout=200)
-        assert process.returncode == 0, errors
+    with open(folder / "errors", "w") as errors:
+        pair = [nursery.popen([*command, str(rank), str(folder)], stderr=errors, cwd=ROOT) for rank in range(2)]
+        codes = [process.wait(200) for process in pair]
+    assert codes == [0, 0], (folder / "errors").read_text()
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 

@@ -277,7 +277,7 @@ def test_the_pretrained_encoder_learns_pairs_that_its_head_alone_cannot(
 ) -> None:
     monkeypatch.setenv("TRIADAPT_CACHE", str(tmp_path))
     try:
-        task = _task("minilm", train_rows=6000, dev_rows=600, eval_rows=300, max_tokens=48, batch_size=16, steps=60)
+        task = _task("minilm", train_rows=6000, dev_rows=600, eval_rows=300, max_tokens=20, batch_size=16, steps=60)
     except ConfigError as refusal:
         if "not installed" in str(refusal):
             pytest.skip(f"needs the MiniLM package: {refusal}")

@@ -1,6 +1,5 @@
 """The Trainer of transformers with one callback: checkpoints, a kill, and what the callback refuses."""
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import train_with_trainer as script
+from nursery import Nursery
 from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import TrainerCallback
@@ -25,20 +25,11 @@ pytestmark = [
 ]
 
 
-def killed(method: str, optimizer: str, folder: Path) -> None:
+def killed(nursery: Nursery, method: str, optimizer: str, folder: Path) -> None:
     """Train in a process of its own that is killed at step 100, its checkpoint written."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.unit.train_with_trainer",
-        method,
-        optimizer,
-        str(folder),
-        "--kill-at",
-        "100",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == -9, done.stderr
+    training = [sys.executable, "-m", "tests.unit.train_with_trainer", method, optimizer, str(folder)]
+    code, errors = nursery.run([*training, "--kill-at", "100"], cwd=ROOT)
+    assert code == -9, errors
     assert (folder / "checkpoint-100").is_dir() and not (folder / "final").exists()
 
 
@@ -52,11 +43,11 @@ def killed(method: str, optimizer: str, folder: Path) -> None:
     ],
 )
 def test_a_training_killed_at_half_its_steps_resumes_to_bit_identical_weights(
-    method: str, optimizer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    method: str, optimizer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], nursery: Nursery
 ) -> None:
     whole = script.train(method, optimizer, tmp_path / "whole")
     assert sum(whole.values()) == 3 * len(whole) and len(set(whole.values())) > 1
-    killed(method, optimizer, tmp_path / "killed")
+    killed(nursery, method, optimizer, tmp_path / "killed")
     assert script.train(method, optimizer, tmp_path / "killed", resume=True) == whole
     first, second = (load_file(tmp_path / name / "final" / "adapter_model.safetensors") for name in ("whole", "killed"))
     assert first.keys() == second.keys() and any("classifier" in name for name in first)

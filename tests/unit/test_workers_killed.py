@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
+from nursery import Nursery
 
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Checkpointed, Step, encode
 from triadapt.runs.library import find
 from triadapt.runs.reader import RunReader
+from triadapt.workers import worker
 from triadapt.workers.manager import RunManager
 
 TINY = {"blocks": 1, "width": 16, "heads": 2, "tokens": 4, "pool": 64, "held_out": 16}
@@ -32,9 +37,12 @@ def told(reader: RunReader) -> list[tuple[str, bytes]]:
     return [encode(row.event) for row in reader.events() if not isinstance(row.event, Checkpointed)]
 
 
-@pytest.fixture(scope="module")
-def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunManager]:
-    manager = RunManager(tmp_path_factory.mktemp("runs"))
+@pytest.fixture
+def manager(tmp_path: Path, nursery: Nursery, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunManager]:
+    """With workers that need not import torch each time."""
+    made = SimpleNamespace(Popen=nursery.popen, PIPE=subprocess.PIPE, TimeoutExpired=subprocess.TimeoutExpired)
+    monkeypatch.setattr(worker, "subprocess", made)
+    manager = RunManager(tmp_path / "runs")
     yield manager
     manager.shutdown()
 

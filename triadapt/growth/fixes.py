@@ -69,6 +69,9 @@ def _stages(code: str, values: Values, smallest: int | None, counted: TrainerSte
     if code == "above_matrix":
         yield [{"reference_rank": smallest}]
         return
+    if code == "dead":
+        yield [{f"{method}.init": "identity"}]
+        return
     if code == "overshoot":
         improved = {f"{method}.behaviour": "improved"}
         yield [improved]

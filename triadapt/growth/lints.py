@@ -16,6 +16,9 @@ EARLY, LATE = 0.1, 0.9
 """Shares of the steps: a budget reached before is spent blindly, ranks that come after have no time to learn."""
 
 
+DEAD = "zero"
+"""The published initialisation that cannot learn."""
+
 Value = int | float | str
 
 
@@ -73,6 +76,11 @@ def _found(
     for problem in seen.problems:
         if not (problem.code == "no_event" and "warmup_unit" in found):
             found[problem.code] = problem.message
+    if getattr(config.method_settings, "init", "") == DEAD:
+        found["dead"] = (
+            f"{config.method}.init = {DEAD!r}: B and the core start at 0, so no gradient is ever other than 0 and "
+            f"nothing is learned; choose identity"
+        )
     kind = METHODS[config.method].allocation
     if kind != "fixed":
         found |= _of_growth(config, seen) if kind == "grows" else _of_pruning(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from triadapt.growth.preview import Preview, pruning_schedule
 from triadapt.methods.registry import METHODS
@@ -32,14 +32,21 @@ def parameters_along(config: AllocationConfig, seen: Preview, shapes: Sequence[t
     """
     allocation = METHODS[config.method].allocation
     if allocation == "fixed":
-        entries = config.reference_rank * sum(map(sum, shapes))
-        return [Parameters(entries, entries, entries)]
+        settings: Any = config.method_settings
+        return [_placed(seen.start, settings.carriers(config, len(shapes)), sorted(map(sum, shapes)))]
     triangular = config.method == "triadaptlora"
     widths = sorted(sum(shape) + (not triangular) for shape in shapes)
     if allocation == "prunes":
         most = pruning_schedule(config).init_rank
         return [_kept(total, most, widths) for total in (seen.start, *(row["total_rank"] for row in seen.rows))]
     return _grown(seen, config.add_r, widths, triangular)
+
+
+def _placed(total: int, carriers: int, widths: list[int]) -> Parameters:
+    """Ranks spread evenly over some of the matrices, nobody knows which."""
+    each, more = divmod(total, carriers)
+    least, most = (each * sum(order[:carriers]) + sum(order[:more]) for order in (widths, widths[::-1]))
+    return Parameters(_nearest(sum(widths) * total / len(widths)), least, most)
 
 
 def _kept(total: int, most: int, widths: list[int]) -> Parameters:

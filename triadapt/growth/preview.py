@@ -90,10 +90,10 @@ def preview(
     allocation = METHODS[config.method].allocation
     if allocation == "prunes":
         return _pruning(config, n, target, start, after, brief)
-    start = target if allocation == "fixed" else start or n
-    result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if allocation == "fixed":
-        return result
+        return _fixed(config, n, target)
+    start = start or n
+    result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if start >= target and after < 0:
         result._find(
             "nothing_to_grow",
@@ -133,6 +133,19 @@ def preview(
             "missed",
             f"the budget of {target} is not reached: {len(result.rows)} events end at total rank {total}; "
             f"{TO_REACH_IT}",
+        )
+    return result
+
+
+def _fixed(config: AllocationConfig, n: int, target: int) -> Preview:
+    settings: Any = config.method_settings
+    start = settings.start_total(config, n)
+    result = Preview(config.method, n, start, target, config.steps, config.warmup)
+    if start < target:
+        result._find(
+            "does_not_fit",
+            f"lora.where = {settings.where!r}: {start} of the budget of {target} ranks fit on the matrices with a "
+            f"planted change; lower reference_rank, or raise planted.planted_fraction",
         )
     return result
 

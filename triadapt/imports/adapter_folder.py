@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import SAVED, Event, Finished, Geometry, Matrix, RankEvent
+from triadapt.events import Event, Finished, Geometry, Matrix, saved_ranks
 from triadapt.imports.own_run import MOST_MATRICES, ForeignRun, checked_path, checked_rank, incomplete, started
 from triadapt.imports.safetensors_file import SafetensorsFile, Stored
 from triadapt.methods.places import IN_ORDER, places
@@ -92,10 +92,7 @@ def run_of_adapter(folder: Path, name: str, created: float) -> ForeignRun:
             target_total=budget * len(matrices) if known_budget and isinstance(budget, int) else 0,
         ),
         *(incomplete(note) for note in notes),
-        RankEvent(
-            step=0, rule=SAVED, threshold=math.nan, allowed=0, chosen=[], total_rank=total,
-            trainable_parameters=parameters, optimizer_bytes=0, ranks=ranks, before=ranks,
-        ),
+        saved_ranks(ranks, parameters),
     ]  # fmt: skip
     if spectra is not None:
         events.append(Geometry(1, ranks, spectra, cores))

@@ -40,7 +40,7 @@ class PeftRun(MethodRun):
     def adapt(
         cls, model: nn.Module, matrices: list[Matrix], config: AllocationConfig, modules_to_save: list[str]
     ) -> PeftModel:
-        peft_config = cls.peft_config(config, [matrix.name for matrix in matrices])
+        peft_config = cls.config_for(config, matrices)
         # None and [] differ in PEFT: only None leaves the model's other modules alone.
         peft_config.modules_to_save = list(modules_to_save) or None
         if hasattr(peft_config, "fan_in_fan_out"):  # ours set it by themselves, PEFT's warn
@@ -52,6 +52,11 @@ class PeftRun(MethodRun):
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
             torch.manual_seed(config.seed)
             return cast("PeftModel", get_peft_model(model, peft_config))
+
+    @classmethod
+    def config_for(cls, config: AllocationConfig, matrices: list[Matrix]) -> PeftConfig:
+        """The same as `peft_config`, for a method that looks at more of the matrices than their names."""
+        return cls.peft_config(config, [matrix.name for matrix in matrices])
 
     @classmethod
     def peft_config(cls, config: AllocationConfig, targets: list[str]) -> PeftConfig:

@@ -25,6 +25,7 @@ from triadapt.events import (
     Step,
     Stopped,
     Warned,
+    saved_ranks,
 )  # fmt: skip
 from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview
 from triadapt.methods.interface import MethodRun, RankDecision
@@ -115,6 +116,9 @@ class Session:
         plan = preview(self.config, len(self.matrices))
         events: list[Event] = [self._started([row["step"] for row in plan.rows])]
         events += [Warned(0, "schedule", line, "") for line in plan.warnings]
+        ranks = self.method.ranks()
+        if (ranks != ranks[0]).any():  # a run whose ranks start even needs no event to say so
+            events.append(saved_ranks(ranks, self._parameters()))
         with self._autocast():
             known = getattr(self.task, "cached_baselines", self.task.baselines)() or {}
         self._baselines_known = bool(known)

@@ -17,6 +17,7 @@ from triadapt.ui.markdown import plain
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.starting import start_if_wanted, want
+from triadapt.ui.tour_component import tour
 from triadapt.workers.manager import RunManager
 
 
@@ -27,7 +28,8 @@ def forget_actions() -> None:
 
 
 def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfig], *, blocked: bool) -> None:
-    """Run, pause, step, next event, stop, resume, branch. All are always there, so that none moves from under a mouse.
+    """Run, pause, step, next event, stop, resume, branch, and the tour. All are always there, so that none moves from
+    under a mouse.
 
     They act in callbacks: those are obeyed before the page is drawn, so a press is not lost when another request ends
     the drawing half-way. Run is only noted there, for its callback knows the controls as they were before.
@@ -73,6 +75,7 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
             help="What ended early goes on from its newest checkpoint.",
         )  # fmt: skip
         branch_control(manager, race)
+        tour()
     turn, message = st.session_state.get("message", (0, ""))
     if message and turn == on_view().turn:
         st.error(plain(message), icon=":material/error:")

@@ -67,6 +67,11 @@ OF_METHOD = {
         Field("adalora.final_share", "AdaLoRA's final share", "Share of the steps at the end with the budget fixed.",
               0.0, 0.99, 0.05, slider=False),
     ),
+    "lora": (
+        Field("lora.where", "LoRA's ranks", "even: the same for every matrix. planted: all on the matrices with a "
+              "planted change, the answer that the others look for and no method that one can use; planted task only.",
+              options=("even", "planted")),
+    ),
 }  # fmt: skip
 
 

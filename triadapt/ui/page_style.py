@@ -12,6 +12,8 @@ _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 4.3rem 2.2rem 1rem; max-width: 1700px; }
 [data-testid="stSidebarUserContent"] { padding-bottom: 1.5rem; }
 .st-key-board { opacity: 1 !important; transition: none !important; }
+/* The room of the button that its component draws a moment later. */
+.st-key-tour { min-width: 4rem; min-height: 2.5rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; padding-block: 0.3rem; margin-bottom: 0; }
 @media (max-width: 900px) {
   .st-key-own_sides > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }

@@ -18,8 +18,12 @@ BOARD = UI / "board"
 DRAWER = tuple(UI.parent / "figures" / "replay_page" / name for name in ("axes.js", "traces.js", "plot.js"))
 STATIC = UI.parent.parent / "static"
 # What the published folder of each component holds: its own files, and those of others in a folder beside them.
-PARTS: dict[str, Mapping[str, Path]] = {"board": {"": BOARD}, "lab": {"lab": UI / "lab", "board": BOARD}}
-
+PARTS: dict[str, Mapping[str, Path]] = {
+    "board": {"": BOARD},
+    "lab": {"lab": UI / "lab", "board": BOARD},
+    "learn": {"learn": UI / "learn", "lab": UI / "lab", "board": BOARD},
+    "tour": {"": UI / "tour"},
+}
 
 KEPT_SECONDS = 14 * 24 * 3600.0
 

@@ -32,7 +32,7 @@ def first_and_final_ranks(
 ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint16] | None]:
     """Ranks of each matrix `(n,)` at the end and at the start; None before anything was adapted.
 
-    A run that never allocated has no event with ranks until the first geometry; every method starts even.
+    A run that never allocated has no event with ranks until the first geometry, if it starts even.
     """
     if started is None or not started.matrices:
         return None, None

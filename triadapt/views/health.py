@@ -48,7 +48,7 @@ class Health:
         self._geometry: Geometry | None = None
         self._finished: int | None = None
         self._told: set[str] = set()
-        self._only_saved = False
+        self._saved = False
 
     def add(self, events: Iterable[Event]) -> None:
         """Take in what is new."""
@@ -59,7 +59,7 @@ class Health:
                 self._steps.append(event.step)
                 self._losses.append(event.loss)
             elif isinstance(event, RankEvent) and event.rule == SAVED:
-                self._only_saved = True
+                self._saved = True
             elif isinstance(event, RankEvent):
                 self._events.append(event)
                 changed = event.ranks != event.before
@@ -75,7 +75,8 @@ class Health:
 
     def findings(self) -> list[Finding]:
         """What speaks against the run, at most one of a kind."""
-        if self._started is None or self._only_saved:  # an adapter tells nothing of how it was trained
+        # An adapter by itself tells nothing of how it was trained.
+        if self._started is None or (self._saved and not self._steps):
             return []
         checks = (
             self._diverged(), self._never_fired(), self._never_changed(), self._target_missed(), self._equal_scores(),

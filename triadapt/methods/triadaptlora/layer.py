@@ -104,8 +104,11 @@ class TriAdaptLinear(GrowingLayer):
                 "L": torch.eye(gain, rank),
                 "U": torch.eye(rank, gain),
             }
+        no_core = {"L": torch.zeros(gain, rank), "U": torch.zeros(rank, gain)}
         if init == "zero_core":
-            return drawn | {"L": torch.zeros(gain, rank), "U": torch.zeros(rank, gain)}
+            return drawn | no_core
+        if init == "zero":
+            return drawn | no_core | {"B": torch.zeros(self.out_features, gain)}
         return drawn
 
     def _allocate(self, adapter: str, blocks: list[int]) -> None:

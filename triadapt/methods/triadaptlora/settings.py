@@ -18,9 +18,10 @@ class Settings(BaseModel):
         description="improved: the budget is counted in ranks and never exceeded; reference: as the authors' code "
         "decides, before the optimizer's step, counting matrices.",
     )
-    init: Literal["identity", "eye", "zero_core", "gaussian"] = Field(
+    init: Literal["identity", "eye", "zero_core", "gaussian", "zero"] = Field(
         "identity",
-        description="Values of new blocks; identity leaves the function unchanged at growth, the others are published.",
+        description="Values of new blocks; identity leaves the function unchanged at growth, the others are published. "
+        "zero never learns: B and the core start at 0, so no gradient reaches them.",
     )
     scale: Literal["constant", "rank", "blocks"] = Field(
         "constant", description="What alpha is divided by: the reference rank, the current rank, or the blocks so far."

@@ -32,6 +32,10 @@ class Settings(BaseModel):
         d = self.width
         return [(d, d), (d, d), (d, d), (d, d), (2 * d, d), (d, 2 * d)] * self.blocks
 
+    def planted_count(self) -> int:
+        """How many matrices carry a planted change."""
+        return round(self.planted_fraction * len(self.matrix_shapes()))
+
     def check(self, config: RunConfig) -> list[str]:
         """One line for each setting that fits no network."""
         lines = []

@@ -51,10 +51,9 @@ class PlantedTask:
     def _plant(self, teacher: Network, generator: torch.Generator) -> list[Matrix]:
         settings = self.settings
         names = [(layer, module) for layer in range(settings.blocks) for module in MODULES]
-        count = round(settings.planted_fraction * len(names))
         shuffled = torch.randperm(len(names), generator=generator).tolist()
         order = {"random": shuffled, "first": list(range(len(names))), "last": list(range(len(names)))[::-1]}
-        planted = set(order[settings.where][:count])
+        planted = set(order[settings.where][: settings.planted_count()])
         matrices = []
         for index, (layer, module) in enumerate(names):
             name = f"blocks.{layer}.{module}"

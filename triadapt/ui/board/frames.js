@@ -88,6 +88,11 @@ export class HeldRun {
     return new Array(this.size).fill(Math.round(this.started.start_total / this.size));
   }
 
+  // Rank events that were decided: one that tells ranks which nobody decided is left out.
+  get decisions() {
+    return this.events.filter((event) => event.rule !== "saved");
+  }
+
   // Index of the last rank event at or before a step, -1 if none.
   eventAt(step) {
     return lastAtOrBefore(this.events, step);

@@ -29,7 +29,7 @@ export class Scrubber {
   #key(event) {
     const along = {ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1}[event.key];
     if (!along || !(event.shiftKey || event.key.startsWith("Page"))) return;
-    const steps = [...new Set(this.board.runs.flatMap((run) => run.events.map((one) => one.t)))].sort((a, b) => a - b);
+    const steps = [...new Set(this.board.runs.flatMap((run) => run.decisions.map((one) => one.t)))].sort((a, b) => a - b);
     const next = along > 0 ? steps.find((t) => t > this.board.step) : steps.findLast((t) => t < this.board.step);
     event.preventDefault();
     this.board.scrub(next ?? (along > 0 ? this.board.end : 0));
@@ -81,13 +81,13 @@ export class Scrubber {
   #drawTicks() {
     const {board} = this;
     const width = this.track.clientWidth;
-    const rows = board.runs.filter((run) => run.events.length);
+    const rows = board.runs.filter((run) => run.decisions.length);
     const height = 14;
     const each = Math.max(2, height / Math.max(1, rows.length));
     this.ticks.setAttribute("viewBox", `0 0 ${Math.max(width, 1)} ${height}`);
     this.ticks.replaceChildren(...rows.map((run, row) => {
       const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-      const d = run.events.map((event) => {
+      const d = run.decisions.map((event) => {
         const x = THUMB / 2 + (event.t / board.total) * (width - THUMB);
         return `M${x.toFixed(1)} ${(row * each).toFixed(1)}v${(each - 0.6).toFixed(1)}`;
       });

@@ -27,6 +27,8 @@ export function whyWords(run, event) {
   if (allocation === "fixed") {
     const ranks = Array.from(run.startRanks);
     const even = ranks.every((rank) => rank === ranks[0]);
+    const held = ranks.filter((rank) => rank > 0).length;
+    if (held < ranks.length) return `${label} puts rank ${total} on ${held} of ${ranks.length} matrices and never changes it.`;
     return `${label} gives every matrix ${even ? `rank ${ranks[0]}` : `its share of rank ${total}`} and never changes it.`;
   }
   if (!event) {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from triadapt.classroom.limits import MOST_WAITING, refusals
 from triadapt.config import RunConfig
+from triadapt.lessons.races import race_configs
+from triadapt.lessons.registry import LESSONS
 from triadapt.runs.branch import BranchPlan
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find
@@ -38,6 +40,17 @@ class Desk:
         """Queue a new race."""
         self._check(configs)
         return self._manager.submit(configs, name, visitor=self._seat.visitor, most=self._most())
+
+    def submit_lesson(self, slug: str, asked: Mapping[str, Any]) -> tuple[str, int]:
+        """Queue the race of a lesson, whose settings are the lesson's and not those that the class keeps fixed on Play.
+        Returns its id and its seed. Raises ConfigError too."""
+        room = student_of(self._seat)
+        if room is not None and not room.training:
+            raise RunError(room.problem or NO_TRAINING)
+        configs = race_configs(slug, asked)
+        name = f"Lesson: {LESSONS[slug].title}"
+        race = self._manager.submit(configs, name, visitor=self._seat.visitor, most=self._most())
+        return race, configs[0].seed
 
     def branch(self, plan: BranchPlan, name: str | None = None) -> str:
         """Queue a run that goes on from another's checkpoint."""

@@ -130,7 +130,7 @@ def _columns(names: tuple[str, str, str], columns: Any) -> dict[str, Any]:
 
 def _states(started: Started, allocations: list[tuple[RankEvent, float]]) -> dict[str, Any]:
     n = len(started.matrices)
-    # Every method starts even; a run that never allocated has no event that says so.
+    # A run that starts uneven says so by an event; one that starts even and never allocates has none.
     start = allocations[0][0].before if allocations else np.full(n, started.start_total_rank // n)
     allocations = [(event, time) for event, time in allocations if event.rule != SAVED]  # the start itself
     chosen = np.zeros((len(allocations), n), bool)

@@ -22,7 +22,7 @@ from triadapt.views.what_if.recording import Ranks, Recording
 Doubles = NDArray[np.float64]
 # What one rank adds to the square of the norm when its block is made; with `eye` the diagonal stands in L and in U. The
 # published normal numbers are small enough to be taken for 0.
-SQUARE = {"identity": 1.0, "eye": 4.0, "zero_core": 0.0, "gaussian": 0.0}
+SQUARE = {"identity": 1.0, "eye": 4.0, "zero_core": 0.0, "gaussian": 0.0, "zero": 0.0}
 
 
 class Norms:

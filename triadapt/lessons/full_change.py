@@ -1,0 +1,47 @@
+"""Full fine-tuning on the planted task, with what it changed in one planted matrix and one that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from triadapt.config import parse_config
+from triadapt.lessons.races import SMALL, nested
+from triadapt.lessons.recordings import CHANGE_FILE
+from triadapt.tasks.planted.settings import Settings
+from triadapt.tasks.planted.task import PlantedTask
+
+FILE = CHANGE_FILE
+STEPS, RATE, BATCH = 3000, 1e-3, 64
+
+
+def train_in_full(path: Path) -> Path:
+    """Train every entry of every matrix, and write `planted` and `other` `(out, in)`, `W` after less `W` before, and
+    `metric` `(1,)`, the relative loss at the end."""
+    settings = parse_config(nested(SMALL)).task_settings
+    assert isinstance(settings, Settings)
+    torch.set_num_threads(1)
+    task = PlantedTask(settings, seed=7, batch_size=BATCH, steps=STEPS, device="cpu")
+    model = task.build_model()
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    trained = [model.get_parameter(f"{matrix.name}.weight") for matrix in task.matrices()]
+    for weight in trained:
+        weight.requires_grad_(True)
+    optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
+    for step in range(STEPS):
+        torch.autograd.backward(task.loss(model, task.batch(step)))
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    with torch.no_grad():
+        metric = task.evaluate(model)[task.metric]
+    after = dict(model.named_parameters())
+    planted = next(matrix for matrix in task.matrices() if matrix.planted_rank)
+    other = next(matrix for matrix in task.matrices() if not matrix.planted_rank)
+    found = {"planted": planted.name, "other": other.name}
+    tensors = {key: (after[f"{name}.weight"] - before[f"{name}.weight"]).detach().half() for key, name in found.items()}
+    save_file({**tensors, "metric": torch.tensor([metric])}, str(path), metadata=found)
+    return path

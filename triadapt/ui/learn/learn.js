@@ -1,0 +1,216 @@
+// The learn page: lessons to choose from, the one on view, the score. All that a reader does is answered here; the server is asked
+// for recorded runs, and for training.
+import {unpackFrame} from "../board/frames.js";
+import {applyTheme, element, readTheme} from "../board/theme.js";
+import {Memory} from "./memory.js";
+import {LessonRun} from "./race.js";
+import {Stage} from "./stage.js";
+import {symbolWords} from "./symbols.js";
+import {Tip} from "./tip.js";
+
+export class Learn {
+  // tell(name, value): a word to the server.
+  constructor(root, tell) {
+    Object.assign(this, {root, tell});
+    this.memory = new Memory();
+    this.held = new Map();
+    this.slug = null;
+    this.stages = new Map();
+    this.turn = Date.now();
+    root.classList.add("tri-learn");
+    this.nav = element("nav", {className: "ln-nav"});
+    this.nav.setAttribute("aria-label", "Lessons");
+    this.score = element("p", {className: "ln-score", dataset: {testid: "score"}});
+    this.body = element("div", {className: "ln-body"});
+    this.foot = element("div", {className: "ln-foot"});
+    this.tip = new Tip(root, (target) => this.#explained(target));
+    root.replaceChildren(this.nav, this.score, this.body, this.foot, this.tip.node);
+    this.memory.onChange(() => this.#drawNav());
+    this.#watch();
+  }
+
+  pages = (to) => {
+    const [page, query = ""] = to.split("?");
+    const base = new URL(this.spec.base, window.location.origin).href.replace(/\/$/, "");
+    return `${base}/${page === "play" ? "" : page}${query ? `?${query}` : ""}`;
+  };
+
+  dataOf(slug) { return this.held.get(slug) || null; }
+
+  get mayTrain() { return this.spec.may_train; }
+
+  // One message of the server (triadapt/views/lessons.py).
+  push(bytes) {
+    const message = unpackFrame(bytes);
+    const first = !this.spec;
+    this.spec = message.spec;
+    if (message.data) {
+      const {data} = message;
+      for (const kind of ["live", "recorded", "scores_of"]) if (data[kind]) data[kind].runs = data[kind].runs.map((part) => new LessonRun(part));
+      this.held.set(message.lesson, data);
+    }
+    this.refreshTheme();
+    // The server leads on arrival and when it says so; from then on the browser does, and an older answer does not turn it back.
+    if (first || message.visit !== this.visit) {
+      this.visit = message.visit;
+      this.#open(message.lesson, false);
+    }
+    if (message.lesson === this.slug) this.stage?.heard();
+    this.#drawNav();
+  }
+
+  go(slug) {
+    this.#open(slug, true);
+    this.tell("lesson", slug);
+  }
+
+  // Ask the server to train a lesson's race. Returns the number of the request, by which the answer is known.
+  run(lesson, values) {
+    this.turn += 1;
+    const data = this.dataOf(lesson);
+    if (data) data.problem = "";
+    this.tell("run", {lesson, values, turn: this.turn});
+    return this.turn;
+  }
+
+  async #open(slug, scroll) {
+    this.slug = slug;
+    const spec = this.spec.lessons.find((one) => one.slug === slug);
+    if (!this.stages.has(slug)) {
+      this.body.replaceChildren(element("p", {className: "ln-loading", role: "status"}, "Loading."));
+      const stage = new Stage(this, spec);
+      this.stages.set(slug, stage);
+      const module = await import(new URL(`./lessons/${spec.module}.js`, import.meta.url).href);
+      stage.node.append(element("h2", {}, spec.heading));
+      module.build(stage);
+      stage.built = true;
+      if (this.gone) return;
+    }
+    const stage = this.stages.get(slug);
+    if (this.slug !== slug || !stage.built) return;
+    this.stage = stage;
+    this.body.replaceChildren(stage.node);
+    this.#drawFoot(spec);
+    this.#drawNav();
+    if (scroll) this.root.scrollIntoView({block: "start"});
+    requestAnimationFrame(() => {
+      stage.heard();
+      this.root.dataset.lesson = slug; // drawn: for whoever waits for it
+    });
+  }
+
+  #drawNav() {
+    if (!this.spec) return;
+    const groups = this.spec.groups.map(({part, title}) => {
+      const buttons = this.spec.lessons.filter((one) => one.part === part).map((one) => {
+        const done = this.memory.done.includes(one.slug);
+        const button = element("button", {type: "button", title: `${one.title}, about ${one.minutes} minutes${done ? "; you have finished it" : ""}`, dataset: {lesson: one.slug}},
+          element("b", {}, one.mark), element("span", {}, one.title), ...(done ? [element("i", {}, "✓")] : []));
+        button.setAttribute("aria-current", String(one.slug === this.slug));
+        button.addEventListener("click", () => this.go(one.slug));
+        return button;
+      });
+      return element("div", {className: `ln-group ln-part-${part}`}, ...(title ? [element("h4", {}, title)] : []), element("div", {className: "ln-chips"}, ...buttons));
+    });
+    this.nav.replaceChildren(...groups);
+    const {points, of, answers} = this.memory.score;
+    const rest = answers ? [" Kept in this browser only. ", this.#forgetButton()] : [];
+    this.score.replaceChildren(answers ? `Your predictions: ${Number(points.toFixed(1))} of ${of} right.` : "Every lesson asks you to predict before it shows. Your score stays in this browser.", ...rest);
+  }
+
+  #forgetButton() {
+    const button = element("button", {type: "button", className: "ln-link", title: "Forget all answers, and begin anew"}, "Begin anew");
+    button.addEventListener("click", () => {
+      this.memory.forget();
+      this.stages.clear();
+      this.#open(this.slug, false);
+    });
+    return button;
+  }
+
+  #drawFoot(spec) {
+    const {lessons} = this.spec;
+    const at = lessons.indexOf(spec);
+    const leap = (to, text, className) => {
+      if (!to) return element("span");
+      const button = element("button", {type: "button", className, title: to.title}, text(to));
+      button.addEventListener("click", () => {
+        if (className === "ln-go") this.memory.finish(spec.slug);
+        this.go(to.slug);
+      });
+      return button;
+    };
+    const last = element("button", {type: "button", className: "ln-go", title: "Tick off the last lesson"}, "Done");
+    last.addEventListener("click", () => this.memory.finish(spec.slug));
+    this.foot.replaceChildren(
+      leap(lessons[at - 1], (to) => `← ${to.title}`, "ln-quiet"), at + 1 < lessons.length ? leap(lessons[at + 1], (to) => `Next: ${to.title} →`, "ln-go") : last,
+    );
+  }
+
+  // What is said of a symbol, a term or a cell under the mouse, the focus or a finger.
+  #explained(target) {
+    const {sym, term, tip} = target.dataset;
+    if (tip) return {text: tip};
+    if (sym) {
+      const {meaning, shape} = symbolWords(sym);
+      return {text: meaning, shape};
+    }
+    const found = this.spec.glossary[term];
+    return found ? {title: found.term, text: found.meaning, shape: found.shape} : null;
+  }
+
+  refreshTheme() {
+    const theme = readTheme(this.root);
+    if (JSON.stringify(theme) === JSON.stringify(this.theme)) return;
+    this.theme = theme;
+    applyTheme(this.root, theme);
+    this.stage?.draw();
+  }
+
+  #watch() {
+    this.sizes = new ResizeObserver(() => this.stage?.draw());
+    this.sizes.observe(this.root);
+    this.themes = new MutationObserver(() => this.refreshTheme());
+    for (let node = this.root.parentNode; node; node = node.parentNode || node.host) {
+      if (node instanceof Element) this.themes.observe(node, {attributes: true, attributeFilter: ["style", "class", "data-theme"]});
+    }
+  }
+
+  destroy() {
+    this.gone = true;
+    this.sizes.disconnect();
+    this.themes.disconnect();
+    this.root.replaceChildren();
+  }
+}
+
+// Entry of a Streamlit component (v2), called again with every message.
+export default function mountLearn({parentElement, data, setStateValue}) {
+  let mount = parentElement.triLearn;
+  if (!mount) {
+    const root = document.createElement("div");
+    parentElement.append(root);
+    mount = {root, last: null};
+    mount.learn = new Learn(root, (name, value) => mount.tell(name, value));
+    parentElement.triLearn = mount;
+    linkStyle(root);
+  }
+  mount.tell = setStateValue;
+  if (data && data !== mount.last) {
+    mount.last = data;
+    mount.learn.push(data);
+  }
+  return () => setTimeout(() => {
+    if (mount.root.isConnected) return;
+    mount.learn.destroy();
+    delete parentElement.triLearn;
+  }, 0);
+}
+
+function linkStyle(node) {
+  const tree = node.getRootNode();
+  const home = tree instanceof ShadowRoot ? tree : document.head;
+  if (home.querySelector("link[data-tri-learn]")) return;
+  const link = element("link", {rel: "stylesheet", dataset: {triLearn: ""}, href: new URL("./learn.css", import.meta.url).href});
+  home.append(link);
+}

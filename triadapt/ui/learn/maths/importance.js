@@ -1,0 +1,17 @@
+// Importance, and who reaches the threshold. Twin of triadapt/growth/threshold.py; a test holds the two together.
+
+// Frobenius norm of L + U over the number of blocks.
+export function normalizedFrobenius(core, blocks) {
+  return Math.sqrt(core.flat().reduce((sum, value) => sum + value * value, 0)) / blocks;
+}
+
+// The k-th largest score, in single precision as training compares them.
+export function growthThreshold(scores, k) {
+  return Array.from(scores, Math.fround).sort((a, b) => b - a)[k - 1];
+}
+
+// Indices of the scores that reach the threshold, best first; equal scores in the order of the matrices.
+export function atOrAbove(scores, threshold) {
+  const values = Array.from(scores, Math.fround);
+  return values.map((_, i) => i).sort((a, b) => values[b] - values[a] || a - b).filter((i) => values[i] >= Math.fround(threshold));
+}

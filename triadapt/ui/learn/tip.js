@@ -1,0 +1,35 @@
+// One box that explains what is under the mouse, has the focus or was tapped.
+import {element} from "../board/theme.js";
+
+const EXPLAINED = "[data-sym], [data-term], [data-tip]";
+
+export class Tip {
+  // explain(target): {title, text, shape} or null.
+  constructor(root, explain) {
+    Object.assign(this, {root, explain});
+    this.node = element("div", {className: "ln-tip", role: "tooltip", hidden: true});
+    root.addEventListener("pointerover", (event) => this.#show(event.target));
+    root.addEventListener("pointerout", (event) => { if (event.pointerType === "mouse") this.hide(); });
+    root.addEventListener("focusin", (event) => this.#show(event.target));
+    root.addEventListener("focusout", () => this.hide());
+    root.addEventListener("click", (event) => this.#show(event.target));
+    root.addEventListener("keydown", (event) => { if (event.key === "Escape") this.hide(); });
+  }
+
+  hide() { this.node.hidden = true; }
+
+  #show(target) {
+    const found = target.closest ? target.closest(EXPLAINED) : null;
+    const said = found && this.explain(found);
+    if (!said || !said.text) return this.hide();
+    this.node.replaceChildren(...(said.title ? [element("b", {}, said.title), element("br")] : []), said.text, ...(said.shape ? [element("br"), element("em", {}, said.shape)] : []));
+    this.node.hidden = false;
+    const [box, home] = [found.getBoundingClientRect(), this.root.getBoundingClientRect()];
+    const {offsetWidth: width, offsetHeight: height} = this.node;
+    const left = Math.max(0, Math.min(box.left - home.left + box.width / 2 - width / 2, home.width - width));
+    const above = box.top - height - 8 > 60;
+    this.node.style.left = `${left}px`;
+    this.node.style.top = `${above ? box.top - home.top - height - 8 : box.bottom - home.top + 8}px`;
+    return undefined;
+  }
+}

@@ -1,0 +1,1 @@
+"""What the browser needs to draw the lessons of the learn page."""
