@@ -120,15 +120,6 @@ def start_race(browser: Browser, server: AppServer) -> tuple[Page, RunReader]:
     return page, RunReader(server.runs / find(server.runs, race)[0].id)
 
 
-FELT = """async () => {
-  const slider = document.querySelector('.st-key-warmup [role=slider], .st-key-warmup input[type=range]');
-  const picture = document.querySelector('.st-key-sketch_svg [data-svg]');
-  slider.focus();
-  const before = picture.innerHTML;
-  return [before.length, slider.tagName];
-}"""
-
-
 def measure(quick: bool = False) -> list[Table]:
     """All tables."""
     seconds, alone_seconds = (20.0, 5.0) if quick else (300.0, 20.0)
@@ -160,9 +151,9 @@ def _presses(found: Measured, seconds: float) -> Table:
     rows.append(_row("all", every))
     held = "yes" if _percentile(every, 95) <= TARGET_MS else "no"
     note = (
-        f"{SESSIONS} sessions over websockets, {seconds:.0f} s, each with {THINK_SECONDS[0]:g} to "
-        f"{THINK_SECONDS[1]:g} s between presses, while a race of four methods trains and those on Play watch it live. From the request to "
-        f"the end of the script. 95 % within {TARGET_MS} ms: {held}. Errors: {len(found.errors)}"
+        f"{SESSIONS} sessions over websockets for {seconds:.0f} s, each with {THINK_SECONDS[0]:g} to "
+        f"{THINK_SECONDS[1]:g} s between presses, while a race of four methods trains and those on Play watch it live. "
+        f"From the request to the end of the script. 95 % within {TARGET_MS} ms: {held}. Errors: {len(found.errors)}"
         + (f", the first: {found.errors[0]}." if found.errors else ".")
     )
     return Table("A press in a class of thirty, ms", ("what", "median", "95 %", "most", "times"), rows, [note])

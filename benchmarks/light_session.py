@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from contextlib import suppress
@@ -14,10 +15,13 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 LARGEST_MESSAGE = 64 * 2**20
 ANSWER_SECONDS = 60.0
+DRAWING_SECONDS = 0.4
+"""Until a browser has drawn a board that came."""
 MOVED = ("slider", "number_input", "button_group", "checkbox", "selectbox")
 
 
@@ -35,6 +39,9 @@ class LightSession:
     fragments: int = 0
     received: int = 0
     _values: dict[str, WidgetState] = field(default_factory=dict)
+    _copy: str = ""
+    _begun: bool = False
+    _answers: set[asyncio.Task[None]] = field(default_factory=set)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _socket: ClientConnection | None = None
     _reader: asyncio.Task[None] | None = None
@@ -63,6 +70,7 @@ class LightSession:
         """Go to a page by the name in its address. Returns the seconds until its script has run."""
         self.page, self.query = self.pages.get(page, ""), urlencode(query)
         self._values.clear()
+        self._copy = ""
         return await self._ask(page)
 
     async def move(self) -> float | None:
@@ -80,18 +88,19 @@ class LightSession:
 
     async def _ask(self, page: str) -> float:
         self._done.clear()
+        self._begun = False
         start = time.perf_counter()
         await self._send(page)
         async with asyncio.timeout(ANSWER_SECONDS):
             await self._done.wait()
         return time.perf_counter() - start
 
-    async def _send(self, page: str = "", fragment: str = "") -> None:
+    async def _send(self, page: str = "", fragment: str = "", *, timed: bool = True) -> None:
         assert self._socket is not None
         message = BackMsg()
         state = message.rerun_script
         state.query_string, state.page_script_hash, state.page_name = self.query, self.page, page
-        state.fragment_id, state.is_auto_rerun = fragment, bool(fragment)
+        state.fragment_id, state.is_auto_rerun = fragment, timed and bool(fragment)
         state.widget_states.widgets.extend(self._values.values())
         state.context_info.url, state.context_info.color_scheme = self.address, "light"
         await self._socket.send(message.SerializeToString())
@@ -101,16 +110,18 @@ class LightSession:
         async for data in self._socket:
             assert isinstance(data, bytes)
             self.received += len(data)
-            message = ForwardMsg.FromString(data)
-            self._take(message)
+            self._take(ForwardMsg.FromString(data))
 
     def _take(self, message: ForwardMsg) -> None:
         whole = not message.metadata.run.fragment_ids
         match message.WhichOneof("type"):
             case "new_session" if whole:
+                self._begun = True
                 self._stop_timers()
                 self.widgets.clear()
                 self.page = message.new_session.page_script_hash
+            case "new_session" if self._begun:
+                self._end()  # a fragment never interrupts a whole run, whose end is not always told then
             case "navigation":
                 self.pages = {one.url_pathname: one.page_script_hash for one in message.navigation.app_pages}
                 self.page = message.navigation.page_script_hash
@@ -122,19 +133,42 @@ class LightSession:
                 for name in message.stop_auto_rerun.fragment_ids:
                     self._stop(name)
             case "delta":
-                self._draw(message.delta.new_element)
+                self._draw(message.delta.new_element, message.delta.fragment_id)
             case "script_finished":
-                if message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
-                    self._done.set()
+                if whole and self._begun and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                    self._end()
 
-    def _draw(self, element: Any) -> None:
+    def _end(self) -> None:
+        self._begun = False
+        self._done.set()
+
+    def _draw(self, element: Any, fragment: str) -> None:
         kind = element.WhichOneof("type")
+        if kind == "bidi_component" and element.bidi_component.bytes:
+            self._hold(element.bidi_component, fragment)
         if kind == "exception":
             self.errors.append(f"{element.exception.type}: {element.exception.message}")
         if kind in MOVED:
             widget = getattr(element, kind)
             if not widget.disabled and not widget.form_id:
                 self.widgets[widget.id] = kind, widget
+
+    def _hold(self, component: Any, fragment: str) -> None:
+        """Say that the board's full copy has arrived, as the board does: from then on it is sent what is new."""
+        frame = component.bytes
+        header = json.loads(frame[4 : 4 + int.from_bytes(frame[:4], "little")])
+        if header.get("copy") in (None, self._copy):
+            return
+        self._copy = header["copy"]
+        value = json.dumps({"have": self._copy})
+        self._values[component.id] = WidgetState(id=component.id, json_value=value)
+        self._answers.add(answer := asyncio.create_task(self._later(fragment)))
+        answer.add_done_callback(self._answers.discard)
+
+    async def _later(self, fragment: str) -> None:
+        await asyncio.sleep(DRAWING_SECONDS)
+        with suppress(ConnectionClosed):
+            await self._send(fragment=fragment, timed=False)
 
     def _time(self, fragment: str, seconds: float) -> None:
         self._stop(fragment)

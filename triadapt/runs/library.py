@@ -22,7 +22,7 @@ from triadapt.events import Stamped
 from triadapt.methods.registry import METHODS
 from triadapt.runs import schema
 from triadapt.runs.info import DamagedRunError, RunError, RunInfo
-from triadapt.runs.reader import RunReader
+from triadapt.runs.known_infos import KNOWN
 from triadapt.runs.store import CONFIG_FILE, RunStore
 from triadapt.tasks.registry import KNOWN_TASKS
 
@@ -156,7 +156,7 @@ def list_runs(folder: Path) -> list[RunInfo]:
         return []
     except OSError as error:
         raise RunError(f"{folder}: cannot be read ({error.strerror})") from error
-    infos = [RunReader(folder / name).info() for name in names if _is_run(folder / name)]
+    infos = [KNOWN.info(folder / name) for name in names if _is_run(folder / name)]
     return sorted(infos, key=lambda info: (_reversed(_race_of(info.id)), info.position, info.id))
 
 
@@ -180,7 +180,7 @@ def find(folder: Path, run_or_race_id: str) -> list[RunInfo]:
         names = [run_or_race_id]
     else:
         names = [path.name for path in folder.glob(f"{run_or_race_id}-*") if is_run_id(path.name)]
-    infos = [RunReader(folder / name).info() for name in names if _is_run(folder / name)]
+    infos = [KNOWN.info(folder / name) for name in names if _is_run(folder / name)]
     if not infos:
         raise RunError(f"there is no run or race {run_or_race_id!r} in {str(folder)!r}; `triadapt runs` lists them")
     return sorted(infos, key=lambda info: (info.position, info.id))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from triadapt.events import Stamped, Warned
 from triadapt.methods.registry import METHODS
@@ -17,11 +18,13 @@ from triadapt.ui.board_component import board, held_copy
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, beside_its_parent, shown
+from triadapt.ui.watchers import WATCHERS, between_refreshes
 from triadapt.views.delivery import Delivery, News
 from triadapt.views.health import Health
 from triadapt.workers.manager import RunManager
 
-REFRESH_SECONDS = 0.5
+REFRESH_SECONDS, MOST_SECONDS, AT_ONCE = 0.5, 2.0, 8
+"""Seconds between two frames for up to `AT_ONCE` sessions; for more the server is asked no more often in all."""
 APART_SECONDS = 0.3
 """Least time between two messages, so that the second does not overtake the first when reruns come close together."""
 SENT, OWES, TIMED = "board_sent", "board_owes", "board_timed"
@@ -58,7 +61,11 @@ def refresh_every(race: Shown) -> float | None:
     fresh = sent is None or sent.shown != _names(race)
     timed = race.live or fresh or st.session_state.get(OWES, False)
     st.session_state[TIMED] = timed
-    return REFRESH_SECONDS if timed else None
+    if not timed:
+        return None
+    context = get_script_run_ctx()
+    watchers = WATCHERS.here(context.session_id if context else "")
+    return between_refreshes(watchers, alone=REFRESH_SECONDS, at_once=AT_ONCE, most=MOST_SECONDS)
 
 
 def reset_board() -> None:
@@ -87,6 +94,8 @@ def feed(manager: RunManager, view: str, parent: bool = False) -> None:
         sent = Sent(_names(race), Delivery(view))
     sent.arrived = held == sent.delivery.copy
     timed = st.session_state.get(TIMED, False)
+    if timed and (context := get_script_run_ctx()) is not None:
+        WATCHERS.here(context.session_id)
     early = timed and time.monotonic() - sent.made < APART_SECONDS
     if not sent.delivery.number or (sent.arrived and not early):
         sent.made = time.monotonic()

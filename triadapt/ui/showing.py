@@ -10,7 +10,7 @@ from triadapt.runs.bundle import BundleRun, Readable, read_bundle, recorded_race
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs
 from triadapt.runs.lineage import parent_of
-from triadapt.runs.reader import RunReader
+from triadapt.runs.shared_reader import SHARED
 from triadapt.ui.classroom.room import student
 from triadapt.workers.manager import RunManager
 
@@ -75,7 +75,9 @@ def shown(manager: RunManager, view: str) -> Shown:
     infos = find(manager.runs, view)
     if not infos:
         raise RunError(f"run = {view!r}: no such run")
-    return Shown(view, infos[0].name or view, "", [(info, RunReader(manager.runs / info.id)) for info in infos], False)
+    return Shown(
+        view, infos[0].name or view, "", [(info, SHARED.reader(manager.runs / info.id)) for info in infos], False
+    )
 
 
 def beside_its_parent(manager: RunManager, race: Shown) -> Shown:
@@ -84,7 +86,7 @@ def beside_its_parent(manager: RunManager, race: Shown) -> Shown:
     parent = parent_of(manager.runs, info) if len(race.runs) == 1 and not race.recorded else None
     if parent is None or parent.state == "damaged" or parent.id == info.id:
         return race
-    return replace(race, beside=[(parent, RunReader(manager.runs / parent.id))])
+    return replace(race, beside=[(parent, SHARED.reader(manager.runs / parent.id))])
 
 
 def race_id(race: Shown) -> str:

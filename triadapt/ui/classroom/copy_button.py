@@ -47,4 +47,4 @@ def _component() -> Callable[..., Any]:
 
 def copy_button(text: str, *, label: str, key: str) -> None:
     """Draw it. label: what is on the button."""
-    _component()(data={"text": text, "label": label, "done": "Copied"}, key=key)
+    _component()(data={"text": text, "label": label, "done": "Copied"}, key=key, width="content")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit, urlunsplit
+
 import streamlit as st
 
 from triadapt.classroom.links import other_host, qr_png, qr_svg, student_link
@@ -15,7 +17,7 @@ QR_WIDTH = 220  # in pixels
 
 def link_section(code: str, *, served: bool) -> None:
     """Draw it. served: whether the server was started for this class."""
-    base = st.context.url or "http://localhost:8501"
+    base = _first_page(st.context.url or "http://localhost:8501")
     if is_local(base):
         base = _said_to_be_local(base, served)
     link = student_link(base, None if served else code)
@@ -35,6 +37,13 @@ def link_section(code: str, *, served: bool) -> None:
                     "QR as PNG", qr_png(link), file_name=f"class-{code}.png", mime="image/png",
                     icon=":material/download:", key="class_png", on_click="ignore",
                 )  # fmt: skip
+
+
+def _first_page(url: str) -> str:
+    """The address of the app in that of any of its pages."""
+    parts = urlsplit(url)
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return urlunsplit((parts.scheme, parts.netloc, f"/{base}/" if base else "/", "", ""))
 
 
 def _said_to_be_local(base: str, served: bool) -> str:
