@@ -11,6 +11,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.runs.reader import RunReader
 from triadapt.ui.address import on_view
+from triadapt.ui.brought import settings_brought
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, race_id
@@ -29,7 +30,10 @@ SETTINGS = {
 def state_notes(manager: RunManager, race: Shown) -> None:
     """Settings, queue, and how runs failed, were stopped or interrupted; of a recorded race, what it shows."""
     if race.recorded:
-        st.caption(f":material/movie: {race.description} Press **Run** to start your own.{_what_if(race)}")
+        words = "Press **Run** to start your own."
+        if settings_brought():
+            words = "**Your settings are at the left; Run starts them.**"
+        st.caption(f":material/movie: {race.description} {words}{_what_if(race)}")
         return
     infos = [info for info, _ in race.runs]
     st.caption(f":material/info: {settings_line(infos[0].config)}{_what_if(race)}")
