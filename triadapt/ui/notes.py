@@ -76,6 +76,7 @@ def _queued(manager: RunManager, race: Shown) -> None:
         st.button(
             "Show what runs", type="tertiary", icon=":material/play_circle:", key="show_running",
             on_click=on_view().turn_to, args=(before[0],),
+            help="Shows the race that has to end before this one starts.",
         )  # fmt: skip
 
 
