@@ -89,6 +89,18 @@ def wait_for(condition: object, seconds: float = 120.0) -> None:
     raise AssertionError(f"not true within {seconds:g} s: {condition}")
 
 
+WITHOUT_HELP = """() => [...document.querySelectorAll(".tri-board, .tri-compare, .tri-lab, .tour-start")]
+  .flatMap((part) => [part, ...part.querySelectorAll("*")])
+  .filter((node) => node.matches("button, select, input, textarea, summary"))
+  .filter((node) => !node.title && !node.getAttribute("aria-label")).map((node) => node.outerHTML.slice(0, 120))"""
+
+
+def without_help(page: Page) -> list[str]:
+    """Controls of our own components that neither a title nor a label says anything of."""
+    found: list[str] = page.evaluate(WITHOUT_HELP)
+    return found
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

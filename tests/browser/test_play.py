@@ -6,7 +6,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import App, wait_for
+from conftest import App, wait_for, without_help
 from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
 
 from triadapt.events import RankEvent, encode
@@ -438,6 +438,7 @@ def test_dark_and_narrow_pages_draw_every_panel(app: App, browser: Browser, widt
         page.locator(f"[data-testid={panel}]").scroll_into_view_if_needed()  # off the screen nothing is drawn
         expect(page.locator(f"[data-testid={panel}] svg.main-svg").first).to_be_attached()
     assert page.evaluate(f"{BOARD}.scrollWidth - {BOARD}.clientWidth") <= 1
+    assert not without_help(page)
     context.close()
 
 
