@@ -61,16 +61,21 @@ export class Learn {
 
   go(slug) {
     this.#open(slug, true);
-    this.tell("lesson", slug);
+    this.order("lesson", {slug});
+  }
+
+  // A word to the server, numbered so that it is heeded once. Returns the number.
+  order(name, word) {
+    this.turn += 1;
+    this.tell(name, {...word, turn: this.turn});
+    return this.turn;
   }
 
   // Ask the server to train a lesson's race. Returns the number of the request, by which the answer is known.
   run(lesson, values) {
-    this.turn += 1;
     const data = this.dataOf(lesson);
     if (data) data.problem = "";
-    this.tell("run", {lesson, values, turn: this.turn});
-    return this.turn;
+    return this.order("run", {lesson, values});
   }
 
   async #open(slug, scroll) {
@@ -132,7 +137,7 @@ export class Learn {
 
   #drawFoot(spec) {
     const {lessons} = this.spec;
-    const at = lessons.indexOf(spec);
+    const at = lessons.findIndex((one) => one.slug === spec.slug);
     const leap = (to, text, className) => {
       if (!to) return element("span");
       const button = element("button", {type: "button", className, title: to.title}, text(to));

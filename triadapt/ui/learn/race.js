@@ -77,7 +77,7 @@ export class RacePanel {
     this.node = element("div", {className: "ln-race", dataset: {testid: "race"}}, element("div", {className: "ln-buttons"}, this.live, ...seed, this.replay, this.cancel), this.status);
     this.live.addEventListener("click", () => this.#train());
     this.replay.addEventListener("click", () => this.show("recorded"));
-    this.cancel.addEventListener("click", () => stage.learn.tell("stop", {lesson: stage.spec.slug}));
+    this.cancel.addEventListener("click", () => stage.learn.order("stop", {lesson: stage.spec.slug}));
     stage.onData(() => this.heard());
   }
 
