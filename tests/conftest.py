@@ -21,7 +21,8 @@ SECONDS = {
     "test_play.py": 200, "test_board.py": 90, "test_workers_killed.py": 60, "test_tune.py": 60,
     "test_trainer_callback.py": 55, "test_board_panels.py": 45, "test_rank_growth.py": 40, "test_compare.py": 35,
     "test_sweep_ray.py": 35, "test_sweeps_killed.py": 30, "test_text_task.py": 30, "test_own_scripts.py": 25,
-    "test_sweeps_coordinator.py": 25, "test_rank_recorder_parallel.py": 25, "test_rank_recorder.py": 20, "test_tour.py": 20,
+    "test_sweeps_coordinator.py": 25, "test_rank_recorder_parallel.py": 25, "test_rank_recorder.py": 20,
+    "test_tour.py": 20, "test_classroom.py": 20,
     "test_hub.py": 15, "test_board_live.py": 15, "test_lab.py": 10, "test_rank_growth_parallel.py": 10,
 }  # fmt: skip
 
