@@ -55,7 +55,7 @@ export class Learn {
       this.visit = message.visit;
       this.#open(message.lesson, false);
     }
-    if (message.lesson === this.slug) this.stage?.heard();
+    if (message.lesson === this.slug && this.stage?.spec.slug === this.slug) this.#heard(this.stage);
     this.#drawNav();
   }
 
@@ -93,10 +93,12 @@ export class Learn {
     this.#drawFoot(spec);
     this.#drawNav();
     if (scroll) this.root.scrollIntoView({block: "start"});
-    requestAnimationFrame(() => {
-      stage.heard();
-      this.root.dataset.lesson = slug; // drawn: for whoever waits for it
-    });
+    requestAnimationFrame(() => this.#heard(stage));
+  }
+
+  #heard(stage) {
+    stage.heard();
+    if (stage.data) this.root.dataset.lesson = stage.spec.slug; // drawn with all that belongs to it
   }
 
   #drawNav() {

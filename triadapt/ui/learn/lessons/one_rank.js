@@ -20,7 +20,6 @@ export function build(stage) {
     pick: (i) => {
       if (state.open) return;
       if (!state.guess.delete(i) && state.guess.size < needed()) state.guess.add(i);
-      commit.disabled = state.guess.size !== needed();
       stage.draw();
     },
   });
@@ -99,6 +98,7 @@ export function build(stage) {
   }
 
   stage.redraw = () => {
+    commit.disabled = state.guess.size !== needed() || !stage.data;
     const before = stage.memory.answer("one-rank/where");
     if (before && !state.open && stage.data?.recorded) {
       state.guess = new Set(before.picked);
