@@ -1,7 +1,7 @@
 # make app    the app in a browser          make setup  the environment of the tests and the linters
 # make class  the app for a class, on the network
 # make test   every test                    make lint   style and types
-# make bench  every benchmark (15 minutes)  make clean  remove the environment and the site
+# make bench  every benchmark (20 minutes)  make clean  remove the environment and the site
 # make docs   the documentation, in site/   make docs-serve  the same while you write it
 #
 # ARGS goes to the program behind a target: make test ARGS="-k board -x", make app ARGS="--server.port 8600".

@@ -22,6 +22,7 @@ LARGEST_MESSAGE = 64 * 2**20
 ANSWER_SECONDS = 60.0
 DRAWING_SECONDS = 0.4
 """Until a browser has drawn a board that came."""
+BOARD = "triadapt_board"
 MOVED = ("slider", "number_input", "button_group", "checkbox", "selectbox")
 
 
@@ -35,12 +36,14 @@ class LightSession:
     page: str = ""
     pages: dict[str, str] = field(default_factory=dict)
     widgets: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    components: dict[str, tuple[str, str]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     fragments: int = 0
     received: int = 0
     _values: dict[str, WidgetState] = field(default_factory=dict)
     _copy: str = ""
     _begun: bool = False
+    _awaited: str = ""
     _answers: set[asyncio.Task[None]] = field(default_factory=set)
     _timers: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _socket: ClientConnection | None = None
@@ -86,11 +89,20 @@ class LightSession:
         self._values[name] = value
         return await self._ask("")
 
-    async def _ask(self, page: str) -> float:
+    async def tell(self, component: str, **state: Any) -> float | None:
+        """Let a component say something, as its script would. Returns the seconds until the fragment that draws it has
+        run, None where it is not drawn."""
+        if component not in self.components:
+            return None
+        name, fragment = self.components[component]
+        self._values[name] = WidgetState(id=name, json_value=json.dumps(state))
+        return await self._ask("", fragment)
+
+    async def _ask(self, page: str, fragment: str = "") -> float:
         self._done.clear()
-        self._begun = False
+        self._begun, self._awaited = False, fragment
         start = time.perf_counter()
-        await self._send(page)
+        await self._send(page, fragment, timed=False)
         async with asyncio.timeout(ANSWER_SECONDS):
             await self._done.wait()
         return time.perf_counter() - start
@@ -119,6 +131,7 @@ class LightSession:
                 self._begun = True
                 self._stop_timers()
                 self.widgets.clear()
+                self.components.clear()
                 self.page = message.new_session.page_script_hash
             case "new_session" if self._begun:
                 self._end()  # a fragment never interrupts a whole run, whose end is not always told then
@@ -135,17 +148,22 @@ class LightSession:
             case "delta":
                 self._draw(message.delta.new_element, message.delta.fragment_id)
             case "script_finished":
+                if self._awaited in message.metadata.run.fragment_ids:
+                    self._end()
                 if whole and self._begun and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                     self._end()
 
     def _end(self) -> None:
-        self._begun = False
+        self._begun, self._awaited = False, ""
         self._done.set()
 
     def _draw(self, element: Any, fragment: str) -> None:
         kind = element.WhichOneof("type")
-        if kind == "bidi_component" and element.bidi_component.bytes:
-            self._hold(element.bidi_component, fragment)
+        if kind == "bidi_component":
+            component = element.bidi_component
+            self.components[component.component_name] = component.id, fragment
+            if component.component_name.endswith(BOARD) and component.bytes:
+                self._hold(component, fragment)
         if kind == "exception":
             self.errors.append(f"{element.exception.type}: {element.exception.message}")
         if kind in MOVED:

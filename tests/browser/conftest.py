@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,13 +107,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_app(place: Path) -> App:
-    """Start a server with its own folder of runs and wait until it answers."""
+def start_app(place: Path, more: Mapping[str, str] | None = None) -> App:
+    """Start a server with its own folder of runs and wait until it answers. more: of its environment."""
     port, runs = _free_port(), place / "runs"
     modules_file = place / "modules.txt"
     arguments = [sys.executable, str(Path(__file__).parent / "serve.py"), str(modules_file), "app.py"]
     options = ["--server.headless", "true", "--server.port", str(port)]
-    environment = {**os.environ, "TRIADAPT_RUNS": str(runs)}
+    environment = {**os.environ, "TRIADAPT_RUNS": str(runs), **(more or {})}
     with open(place / "server.log", "wb") as log:
         process = subprocess.Popen([*arguments, *options], cwd=ROOT, env=environment, stdout=log, stderr=log)
     url = f"http://localhost:{port}"

@@ -186,11 +186,13 @@ def draw_sketch(configs: list[RunConfig], worded: Callable[[str], str] = str) ->
     plans = [plan(config) for config in configs]
     if not plans:
         return
+    rules = control_rules()
+    held = {*rules.locked, *rules.hidden}
     st.caption("Planned total rank")
     svg(schedule_svg(plans), key="sketch_svg")
     for number, finding in enumerate(merged((item["label"], lint) for item in plans for lint in item["lints"])):
         st.caption(f":material/warning: {', '.join(finding['labels'])}: {plain(worded(finding['message']))}")
-        if finding["fix"] and not outside_controls(finding["changes"]):
+        if finding["fix"] and not outside_controls(finding["changes"]) and not held & set(finding["changes"]):
             st.button(finding["fix"], key=f"fix-{number}", type="tertiary", icon=":material/build:",
                       on_click=_set_controls, args=(finding["changes"],))  # fmt: skip
 

@@ -21,7 +21,11 @@ _STYLE = """<style>
     min-width: 100%;
   }
 }
-@media (max-width: 640px) { [data-testid="stMainBlockContainer"] { padding: 4.3rem 0.8rem 1rem; } }
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] { padding: 4.3rem 0.8rem 1rem; }
+  .st-key-buttons { gap: 0.5rem; }
+  .st-key-buttons kbd { display: none; }
+}
 </style>"""
 
 

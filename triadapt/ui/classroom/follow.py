@@ -19,7 +19,7 @@ from triadapt.ui.markdown import plain
 from triadapt.ui.visits import Visit
 
 LOOK_SECONDS = 2.5
-FOLLOWED = "class_followed"
+FOLLOWED, TOLD = "class_followed", "class_told"
 
 
 @dataclass
@@ -38,7 +38,11 @@ def tell_class(page: StreamlitPage) -> None:
     name = page_name(page)
     lesson = st.query_params.get("lesson", "") if name == "learn" else ""
     run = (on_view().race or "") if name == "play" else ""
-    move(here.code, name, lesson if lesson in LESSONS else "", run)
+    place = here.code, name, lesson if lesson in LESSONS else "", run
+    # Only news: another page of the teacher's, on the wall perhaps, must not pull the class back when it is redrawn.
+    if st.session_state.get(TOLD) != place:
+        st.session_state[TOLD] = place
+        move(*place)
 
 
 def class_bar() -> None:

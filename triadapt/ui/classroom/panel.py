@@ -64,7 +64,8 @@ def _class(taken: Seat) -> None:
         changed = settings != before or taken.code is None
         if st.button(
             "Save" if taken.code else "Make the class", type="primary", icon=":material/save:", key="class_save",
-            disabled=settings is None or not changed, help="Writes the class into the folder of runs; its link follows.",
+            disabled=settings is None or not changed,
+            help="Writes the class into the folder of runs; its link follows.",
         ):  # fmt: skip
             assert settings is not None
             _save(taken, settings)

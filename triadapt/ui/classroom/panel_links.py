@@ -31,11 +31,13 @@ def link_section(code: str, *, served: bool) -> None:
                 copy_button(link, label="Copy the link", key="class_copy")
                 st.download_button(
                     "QR as SVG", qr_svg(link, inline=False), file_name=f"class-{code}.svg", mime="image/svg+xml",
-                    help="A drawing of any size, for slides.", icon=":material/download:", key="class_svg", on_click="ignore",
+                    help="A drawing of any size, for slides.", icon=":material/download:", key="class_svg",
+                    on_click="ignore",
                 )  # fmt: skip
                 st.download_button(
                     "QR as PNG", qr_png(link), file_name=f"class-{code}.png", mime="image/png",
-                    help="A picture for slides that take no SVG.", icon=":material/download:", key="class_png", on_click="ignore",
+                    help="A picture for slides that take no SVG.", icon=":material/download:", key="class_png",
+                    on_click="ignore",
                 )  # fmt: skip
 
 
