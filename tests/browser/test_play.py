@@ -154,6 +154,7 @@ def test_a_link_to_a_running_race_shows_it_however_late_the_board_loads(app: App
     page.goto(small(app, "steps=20000&warmup=400&interval=40"))
     race = run(page)
     visitor = browser.new_context().new_page()
+    visitor.set_default_timeout(60_000)
     board_file: list[Route] = []
     plotly: list[Route] = []
     visitor.route("**/board.js", lambda route: board_file.append(route))
@@ -277,6 +278,7 @@ def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page:
     expect(page.locator("[data-testid=chips]")).to_contain_text("queue")
     other = browser.new_context()
     visitor = other.new_page()
+    visitor.set_default_timeout(60_000)
     visitor.goto(f"{app.url}/?run={first}")
     visitor.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
     stop(visitor)
@@ -325,6 +327,7 @@ def test_controls_are_in_the_address_and_a_link_brings_them_back(app: App, page:
     page.get_by_role("spinbutton", name="Steps").press("Enter")
     page.wait_for_url("**steps=80**")
     again = browser.new_context().new_page()
+    again.set_default_timeout(60_000)
     again.goto(
         page.url.replace(app.url, f"{app.url}/play").replace("/play/", "/play")
     )  # the page's name leads there too
@@ -384,6 +387,7 @@ def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Brows
         other.wait_for_function(f"() => {METRIC_RANGE}[0] > 50")
 
     again = browser.new_context().new_page()
+    again.set_default_timeout(60_000)
     again.goto(page.url)
     same(again)
     again.context.close()
@@ -432,6 +436,7 @@ def test_the_runs_page_lists_renames_and_opens(app: App, page: Page) -> None:
 def test_dark_and_narrow_pages_draw_every_panel(app: App, browser: Browser, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
+    page.set_default_timeout(60_000)
     page.goto(app.url)
     page.wait_for_function(HAS_CELLS)
     for panel in ("total-rank", "loss", "metric", "why", "matrix", "history", "importance"):

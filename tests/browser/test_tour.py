@@ -40,6 +40,7 @@ def person(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     def new(width: int = 1400, scheme: str = "light") -> BrowserContext:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
         context.add_init_script(PERSON)
+        context.set_default_timeout(60_000)
         made.append(context)
         return context
 
