@@ -18,8 +18,9 @@ settings.load_profile("triadapt")
 # What processes take first when tests run in several: the longest files, so that none is left alone with one, and those
 # that wait for a browser beside those that compute.
 FIRST = (
-    "test_play.py", "test_learn.py", "test_workers_killed.py", "test_trainer_callback.py", "test_rank_growth.py", "test_text_task.py",
-    "test_board.py", "test_sweep_ray.py", "test_sweeps_killed.py", "test_tune.py", "test_sweeps_coordinator.py",
+    "test_play.py", "test_learn.py", "test_workers_killed.py", "test_trainer_callback.py", "test_rank_growth.py",
+    "test_text_task.py", "test_board.py", "test_sweep_ray.py", "test_sweeps_killed.py", "test_tune.py",
+    "test_sweeps_coordinator.py",
     "test_rank_recorder_parallel.py", "test_board_panels.py", "test_rank_recorder.py", "test_hub.py", "test_compare.py",
     "test_rank_growth_parallel.py", "test_own_scripts.py", "test_tour.py", "test_board_live.py", "test_lab.py",
     "test_classroom.py",

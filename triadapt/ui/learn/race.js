@@ -70,7 +70,7 @@ export class RacePanel {
     this.replay = element("button", {type: "button", className: "ln-quiet", dataset: {testid: "recorded"}, title: "Shows a run that was trained before; asks the server for nothing"}, recorded);
     this.cancel = element("button", {type: "button", className: "ln-quiet", hidden: true, title: "Take this race out of the queue, or end it"}, "Cancel");
     this.seed = element("input", {type: "number", min: 0, max: 9999, step: 1, title: "Seed of the task, the data and the start: another seed is another truth"});
-    this.seed.value = 7;
+    this.seed.value = stage.learn.spec.seed;
     this.seed.setAttribute("aria-label", "Seed");
     this.status = element("p", {className: "ln-status", role: "status"});
     const seed = withSeed ? [element("label", {className: "ln-seed"}, "seed ", this.seed)] : [];
@@ -102,7 +102,7 @@ export class RacePanel {
       this.status.textContent = `seed = ${this.seed.value || "nothing"}: a whole number from 0 to 9999`;
       return;
     }
-    this.asked = this.stage.learn.run(this.stage.spec.slug, {...this.values(), ...(seed === 7 ? {} : {seed})});
+    this.asked = this.stage.learn.run(this.stage.spec.slug, {...this.values(), ...(seed === this.stage.learn.spec.seed ? {} : {seed})});
     this.kind = "live";
     this.status.textContent = "Asking for its turn.";
     this.live.disabled = true;

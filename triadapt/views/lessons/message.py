@@ -14,6 +14,7 @@ from triadapt.lessons.races import RACES, SMALL, race_labels
 from triadapt.lessons.recordings import CHANGE_FILE, FOLDER, recorded_lesson
 from triadapt.lessons.registry import LESSONS, PARTS, mark
 from triadapt.lessons.wrong import PRESETS
+from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import Readable
 from triadapt.runs.info import RunError
 from triadapt.views.frames import pack
@@ -94,9 +95,17 @@ def _of_lesson(slug: str) -> dict[str, Any]:
             "preset": {
                 "symptom": preset.symptom, "blame": preset.blame, "explanation": preset.explanation,
                 "shows": list(preset.shows), "suspects": suspects,
+                "meanings": {name: _meaning(name) for name in preset.shows},
             }
         }  # fmt: skip
     return {}
+
+
+def _meaning(name: str) -> str:
+    """What a field of a configuration is, by its dotted name."""
+    section, _, last = name.rpartition(".")
+    fields = METHODS[section].settings_class().model_fields if section else RunConfig.model_fields
+    return fields[last].description or ""
 
 
 def _defaults(config: RunConfig) -> dict[str, Any]:
