@@ -70,7 +70,7 @@ def test_full_training_changes_few_directions_where_it_is_needed_and_little_else
     sigma = np.linalg.svd(change["planted"].astype(np.float64))[1]
     assert np.sum(sigma[:8] ** 2) > 0.99 * np.sum(sigma**2) > np.sum(sigma[:7] ** 2) and sigma[7] > 5 * sigma[8]
     least = np.sort(change["norms"])
-    assert least[8] < 0.05 * least[9]  # nine of twelve hardly moved
+    assert least[8] < 0.1 * least[9]  # nine of twelve hardly moved
     assert change["metric"][0] < 0.001
 
 

@@ -15,13 +15,13 @@ from triadapt.tasks.planted.task import PlantedTask
 
 FILE = CHANGE_FILE
 STEPS, RATE, BATCH, SEED = 3000, 1e-3, 64, 7
-"""SEED is not that of the lessons' races, so that it tells nothing of these, and plants on matrices of the MLP alone: of
-two that work as a pair, such as q and k, either may take up a change of the other."""
+"""SEED is not that of the lessons' races, so that it tells nothing of these, and plants on the MLP alone: of two
+matrices that work as a pair, such as q and k, either may take up a change of the other."""
 
 
 def train_in_full(path: Path) -> Path:
-    """Train every entry of every matrix, and write `planted` `(out, in)`, `W` after less `W` before, of a
-    planted matrix; `norms` `(n,)`, the Frobenius norms of all changes; and `metric` `(1,)`, the relative loss at the end."""
+    """Train every entry of every matrix. Writes `planted` `(out, in)`, `W` after less `W` before, of a planted matrix;
+    `norms` `(n,)`, the Frobenius norms of all changes; and `metric` `(1,)`, the relative loss at the end."""
     settings = parse_config(nested(SMALL)).task_settings
     assert isinstance(settings, Settings)
     torch.set_num_threads(1)

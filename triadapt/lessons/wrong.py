@@ -119,7 +119,7 @@ PRESETS = {
             Suspect("late", "the event comes too late", {"warmup": 40, "interval": 50}, "An earlier event wipes out "
                     "less, for less was learned by then. The jump is still there."),
             Suspect("scale", "the update is divided by the current rank", {"triadaptlora.scale": "constant"},
-                    "Repaired: with alpha / reference_rank, which does not change, the event leaves no trace in the loss."),
+                    "Repaired: with alpha / reference_rank, which does not change, the event leaves no trace."),
             Suspect("rate", "learning_rate is too high", {"learning_rate": 0.001}, "Slower learning, the same jump."),
         ),
         "scale",
