@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_every_lesson_from_start_to_end(app: App, reader: Callable[..., Page], w
             page.locator(".ln-foot .ln-go").click()
     assert asked >= 14
     expect(page.get_by_test_id("score")).to_contain_text(f"of {asked + 3} right")
-    expect(page.locator(".ln-chips i")).to_have_count(len(LESSONS) - 1)
+    expect(page.locator(".ln-chips .ln-done")).to_have_count(len(LESSONS) - 1)
     page.reload()  # kept in the browser
     page.wait_for_selector(READY.format(list(LESSONS)[-1]))
     expect(page.get_by_test_id("score")).to_contain_text(f"of {asked + 3} right")
@@ -129,8 +130,9 @@ def test_words_symbols_and_links_explain_themselves(app: App, reader: Callable[.
     tip = page.locator(".ln-tip")
     page.locator(".ln-formula [data-sym=m]").first.hover()
     expect(tip).to_contain_text("how many blocks")
-    page.locator(".ln-term").first.hover()
-    expect(tip).to_be_visible()
+    page.locator(".ln-term").get_by_text("importance").first.click()
+    expect(tip).to_contain_text("normalised")
+    expect(tip.get_by_role("link", name="see it move")).to_have_attribute("href", re.compile(r"^http.*:\d+/"))
     page.locator(".ln-chips button[data-lesson=glossary]").click()
     page.wait_for_selector(READY.format("glossary"))
     page.get_by_role("searchbox").fill("reserve")

@@ -112,7 +112,7 @@ export class Learn {
       const buttons = this.spec.lessons.filter((one) => one.part === part).map((one) => {
         const done = this.memory.done.includes(one.slug);
         const button = element("button", {type: "button", title: `${one.title}, about ${one.minutes} minutes${done ? "; you have finished it" : ""}`, dataset: {lesson: one.slug}},
-          element("b", {}, one.mark), element("span", {}, one.title), element("i", {className: done ? "" : "ln-undone"}, "✓"));
+          element("b", {className: done ? "ln-done" : ""}, done ? "✓" : one.mark), element("span", {}, one.title));
         button.setAttribute("aria-current", String(one.slug === this.slug));
         button.addEventListener("click", () => this.go(one.slug));
         return button;
@@ -170,7 +170,14 @@ export class Learn {
       return {text: meaning, shape};
     }
     const found = this.spec.glossary[term];
-    return found ? {title: found.term, text: found.meaning, shape: found.shape} : null;
+    if (!found) return null;
+    const links = [element("a", {href: this.pages(placeOf(found.address)), target: "_self", title: "Open the page on which it can be seen or changed"}, "see it move")];
+    if (found.lesson && found.lesson !== this.slug) {
+      const to = element("button", {type: "button", className: "ln-link", title: "Open the lesson that explains it"}, "its lesson");
+      to.addEventListener("click", () => this.go(found.lesson));
+      links.push(to);
+    }
+    return {title: found.term, text: found.meaning, shape: found.shape, links};
   }
 
   refreshTheme() {
@@ -197,6 +204,9 @@ export class Learn {
     this.root.replaceChildren();
   }
 }
+
+// Page and query of an address of the app, "/tune?warmup=3" or "/?task=text".
+export const placeOf = (address) => address.replace(/^\//, "").replace(/^(\?|$)/, "play$1");
 
 // Entry of a Streamlit component (v2), called again with every message.
 export default function mountLearn({parentElement, data, setStateValue}) {

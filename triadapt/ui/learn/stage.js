@@ -20,10 +20,22 @@ export class Stage {
   // A beat: text on one side, whatever shows it on the other.
   beat(title, text, ...shown) {
     const words = element("div", {className: "ln-words"}, ...(title ? [element("h3", {}, title)] : []), ...say(text, this.pages));
+    this.#markTerms(words);
     const picture = element("div", {className: "ln-shown"}, ...shown.map((one) => this.#nodeOf(one)));
     const section = element("section", {className: `ln-beat${shown.length ? "" : " ln-alone"}`}, words, ...(shown.length ? [picture] : []));
     this.node.append(section);
     return {section, words, shown: picture, add: (...more) => words.append(...more.map((one) => this.#nodeOf(one)))};
+  }
+
+  // A strong word that stands in the glossary explains itself, and leads to where it can be played with.
+  #markTerms(words) {
+    for (const strong of words.querySelectorAll("strong")) {
+      const term = strong.textContent.toLowerCase();
+      if (!this.learn.spec.glossary[term]) continue;
+      Object.assign(strong, {className: "ln-term", tabIndex: 0});
+      strong.setAttribute("role", "button");
+      strong.dataset.term = term;
+    }
   }
 
   #nodeOf(one) {

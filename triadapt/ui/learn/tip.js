@@ -1,28 +1,40 @@
-// One box that explains what is under the mouse, has the focus or was tapped.
+// One box that explains what is under the mouse, has the focus or was tapped. A press keeps it open, for the links in it.
 import {element} from "../board/theme.js";
 
 const EXPLAINED = "[data-sym], [data-term], [data-tip]";
 
 export class Tip {
-  // explain(target): {title, text, shape} or null.
+  // explain(target): {title, text, shape, links} or null.
   constructor(root, explain) {
     Object.assign(this, {root, explain});
     this.node = element("div", {className: "ln-tip", role: "tooltip", hidden: true});
-    root.addEventListener("pointerover", (event) => this.#show(event.target));
-    root.addEventListener("pointerout", (event) => { if (event.pointerType === "mouse") this.hide(); });
-    root.addEventListener("focusin", (event) => this.#show(event.target));
-    root.addEventListener("focusout", () => this.hide());
-    root.addEventListener("click", (event) => this.#show(event.target));
-    root.addEventListener("keydown", (event) => { if (event.key === "Escape") this.hide(); });
+    root.addEventListener("pointerover", (event) => { if (!this.kept) this.#show(event.target); });
+    root.addEventListener("pointerout", (event) => { if (event.pointerType === "mouse" && !this.kept) this.hide(); });
+    root.addEventListener("focusin", (event) => { if (!this.#within(event.target)) this.#show(event.target); });
+    root.addEventListener("focusout", (event) => { if (!this.#within(event.relatedTarget)) this.hide(); });
+    root.addEventListener("click", (event) => { if (!this.#within(event.target)) this.kept = this.#show(event.target); });
+    root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.hide();
+      if (event.key === "Enter" && event.target.matches(".ln-term")) this.kept = this.#show(event.target);
+    });
   }
 
-  hide() { this.node.hidden = true; }
+  hide() {
+    this.node.hidden = true;
+    this.kept = false;
+  }
 
+  #within(node) { return Boolean(node && node.nodeType && this.node.contains(node)); }
+
+  // Whether there was something to show.
   #show(target) {
     const found = target.closest ? target.closest(EXPLAINED) : null;
     const said = found && this.explain(found);
-    if (!said || !said.text) return this.hide();
-    this.node.replaceChildren(...(said.title ? [element("b", {}, said.title), element("br")] : []), said.text, ...(said.shape ? [element("br"), element("em", {}, said.shape)] : []));
+    if (!said || !said.text) {
+      this.hide();
+      return false;
+    }
+    this.node.replaceChildren(...(said.title ? [element("b", {}, said.title), element("br")] : []), said.text, ...(said.shape ? [element("br"), element("em", {}, said.shape)] : []), ...(said.links ? [element("span", {className: "ln-links"}, ...said.links)] : []));
     this.node.hidden = false;
     const [box, home] = [found.getBoundingClientRect(), this.root.getBoundingClientRect()];
     const {offsetWidth: width, offsetHeight: height} = this.node;
@@ -30,6 +42,6 @@ export class Tip {
     const above = box.top - height - 8 > 60;
     this.node.style.left = `${left}px`;
     this.node.style.top = `${above ? box.top - home.top - height - 8 : box.bottom - home.top + 8}px`;
-    return undefined;
+    return true;
   }
 }

@@ -63,7 +63,8 @@ def live_part(slug: str, runs: list[Readable], *, turn: int, status: dict[str, A
 @functools.cache
 def _words() -> dict[str, dict[str, str]]:
     """Terms by their name in small letters, for what is said of a term under the mouse."""
-    return {row["term"].lower(): {key: row[key] for key in ("term", "meaning", "shape")} for row in glossary_table()}
+    kept = ("term", "meaning", "shape", "address", "lesson")
+    return {row["term"].lower(): {key: row[key] for key in kept} for row in glossary_table()}
 
 
 @functools.lru_cache(maxsize=32)

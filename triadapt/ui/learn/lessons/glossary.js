@@ -1,5 +1,6 @@
 // The glossary: every term with its symbol, its shape, the lesson that explains it and the page on which it can be played with.
 import {element} from "../../board/theme.js";
+import {placeOf} from "../learn.js";
 
 export function build(stage) {
   const find = element("input", {type: "search", className: "ln-find", placeholder: "Find a term", title: "Shows the terms that hold these letters, in name or meaning"});
@@ -28,7 +29,7 @@ export function build(stage) {
         button.addEventListener("click", () => stage.learn.go(row.lesson));
         links.push(button);
       }
-      links.push(element("a", {href: stage.pages(row.address.replace(/^\//, "").replace(/^(\?|$)/, "play$1")), target: "_self", title: "Open the page on which it can be seen or changed"}, "see it move"));
+      links.push(element("a", {href: stage.pages(placeOf(row.address)), target: "_self", title: "Open the page on which it can be seen or changed"}, "see it move"));
       if (row.paper_url) links.push(element("a", {href: row.paper_url, target: "_blank", rel: "noopener", title: `The paper: ${row.paper_url}`}, row.paper));
       const node = element("div", {id: `term-${row.slug}`},
         element("dt", {}, row.term, ...(row.symbol ? [element("i", {}, row.symbol)] : [])),
