@@ -26,6 +26,7 @@ with train:
         where = st.segmented_control(
             "Where from", [FILES, HUB, GLUE, QUESTIONS, TEXT], default=FILES, required=True, key="own_where",
             persist_state="session", label_visibility="collapsed",
+            help="Where the rows to train on come from.",
         )  # fmt: skip
         match where:
             case "Hub dataset":

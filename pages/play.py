@@ -6,6 +6,8 @@ from triadapt.runs.info import RunError
 from triadapt.runs.library import list_runs
 from triadapt.ui.actions import forget_actions, race_buttons
 from triadapt.ui.address import enter_view, named_view, on_view, stay_with
+from triadapt.ui.arrivals import LOOK_SECONDS, look_for_training
+from triadapt.ui.brought import note_settings
 from triadapt.ui.chooser import choices, race_chooser
 from triadapt.ui.classroom.rules import in_sight
 from triadapt.ui.control_memory import keep_controls, note_address_problems, open_controls
@@ -23,7 +25,7 @@ from triadapt.ui.visits import on_entering
 
 through_front_door("pages/play.py")
 runs = manager()
-on_entering("play", reset_board, note_address_problems, open_controls, enter_view, forget_actions)
+on_entering("play", reset_board, note_address_problems, open_controls, note_settings, enter_view, forget_actions)
 
 with st.sidebar:
     configs, problems, missing = race_controls(in_page_words)
@@ -66,3 +68,5 @@ if race is not None:
     race = beside_its_parent(runs, race) if parent else race
     st.session_state["drawn_states"] = [info.state for info, _ in race.on_board]
     st.fragment(feed, run_every=refresh_every(race))(runs, view, parent)
+if not named and (race is None or not race.live):
+    st.fragment(look_for_training, run_every=LOOK_SECONDS)(runs, view)

@@ -15,21 +15,22 @@ settings.register_profile("triadapt", deadline=None, max_examples=100, derandomi
 settings.load_profile("triadapt")
 
 
-# The longest files come first, so that no process is left alone with one when tests run in several, and those that wait
-# for a browser among those that compute. Seconds as measured on two cores, each of which ran tests.
-SECONDS = {
-    "test_play.py": 200, "test_board.py": 90, "test_workers_killed.py": 60, "test_tune.py": 60,
-    "test_trainer_callback.py": 55, "test_board_panels.py": 45, "test_rank_growth.py": 40, "test_compare.py": 35,
-    "test_sweep_ray.py": 35, "test_sweeps_killed.py": 30, "test_text_task.py": 30, "test_own_scripts.py": 25,
-    "test_sweeps_coordinator.py": 25, "test_rank_recorder_parallel.py": 25, "test_rank_recorder.py": 20,
-    "test_tour.py": 20, "test_classroom.py": 20,
-    "test_hub.py": 15, "test_board_live.py": 15, "test_lab.py": 10, "test_rank_growth_parallel.py": 10,
-}  # fmt: skip
+# What processes take first when tests run in several: the longest files, so that none is left alone with one, and those
+# that wait for a browser beside those that compute.
+FIRST = (
+    "test_play.py", "test_learn.py", "test_workers_killed.py", "test_trainer_callback.py", "test_rank_growth.py",
+    "test_text_task.py", "test_board.py", "test_sweep_ray.py", "test_sweeps_killed.py", "test_tune.py",
+    "test_sweeps_coordinator.py",
+    "test_rank_recorder_parallel.py", "test_board_panels.py", "test_rank_recorder.py", "test_hub.py", "test_compare.py",
+    "test_rank_growth_parallel.py", "test_own_scripts.py", "test_tour.py", "test_board_live.py", "test_lab.py",
+    "test_classroom.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Bring the tests into the order in which processes take their files."""
-    items.sort(key=lambda item: -SECONDS.get(item.path.name, 0))
+    place = {name: at for at, name in enumerate(FIRST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(scope="session")

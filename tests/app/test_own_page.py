@@ -52,6 +52,7 @@ def test_a_table_is_looked_at_and_taken_to_play(visit: Callable[..., AppTest], t
     next(button for button in app.button if button.label == "Take it to Play").click()
     app.run()
     assert not app.exception and app.selectbox(key="task").value == "files"
+    assert "Your settings are at the left; Run starts them." in said(app)
     assert app.text_input(key="files.text").value == "review" and app.text_input(key="files.label").value == "verdict"
 
 

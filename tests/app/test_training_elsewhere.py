@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from stand_in import Manager
 from streamlit.testing.v1 import AppTest
 
@@ -12,6 +13,9 @@ from triadapt.events import Finished
 from triadapt.runs.library import find, make_runs
 from triadapt.runs.store import RunStore
 from triadapt.tasks.registry import TASKS
+from triadapt.ui.address import OnView
+from triadapt.ui.arrivals import look_for_training
+from triadapt.ui.showing import first_view
 
 
 def recorded(manager: Manager, state: str) -> str:
@@ -66,3 +70,24 @@ def test_it_is_no_task_that_can_be_chosen(visit: Callable[..., AppTest]) -> None
     assert [error.value.split(";")[0] for error in app.error] == [
         f"task = 'elsewhere' in the address\\: known are {', '.join(TASKS)}"
     ]
+
+
+def test_a_page_that_is_open_already_turns_to_it(visit: Callable[..., AppTest], manager: Manager) -> None:
+    app = visit()
+    assert "run" not in app.query_params
+    race = recorded(manager, "running")
+    app.run()  # as the timer of the fragment does, which is not part of these tests
+    assert app.query_params["run"] == race
+
+
+def test_it_is_looked_for_only_while_nobody_has_named_a_race(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("triadapt.ui.arrivals.st.rerun", lambda: asked.append("rerun"))
+    for named, expected in ((None, ["rerun"]), ("healthy-race", [])):
+        monkeypatch.setattr("triadapt.ui.arrivals.on_view", lambda named=named: OnView(named))
+        asked.clear()
+        look_for_training(manager, first_view(manager))  # type: ignore[arg-type]
+        assert asked == []
+        recorded(manager, "running")
+        look_for_training(manager, "healthy-race")  # type: ignore[arg-type]
+        assert asked == expected

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from triadapt.runs.library import list_runs
 
-expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
+expect.set_options(timeout=10_000)
 ROOT = Path(__file__).parent.parent.parent
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -87,6 +87,18 @@ def wait_for(condition: object, seconds: float = 120.0) -> None:
             return
         pause.wait(0.05)
     raise AssertionError(f"not true within {seconds:g} s: {condition}")
+
+
+WITHOUT_HELP = """() => [...document.querySelectorAll(".tri-board, .tri-compare, .tri-lab, .tour-start")]
+  .flatMap((part) => [part, ...part.querySelectorAll("*")])
+  .filter((node) => node.matches("button, select, input, textarea, summary"))
+  .filter((node) => !node.title && !node.getAttribute("aria-label")).map((node) => node.outerHTML.slice(0, 120))"""
+
+
+def without_help(page: Page) -> list[str]:
+    """Controls of our own components that neither a title nor a label says anything of."""
+    found: list[str] = page.evaluate(WITHOUT_HELP)
+    return found
 
 
 def _free_port() -> int:

@@ -64,6 +64,7 @@ def open_page(browser: Browser, cached: BrowserContext, server: Server) -> Itera
         if settings:
             contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(60_000)
         pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{server.address}/{query}")

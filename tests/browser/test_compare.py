@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import App
+from conftest import App, without_help
 from playwright.sync_api import Browser, Page, expect
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
@@ -86,6 +86,7 @@ def test_rows_chosen_on_the_runs_page_open_as_maps_side_by_side(app: App, page: 
     chosen = [list_runs(app.runs)[row].id for row in (0, 2)]
     assert sorted(page.evaluate(f"{COMPARISON}.runs.map((run) => run.id)")) == sorted(chosen)
     assert all(tile(page, run).locator(".tri-cells rect").count() == 4 for run in chosen)
+    assert not without_help(page)
 
 
 def test_a_moment_is_chosen_without_the_server_and_maps_and_numbers_agree_with_python(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import App
+from conftest import App, without_help
 from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -34,6 +34,7 @@ def test_from_a_slider_to_a_finding_its_fix_the_snippet_and_play(app: App, page:
     expect(picture).to_have_attribute("aria-label", "TriAdaptLoRA (fixed): 12 events, total rank 24 to 48, budget 48; "
                                       "AdaLoRA: 16 events, total rank 72 to 48, budget 48")  # fmt: skip
     expect(findings).to_contain_text("Nothing speaks against this schedule.")
+    assert not without_help(page)
 
     drag(page, "warmup", 0.99)  # past the last step
     assert int(number(page, "warmup").input_value()) > 600

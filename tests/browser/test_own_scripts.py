@@ -57,21 +57,22 @@ def stored_rank(app: App, step: int) -> int:
 
 
 def test_a_script_with_two_lines_more_is_seen_on_play_while_it_trains(app: App, page: Page, script: Script) -> None:
+    page.goto(app.url)  # which names no run; what trains is seen by itself
+    chips = page.locator("[data-testid=chips]")
+    expect(chips).to_contain_text("recorded")
     script.go_to(21)
     wait_for(lambda: any(info.live and info.last_step == 20 for info in list_runs(app.runs)))
-    page.goto(app.url)  # which names no run
-    chips = page.locator("[data-testid=chips]")
     expect(chips).to_contain_text("running, step 20")
     early = stored_rank(app, 20)
     page.wait_for_function(f"() => {TOTAL_RANK}?.includes('TriAdaptLoRA {early} of 36.')")
     script.go_to(41)
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 41")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 41")
     later = stored_rank(app, 40)
     page.wait_for_function(f"() => {TOTAL_RANK}?.includes('TriAdaptLoRA {later} of 36.')")
     assert 9 <= early < later < 36
     script.go_to("end")
     expect(chips).to_contain_text("finished")  # and it stays on view
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 200")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 200")
     page.wait_for_function(f"() => {TOTAL_RANK}.includes('TriAdaptLoRA 36 of 36.')")
     expect(page.locator("[data-testid=metric] [role=img]")).to_have_count(1)
     assert script.process.wait(60) == 0

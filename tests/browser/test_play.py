@@ -6,7 +6,7 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import App, wait_for
+from conftest import App, wait_for, without_help
 from playwright.sync_api import Browser, Locator, Page, Route, WebSocket, expect
 
 from triadapt.events import RankEvent, encode
@@ -76,7 +76,7 @@ def finish(app: App, race: str) -> None:
 def test_a_first_visit_shows_a_recorded_race_that_moves(app: App, page: Page) -> None:
     page.goto(app.url)
     page.wait_for_function(HAS_CELLS)
-    page.wait_for_function(f"() => +{BOARD}.dataset.step > 30")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.step > 30")
     expect(page.get_by_text("Press Run to start your own")).to_be_visible()
     place = "(id) => document.querySelector(`[data-testid=${id}]`).getBoundingClientRect()"
     ends, begins = (page.evaluate(place, panel) for panel in ("why", "scrubber"))
@@ -130,8 +130,8 @@ def test_twenty_refreshes_keep_the_node_of_the_rank_map_and_a_zoom(app: App, pag
     loss_range = "document.querySelector('[data-testid=loss] .js-plotly-plot')._fullLayout.xaxis.range"
     page.wait_for_function(f"() => {loss_range}[0] > 100")
     zoomed = page.evaluate(loss_range)
-    seen = int(page.evaluate(f"+{BOARD}.dataset.refreshes"))
-    page.wait_for_function(f"() => +{BOARD}.dataset.refreshes >= {seen + 20}")
+    seen = int(page.evaluate(f"+{BOARD}?.dataset.refreshes"))
+    page.wait_for_function(f"() => +{BOARD}?.dataset.refreshes >= {seen + 20}")
     map_mark = "document.querySelector('[data-testid=rank-map] .js-plotly-plot').dataset.mark"
     assert page.evaluate(map_mark) == "the same"
     assert page.evaluate(loss_range) == zoomed
@@ -146,7 +146,7 @@ def test_a_reload_in_the_middle_of_a_run_misses_no_point(app: App, page: Page) -
     page.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
     assert race in page.url
     finish(app, race)
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === {stored_points(app, race)}")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === {stored_points(app, race)}")
     assert stored_points(app, race) == 800
 
 
@@ -154,6 +154,7 @@ def test_a_link_to_a_running_race_shows_it_however_late_the_board_loads(app: App
     page.goto(small(app, "steps=20000&warmup=400&interval=40"))
     race = run(page)
     visitor = browser.new_context().new_page()
+    visitor.set_default_timeout(60_000)
     board_file: list[Route] = []
     plotly: list[Route] = []
     visitor.route("**/board.js", lambda route: board_file.append(route))
@@ -179,9 +180,9 @@ def test_a_link_to_a_running_race_shows_it_however_late_the_board_loads(app: App
     for route in plotly:
         route.continue_()
     visitor.wait_for_function(HAS_CELLS)
-    first = int(visitor.evaluate(f"{BOARD}.dataset.points"))
-    visitor.wait_for_function(f"+{BOARD}.dataset.points > {first}")
-    assert visitor.evaluate(f"{BOARD}.dataset.fulls") == "1"
+    first = int(visitor.evaluate(f"{BOARD}?.dataset.points"))
+    visitor.wait_for_function(f"+{BOARD}?.dataset.points > {first}")
+    assert visitor.evaluate(f"{BOARD}?.dataset.fulls") == "1"
     visitor.context.close()
 
 
@@ -191,11 +192,11 @@ def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, p
     page.goto(small(app))
     race = run(page)
     finish(app, race)
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 120")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 120")
     expect(page.locator(".st-key-pause_button button:visible").first).to_be_disabled()
     slider = page.locator("[data-testid=scrubber] input[type=range]")
     titles = "[...document.querySelectorAll('.tri-board [role=img]')].map((node) => node.getAttribute('aria-label'))"
-    page.wait_for_function(f"() => +{BOARD}.dataset.step >= 59")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.step >= 59")
     quiet = [0, 0]
 
     def no_timer_goes() -> bool:
@@ -206,7 +207,7 @@ def test_scrubbing_moves_every_panel_without_a_message_to_the_server(app: App, p
     wait_for(no_timer_goes)
     before, messages = page.evaluate(titles), len(sent)
     slider.evaluate("(node) => { node.value = 5; node.dispatchEvent(new Event('input', {bubbles: true})); }")
-    page.wait_for_function(f"() => {BOARD}.dataset.step === '5'")
+    page.wait_for_function(f"() => {BOARD}?.dataset.step === '5'")
     page.wait_for_function(f"(before) => {titles}.every((text, i) => text !== before[i])", arg=before)
     assert len(sent) == messages
 
@@ -237,7 +238,7 @@ def test_a_branch_from_the_step_on_view_shares_its_parents_past_and_differs_afte
     page.goto(small(app, "steps=60&warmup=4&interval=8&reference_rank=4"))
     race = run(page)
     finish(app, race)
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 120")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 120")
     page.get_by_label("Step looked at").fill("30")
     page.wait_for_url("**v.at=30**")
     page.get_by_role("button", name="Branch from here").click()
@@ -251,7 +252,7 @@ def test_a_branch_from_the_step_on_view_shares_its_parents_past_and_differs_afte
     made = page.url.split("run=")[1].split("&")[0]
     expect(page.get_by_text("Branched from TriAdaptLoRA")).to_be_visible()
     finish(app, made)
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 120")  # its own and its parent's
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 120")  # its own and its parent's
     expect(page.locator("[data-testid=chips]")).to_contain_text("TriAdaptLoRA, parent")
     names = "[...new Set(document.querySelector('[data-testid=loss] .js-plotly-plot').data.map((line) => line.name))]"
     page.wait_for_function(f"() => {names}.length === 2")
@@ -265,7 +266,7 @@ def test_a_branch_from_the_step_on_view_shares_its_parents_past_and_differs_afte
     steps = [row.event.step for row in RunReader(app.runs / child.id).events() if isinstance(row.event, RankEvent)]
     assert steps[:5] == [8, 16, 24, 28, 32] and told[:3] == kept[:3] and told[3:] != kept[3:]
     page.get_by_text("Parent on the board").click()
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 60")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 60")
     assert "parent=false" in page.url
 
 
@@ -277,6 +278,7 @@ def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page:
     expect(page.locator("[data-testid=chips]")).to_contain_text("queue")
     other = browser.new_context()
     visitor = other.new_page()
+    visitor.set_default_timeout(60_000)
     visitor.goto(f"{app.url}/?run={first}")
     visitor.wait_for_function(f"() => +{BOARD}?.dataset.points > 0")
     stop(visitor)
@@ -293,14 +295,14 @@ def test_two_presses_of_run_queue_and_a_second_browser_sees_both(app: App, page:
 def test_a_killed_worker_leaves_a_readable_run_that_resumes(app: App, page: Page) -> None:
     page.goto(small(app, "steps=700"))
     race = run(page)
-    page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points > 40")
     app.kill_worker()
     wait_for(lambda: states(app, race) == {"failed"})
     expect(page.get_by_text("killed").first).to_be_visible()
-    page.wait_for_function(f"() => +{BOARD}.dataset.points > 40")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points > 40")
     page.locator(".st-key-resume_button button:visible").first.click()
     wait_for(lambda: states(app, race) == {"finished"})
-    page.wait_for_function(f"() => +{BOARD}.dataset.points === 1400")
+    page.wait_for_function(f"() => +{BOARD}?.dataset.points === 1400")
 
 
 def test_wrong_values_in_the_address_are_named_and_nothing_starts(app: App, page: Page) -> None:
@@ -325,6 +327,7 @@ def test_controls_are_in_the_address_and_a_link_brings_them_back(app: App, page:
     page.get_by_role("spinbutton", name="Steps").press("Enter")
     page.wait_for_url("**steps=80**")
     again = browser.new_context().new_page()
+    again.set_default_timeout(60_000)
     again.goto(
         page.url.replace(app.url, f"{app.url}/play").replace("/play/", "/play")
     )  # the page's name leads there too
@@ -384,6 +387,7 @@ def test_a_link_reopens_the_board_as_it_was(app: App, page: Page, browser: Brows
         other.wait_for_function(f"() => {METRIC_RANGE}[0] > 50")
 
     again = browser.new_context().new_page()
+    again.set_default_timeout(60_000)
     again.goto(page.url)
     same(again)
     again.context.close()
@@ -432,12 +436,14 @@ def test_the_runs_page_lists_renames_and_opens(app: App, page: Page) -> None:
 def test_dark_and_narrow_pages_draw_every_panel(app: App, browser: Browser, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
+    page.set_default_timeout(60_000)
     page.goto(app.url)
     page.wait_for_function(HAS_CELLS)
     for panel in ("total-rank", "loss", "metric", "why", "matrix", "history", "importance"):
         page.locator(f"[data-testid={panel}]").scroll_into_view_if_needed()  # off the screen nothing is drawn
         expect(page.locator(f"[data-testid={panel}] svg.main-svg").first).to_be_attached()
     assert page.evaluate(f"{BOARD}.scrollWidth - {BOARD}.clientWidth") <= 1
+    assert not without_help(page)
     context.close()
 
 

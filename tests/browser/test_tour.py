@@ -40,6 +40,7 @@ def person(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     def new(width: int = 1400, scheme: str = "light") -> BrowserContext:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
         context.add_init_script(PERSON)
+        context.set_default_timeout(60_000)
         made.append(context)
         return context
 
@@ -100,11 +101,13 @@ def test_on_a_narrow_dark_page_the_controls_are_opened_for_their_stops(
 def test_who_was_sent_to_something_or_is_a_program_is_left_alone(
     app: App, browser: Browser, person: Callable[..., BrowserContext]
 ) -> None:
-    page = person().new_page()
+    visitors = person()
+    visitors.route("**/board.js", lambda route: route.abort())  # it is decided without the board
+    page = visitors.new_page()
     for address in ("?run=healthy-race", "?class=rank-club", ""):  # who came by a link is left alone in that tab
         page.goto(f"{app.url}/{address}")
         expect(page.locator(".tour-start")).to_have_attribute("data-by-itself", "false")
-    other = page.context.new_page()
+    other = visitors.new_page()
     other.goto(app.url)
     expect(other.locator(".tour-start")).to_have_attribute("data-by-itself", "true")
     program = browser.new_context()

@@ -61,16 +61,16 @@ def test_rank_where_it_is_needed_beats_rank_everywhere() -> None:
 def test_both_meet_at_the_budget() -> None:
     for run in recorded_lesson("prune-or-grow"):
         assert decisions(run)[-1].total_rank == BUDGET
-    prunes, grows = (decisions(run) for run in recorded_lesson("prune-or-grow"))
-    assert prunes[0].before.sum() > BUDGET > grows[0].before.sum()
+    prunes, *grow = (decisions(run) for run in recorded_lesson("prune-or-grow"))
+    assert prunes[0].before.sum() > BUDGET > max(grows[0].before.sum() for grows in grow)
 
 
 def test_full_training_changes_few_directions_where_it_is_needed_and_little_elsewhere() -> None:
     change = load_file(FOLDER / CHANGE_FILE)
-    values = {name: np.linalg.svd(change[name].astype(np.float64))[1] for name in ("planted", "other")}
-    squares = values["planted"] ** 2
-    assert squares[:8].sum() > 0.99 * squares.sum() > squares[:7].sum()
-    assert values["planted"][7] > 5 * values["planted"][8] and values["other"][0] < 0.01 * values["planted"][0]
+    sigma = np.linalg.svd(change["planted"].astype(np.float64))[1]
+    assert np.sum(sigma[:8] ** 2) > 0.99 * np.sum(sigma**2) > np.sum(sigma[:7] ** 2) and sigma[7] > 5 * sigma[8]
+    least = np.sort(change["norms"])
+    assert least[8] < 0.05 * least[9]  # nine of twelve hardly moved
     assert change["metric"][0] < 0.001
 
 
@@ -109,7 +109,7 @@ class TestPresets:
     @pytest.mark.parametrize("slug", PRESETS)
     def test_only_the_one_to_blame_is_said_to_be(self, slug: str) -> None:
         preset = PRESETS[slug]
-        verdicts = {one.name: one.verdict.startswith("Yes.") for one in preset.suspects}
+        verdicts = {one.name: one.verdict.startswith("Repaired") for one in preset.suspects}
         assert [name for name, said in verdicts.items() if said] == [preset.blame]
         for suspect in preset.suspects:
             race_configs(slug, {"suspect": suspect.name})

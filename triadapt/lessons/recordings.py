@@ -16,7 +16,7 @@ FOLDER = Path(str(resources.files("triadapt.lessons"))) / "recorded"
 ASKED: dict[str, dict[str, Any]] = {
     "one-rank": {},
     "prune-or-grow": {},
-    "capstone": {"growth": "fixed", "top_h": 1, "add_r": 4, "interval": 20},
+    "capstone": {"warmup": 10, "interval": 5},
     **{slug: {"suspect": preset.blame} for slug, preset in PRESETS.items()},
 }
 

@@ -27,7 +27,9 @@ class Preset:
     suspects: tuple[Suspect, ...]
     blame: str
     explanation: str
-    shows: tuple[str, ...] = field(default=("steps", "warmup", "interval", "growth", "reference_rank", "add_r"))
+    shows: tuple[str, ...] = field(
+        default=("steps", "warmup", "interval", "growth", "reference_rank", "add_r", "learning_rate")
+    )
 
 
 _RATE = Suspect(
@@ -46,7 +48,7 @@ PRESETS = {
             _RATE,
             Suspect("interval", "interval is too long", {"interval": 5}, "Twice the events, but all of them still wait "
                     "for the warm-up to end."),
-            Suspect("warmup", "warmup is too long", {"warmup": 30}, "Yes. Growth begins at step 40 instead of 280."),
+            Suspect("warmup", "warmup is too long", {"warmup": 30}, "Repaired, growth begins at step 40, not at 280."),
             _BUDGET,
         ),
         "warmup",
@@ -62,7 +64,7 @@ PRESETS = {
                     "earlier brings no event."),
             Suspect("growth", "the growth mode admits nobody", {"growth": "non-linear"}, "A mode decides how many "
                     "enter at an event. There is no event."),
-            Suspect("interval", "interval is too long", {"interval": 10}, "Yes. Events at 40, 50, 60 and so on."),
+            Suspect("interval", "interval is too long", {"interval": 10}, "Repaired, there are events at 40, 50, 60."),
             _BUDGET,
         ),
         "interval",
@@ -76,7 +78,7 @@ PRESETS = {
         (
             _RATE,
             Suspect("init", "the adapter starts where no gradient reaches it", {"triadaptlora.init": "identity"},
-                    "Yes. The same schedule, and the loss falls."),
+                    "Repaired, the schedule is the same and the loss falls."),
             Suspect("warmup", "warmup is too short", {"warmup": 100}, "Later events, the same silence."),
             Suspect("interval", "interval is too short", {"interval": 30}, "Fewer events, the same silence."),
         ),
@@ -97,7 +99,7 @@ PRESETS = {
                     "start has already. It hides the symptom, and the budget with it: nothing can grow any more."),
             Suspect("ties", "everybody scored the same, and the rule lets ties in",
                     {"triadaptlora.behaviour": "improved", "warmup": 30, "interval": 10},
-                    "Yes. The budget is met and not passed."),
+                    "Repaired, the budget is met and not passed."),
             _RATE,
         ),
         "ties",
@@ -105,11 +107,10 @@ PRESETS = {
         "threshold is the largest score, 0, and as published every matrix at or above it grows: all 12, by add_r = 2 "
         "each. Two mends: wait until scores mean something (a warm-up, a longer interval), and count the budget in "
         "ranks, break ties in a fixed order and admit no more than is allowed, as the improved behaviour does.",
-        ("warmup", "interval", "growth", "top_h", "add_r", "reference_rank", "triadaptlora.behaviour"),
+        ("warmup", "interval", "growth", "top_h", "add_r", "reference_rank", "triadaptlora.behaviour", "learning_rate"),
     ),
     "wrong-scale": Preset(
-        "Halfway, every matrix grows, and the loss jumps up, almost to where it began. The run has to learn again what "
-        "it knew.",
+        "Halfway, every matrix grows, and the loss jumps up by a quarter. The run has to learn again what it knew.",
         {"warmup": 140, "interval": 150, "growth": "fixed", "top_h": 12, "add_r": 4, "reference_rank": 5,
          "learning_rate": 0.003, "triadaptlora.scale": "rank"},
         (
@@ -117,13 +118,14 @@ PRESETS = {
                     "disturb make it worse, not better. Here they began at B = 0 and changed nothing."),
             Suspect("late", "the event comes too late", {"warmup": 40, "interval": 50}, "An earlier event wipes out "
                     "less, for less was learned by then. The jump is still there."),
-            Suspect("scale", "the update is divided by the current rank", {"triadaptlora.scale": "constant"}, "Yes. "
-                    "With alpha / reference_rank, which does not change, the event leaves no trace in the loss."),
+            Suspect("scale", "the update is divided by the current rank", {"triadaptlora.scale": "constant"},
+                    "Repaired: with alpha / reference_rank, which does not change, the event leaves no trace in the loss."),
             Suspect("rate", "learning_rate is too high", {"learning_rate": 0.001}, "Slower learning, the same jump."),
         ),
         "scale",
         "The update is alpha / r times B (L + U) A. When r goes from 1 to 5, everything learned so far is multiplied "
         "by 1/5 at that moment: four fifths of it are gone. A scale that does not depend on the current rank keeps it.",
-        ("warmup", "interval", "add_r", "reference_rank", "alpha", "triadaptlora.init", "triadaptlora.scale"),
+        ("warmup", "interval", "add_r", "reference_rank", "alpha", "triadaptlora.init", "triadaptlora.scale",
+         "learning_rate"),
     ),
 }  # fmt: skip

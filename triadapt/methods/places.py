@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from triadapt.block_path import block_of
+
 NAMELESS = ("dense", "linear", "proj", "fc")
 """Last parts of a path that say nothing of a place."""
 IN_ORDER = ("query", "q", "key", "k", "value", "v", "attn.out", "o", "out_proj", "inter", "gate", "up", "down", "out")
@@ -21,13 +23,8 @@ def places(paths: Sequence[str]) -> list[tuple[int, str]]:
     """
     found = []
     for path in paths:
-        parts = path.split(".")
-        # int() knows more digits than those that number blocks.
-        number = next(
-            (i for i, part in enumerate(parts) if part.isascii() and part.isdecimal() and len(part) < 7), None
-        )
-        inside = path if number is None else ".".join(parts[number + 1 :]) or path
-        found.append((0 if number is None else int(parts[number]), inside))
+        layer, inside = block_of(path) or (0, "")
+        found.append((layer, inside or path))
     called = short_names([inside for _, inside in found])
     return [(layer, called[inside]) for layer, inside in found]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from triadapt.block_path import block_of
+
 # Where families keep the linear layers of a block; the path inside the block on the left.
 _SHORT_NAMES = {
     # BERT, RoBERTa, ELECTRA; DeBERTa with _proj; ALBERT below a group
@@ -89,13 +91,11 @@ class Place:
 def place_of(path: str) -> tuple[int, str] | None:
     """Index of the block and short name of the place of the layer at `path`; None outside numbered blocks. A family
     not known here gets the path inside the block for a name."""
-    parts = path.split(".")
-    # int() knows more digits than those that number blocks.
-    block = next((i for i, part in enumerate(parts) if part.isascii() and part.isdecimal() and len(part) < 7), None)
+    block = block_of(path)
     if block is None or any(word in path for word in NO_LINEAR):
         return None
-    inside = ".".join(parts[block + 1 :])
-    return int(parts[block]), _SHORT_NAMES.get(inside, inside or "linear")
+    layer, inside = block
+    return layer, _SHORT_NAMES.get(inside, inside or "linear")
 
 
 def in_order(places: Iterable[Place]) -> list[Place]:

@@ -52,6 +52,7 @@ def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfi
         st.button(
             label, icon=icon, shortcut="P", disabled=not (running or paused), key="pause_button",
             on_click=_order, args=(manager.unpause if paused else manager.pause, name),
+            help="Holds the race after the step it is at, and goes on from there.",
         )  # fmt: skip
         st.button(
             "Step", icon=":material/skip_next:", shortcut="S", disabled=not (running or paused), key="step_button",

@@ -86,6 +86,7 @@ def _form(manager: RunManager, runs: dict[str, RunInfo], seen: int | None, focus
         run_id = st.selectbox(
             "Run", list(runs), index=list(runs).index(run_id), key=f"branch-{run_id}-run",
             format_func=lambda run: _label(runs[run]),
+            help="Which run of the race is left.",
         )  # fmt: skip
     info = runs[run_id]
     config = config_of(info)

@@ -48,6 +48,7 @@ def race_chooser(race: Shown | None, choices: Mapping[str, str]) -> None:
         "On view", options, index=None if view is None else options.index(view),
         key=f"chooser-{on_view().turn}-{view}-{state}", format_func=lambda name: named.get(name, name),
         label_visibility="collapsed", placeholder="No race yet", width=WIDTH,
+        help="Which race the board below shows.",
     )  # fmt: skip
     if chosen is not None and chosen != view:
         on_view().turn_to(chosen)

@@ -181,6 +181,7 @@ def choose_runs(choosable: Choosable) -> list[str]:
     chosen = st.multiselect(
         "Runs", tokens, key=PICK, persist_state="page", format_func=titles.__getitem__, max_selections=MOST,
         select_all=False, placeholder="Choose runs to compare", on_change=_forget_lines, label_visibility="collapsed",
+        help="The runs that stand side by side below, in this order.",
     )  # fmt: skip
     st.session_state[KEPT] = chosen
     address = ",".join(chosen)

@@ -47,7 +47,10 @@ WEIGHTS_HELP = (
 def export_panel(manager: RunManager, info: RunInfo, *, weights: bool = True) -> None:
     """Choose what to take away, of the run or of its race. Nothing is made before it is asked for. weights:
     whether those may be taken too."""
-    whole = bool(info.race) and st.checkbox("The whole race", value=True, key="export_race")
+    whole = bool(info.race) and st.checkbox(
+        "The whole race", value=True, key="export_race",
+        help="Takes all methods of the race; without it, only the chosen run.",
+    )  # fmt: skip
     view = info.race if whole else info.id
     with st.container(horizontal=True, vertical_alignment="bottom"):
         _data(manager, view)
@@ -65,14 +68,27 @@ def _data(manager: RunManager, view: str) -> None:
         )
     )  # fmt: skip
     if what == "figure":
-        st.selectbox("Width in a paper", list(WIDTHS), index=1, key="picture_width", width=150)
-        if st.button("Draw", icon=":material/grid_on:", key="draw_picture"):
+        st.selectbox(
+            "Width in a paper",
+            list(WIDTHS),
+            index=1,
+            key="picture_width",
+            width=150,
+            help="How wide the figure is printed, which sets the size of its letters.",
+        )
+        if st.button(
+            "Draw",
+            icon=":material/grid_on:",
+            key="draw_picture",
+            help="Draws the ranks at the end as a figure for print.",
+        ):
             st.session_state["picture"] = (view, *_panels(manager, view))
         return
     ending, mime = ENDINGS[what]
     st.download_button(
         "Download", lambda: taken(manager, view, what), file_name=f"{view}{ending}", mime=mime,
         icon=":material/download:", key="download",
+        help="Saves what is chosen above as a file.",
     )  # fmt: skip
 
 
@@ -98,8 +114,18 @@ def _picture(manager: RunManager, view: str) -> None:
         st.download_button(
             "Download SVG", heatmap_svg(panels, width=width), file_name=f"{view}-ranks.svg", mime="image/svg+xml",
             icon=":material/download:", key="download_picture",
+            help="Saves the figure as a vector file.",
         )  # fmt: skip
-        form = str(st.segmented_control("The camera saves", ("svg", "png"), default="png", required=True, key="camera"))
+        form = str(
+            st.segmented_control(
+                "The camera saves",
+                ("svg", "png"),
+                default="png",
+                required=True,
+                key="camera",
+                help="The kind of file that the camera in the corner of the chart writes.",
+            )
+        )
     figure = print_heatmap(panels, width=width)
     st.plotly_chart(
         figure, theme=None, width="content", key="print_heatmap",
@@ -128,6 +154,7 @@ def _weights(manager: RunManager, view: str) -> None:
         st.download_button(
             f"Download {name}", data, file_name=name, mime="application/zip", icon=":material/download:",
             key="download_weights", type="primary",
+            help="Saves the weights that were made ready as a zip file.",
         )  # fmt: skip
 
 

@@ -41,11 +41,21 @@ def import_panel(manager: RunManager, select: Callable[[list[str]], None]) -> No
             "Files", key=f"import_file-{st.session_state.get(UPLOADS, 0)}", accept_multiple_files=True,
             max_upload_size=LARGEST_UPLOAD, help=FILE_HELP,
         )  # fmt: skip
-        if uploads and st.button("Import", key="import_button", type="primary", icon=":material/upload:"):
+        if uploads and st.button(
+            "Import",
+            key="import_button",
+            type="primary",
+            icon=":material/upload:",
+            help="Makes runs of the files that were uploaded.",
+        ):
             _take(lambda: import_uploads(manager.runs, uploads), select)
         with st.form("import_path", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
             path = st.text_input("Or a path on this machine", key="import_path_text", help=PATH_HELP)
-            asked = st.form_submit_button("Import the path", icon=":material/folder_open:")
+            asked = st.form_submit_button(
+                "Import the path",
+                icon=":material/folder_open:",
+                help="Makes runs of what lies at this path of the machine that serves this page.",
+            )
         if asked:
             _take(lambda: _import_path(manager.runs, path), select)
 

@@ -63,11 +63,13 @@ def _parents(manager: RunManager, info: RunInfo, *, alone: bool) -> bool:
         st.button(
             "Open parent", icon=":material/arrow_upward:", type="tertiary", key=f"open-parent-{info.id}",
             on_click=on_view().turn_to, args=(parent.race or parent.id,),
+            help="Shows the run that this one was branched from.",
         )  # fmt: skip
         if readable:
             st.page_link(
                 "pages/compare.py", label="Compare both", icon=":material/compare:",
                 query_params={PARAMETER: f"{parent.id},{info.id}"},
+                help="Puts this run and its parent side by side on the Compare page.",
             )  # fmt: skip
     return beside
 
@@ -85,6 +87,7 @@ def _branches(race: Shown, infos: Sequence[RunInfo]) -> None:
             st.button(
                 f"{plain(method_label(info))} from step {info.branched_from.step}: {what}", type="tertiary",
                 key=f"open-branch-{info.id}", on_click=on_view().turn_to, args=(info.race or info.id,),
+                help="Shows this branch.",
             )  # fmt: skip
         if len(found) > MOST_BRANCHES:
             st.caption(f"and {len(found) - MOST_BRANCHES} more, in the list above", width="content")

@@ -11,6 +11,7 @@ from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.runs.reader import RunReader
 from triadapt.ui.address import on_view
+from triadapt.ui.brought import settings_brought
 from triadapt.ui.classroom.rules import shows_page
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.markdown import plain
@@ -30,7 +31,10 @@ SETTINGS = {
 def state_notes(manager: RunManager, race: Shown) -> None:
     """Settings, queue, and how runs failed, were stopped or interrupted; of a recorded race, what it shows."""
     if race.recorded:
-        st.caption(f":material/movie: {race.description} Press **Run** to start your own.{_what_if(race)}")
+        words = "Press **Run** to start your own."
+        if settings_brought():
+            words = "**Your settings are at the left; Run starts them.**"
+        st.caption(f":material/movie: {race.description} {words}{_what_if(race)}")
         return
     infos = [info for info, _ in race.runs]
     st.caption(f":material/info: {settings_line(infos[0].config)}{_what_if(race)}")
@@ -75,6 +79,7 @@ def _queued(manager: RunManager, race: Shown) -> None:
         st.button(
             "Show what runs", type="tertiary", icon=":material/play_circle:", key="show_running",
             on_click=on_view().turn_to, args=(before[0],),
+            help="Shows the race that has to end before this one starts.",
         )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from triadapt.ui.what_if_choice import what_if_address
 from triadapt.workers.manager import RunManager
 
 WHAT_IF = "Take its decisions again under another schedule, without training."
+BESIDE = "Puts their ranks, curves and numbers side by side on the Compare page."
 DELETIONS, OPENED, CAME_IN = "run_deletions", "opened_study", "came_in"
 
 
@@ -73,12 +74,14 @@ def study_panel(row: Row) -> None:
     opened = st.session_state.get(OPENED) == row.id
     with st.container(horizontal=True):
         if student() is None:
-            if st.button("Open the study", type="primary", icon=":material/open_in_new:", key="open_study"):
+            if st.button("Open the study", type="primary", icon=":material/open_in_new:", key="open_study",
+                         help="Shows its charts and its recommendation on the Tune page."):  # fmt: skip
                 st.switch_page("pages/tune.py", query_params={"tab": "Studies", "study": row.id})
         st.button(
             "Hide its runs" if opened else f"List its {len(row.infos)} runs", key="list_study",
             icon=":material/unfold_less:" if opened else ":material/unfold_more:",
             on_click=_open_rows, args=("" if opened else row.id,),
+            help="The runs of a study stand in the list below its row, or stay folded into it.",
         )  # fmt: skip
 
 
@@ -104,7 +107,7 @@ def choose_runs(run_ids: list[str]) -> None:
 def _compare_button(run_ids: list[str]) -> None:
     more = len(run_ids) > MOST
     if st.button(f"Compare {len(run_ids)} runs", type="primary", icon=":material/compare:", key="compare_runs",
-                 disabled=more, help=f"At most {MOST} can be compared." if more else None):  # fmt: skip
+                 disabled=more, help=f"At most {MOST} can be compared." if more else BESIDE):  # fmt: skip
         st.switch_page("pages/compare.py", query_params={PARAMETER: ",".join(run_ids)})
 
 
@@ -120,17 +123,19 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
         if shows_page("play"):
             _open_buttons(info)
         if parent is not None and shows_page("compare"):
-            if st.button("Compare with its parent", icon=":material/compare:", key="compare_parent"):
+            if st.button("Compare with its parent", icon=":material/compare:", key="compare_parent",
+                         help="Puts it beside the run that it was branched from, on the Compare page."):  # fmt: skip
                 st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
         decides = info.method in METHODS and METHODS[info.method].allocation != "fixed" and "warmup" in info.config
         if decides and shows_page("tune"):
             if st.button("What if", icon=":material/alt_route:", key="what_if_run", help=WHAT_IF):
                 st.switch_page("pages/tune.py", query_params=what_if_address(info.id))
         resumable = info.resumable and mine and may_train()
-        if resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run"):
+        if resumable and st.button("Resume", icon=":material/restart_alt:", key="resume_run",
+                                   help="Trains on from its newest checkpoint and shows it on Play."):  # fmt: skip
             _do(lambda: manager.resume(info.id))
-        if mine and st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run",
-                              help="Stop it first." if info.live else None):  # fmt: skip
+        why = "Stop it first." if info.live else "Asks once more before anything is removed."
+        if mine and st.button("Delete", icon=":material/delete:", disabled=info.live, key="delete_run", help=why):
             _confirm_delete(manager, info)
     if info.state == "damaged":
         return
@@ -140,17 +145,24 @@ def race_panel(manager: RunManager, info: RunInfo) -> None:
 
 
 def _open_buttons(info: RunInfo) -> None:
-    if st.button("Open", type="primary", icon=":material/open_in_new:", key="open_run"):
+    if st.button("Open", type="primary", icon=":material/open_in_new:", key="open_run",
+                 help="Shows this run alone on Play."):  # fmt: skip
         st.switch_page("pages/play.py", query_params={"run": info.id})
-    if info.race and st.button("Open the whole race", icon=":material/grid_view:", key="open_race"):
+    if info.race and st.button("Open the whole race", icon=":material/grid_view:", key="open_race",
+                               help="Shows it on Play with the other methods that raced it."):  # fmt: skip
         st.switch_page("pages/play.py", query_params={"run": info.race})
 
 
 def _describe_form(manager: RunManager, info: RunInfo) -> None:
     with st.form("describe", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the race", info.name, key=f"name-{info.id}", help="All its runs are called so.")
-        note = st.text_input("Note on this run", info.note, key=f"note-{info.id}")
-        if st.form_submit_button("Save", icon=":material/save:"):
+        note = st.text_input(
+            "Note on this run",
+            info.note,
+            key=f"note-{info.id}",
+            help="A line of yours that stands in the list beside the run.",
+        )
+        if st.form_submit_button("Save", icon=":material/save:", help="Writes name and note into the run's folder."):
             _do(lambda: _describe(manager, info, name, note))
 
 
@@ -175,13 +187,15 @@ def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
     st.text(f"{info.name}\n{info.id}" if info.name else info.id)
     st.write("It will be gone for good, its checkpoints with it.")
     with st.container(horizontal=True):
-        if st.button("Delete this run", type="primary", key="delete_for_good"):
+        if st.button("Delete this run", type="primary", key="delete_for_good",
+                     help="Removes its folder with all that was recorded; this cannot be undone."):  # fmt: skip
             _do(lambda: _delete(manager, info, info.id))
         others = [other for other in list_runs(manager.runs) if info.race and other.race == info.race]
         if len(others) > 1 and not any(other.live for other in others):
-            if st.button(f"Delete all {len(others)} runs of the race", key="delete_race"):
+            if st.button(f"Delete all {len(others)} runs of the race", key="delete_race",
+                         help="Removes the folders of all methods of this race; this cannot be undone."):  # fmt: skip
                 _do(lambda: _delete(manager, info, info.race))
-        if st.button("Cancel", key="delete_cancel"):
+        if st.button("Cancel", key="delete_cancel", help="Leaves the run as it is."):
             st.rerun()  # which closes the dialog
 
 

@@ -16,12 +16,12 @@ from triadapt.ui.notes import told_error
 from triadapt.ui.titles import given_name, made, method_label, race_state
 
 TITLES = (
-    "Race", "Method", "State", "Metric", "Total rank", "Steps", "Error", "Task", "Made", "From", "Note", "Id",
+    "Race", "Method", "State", "Steps", "Error", "Metric", "Total rank", "Task", "Made", "From", "Note", "Id",
 )  # fmt: skip
 # In pixels, so that how a run went is in sight on a narrow window too; the rest is a scroll away.
 WIDTHS = {
-    "Race": 200, "Method": 105, "State": 130, "Metric": 140, "Total rank": 80, "Steps": 95, "Task": 105, "Made": 135,
-    "From": 290, "Error": 260,
+    "Race": 145, "Method": 98, "State": 90, "Steps": 84, "Error": 200, "Metric": 140, "Total rank": 80, "Task": 105,
+    "Made": 135, "From": 290,
 }  # fmt: skip
 OFTEN_EMPTY = ("Error", "From", "Note")
 """Columns that are left out while no row has anything in them."""

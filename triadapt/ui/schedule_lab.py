@@ -105,6 +105,8 @@ def _take_away(values: dict[str, Any]) -> None:
             "As", kinds, default=kinds[0], required=True, key=f"lab_kind-{'-'.join(kinds)}",
             format_func=lambda one: "TOML for triadapt train" if one == TOML else METHODS[one].label,
             label_visibility="collapsed",
+            help="What the schedule is written as below: a PEFT configuration of one method, or a file for the command "
+            "line.",
         )  # fmt: skip
         _to_play(values)
     if problems := meaning(values).problems:  # what stands in for an input would be a plan of something else
@@ -120,7 +122,13 @@ def _take_away(values: dict[str, Any]) -> None:
     st.code(text, language="toml" if kind == TOML else "python", height=320)
     name = "schedule.toml" if kind == TOML else f"{kind}.py"
     st.download_button(
-        f"Download {name}", text, name, icon=":material/download:", on_click="ignore", key="lab_download"
+        f"Download {name}",
+        text,
+        name,
+        icon=":material/download:",
+        on_click="ignore",
+        key="lab_download",
+        help="Saves the text above as a file.",
     )
 
 
@@ -131,6 +139,7 @@ def _to_play(values: dict[str, Any]) -> None:
     st.page_link(
         "pages/play.py", label="Try it on Play", icon=":material/play_circle:", query_params=query,
         disabled=bool(outside),
+        help="Opens Play with this schedule in its controls; nothing starts by itself.",
     )  # fmt: skip
     if outside:
         st.caption(f"Play's controls do not reach that far: {plain('; '.join(outside))}. Take the TOML.")

@@ -35,6 +35,7 @@ def study_charts(study: StudyRecord, importance: Mapping[str, float]) -> None:
     chosen = st.segmented_control(
         "Chart", kinds, default=kinds[0], required=True, key="sweep_chart", format_func=KINDS.__getitem__,
         label_visibility="collapsed",
+        help="Which picture of the finished trials is drawn.",
     )  # fmt: skip
     kind = chosen or kinds[0]
     if kind != "curves" and not scored(study):
@@ -84,9 +85,13 @@ SIZES = (
 
 def _map(study: StudyRecord, fields: list[str]) -> tuple[go.Figure, str, str]:
     with st.container(horizontal=True):
-        x = st.selectbox("Across", fields, key="sweep_x", format_func=word)
+        x = st.selectbox(
+            "Across", fields, key="sweep_x", format_func=word, help="The setting whose values run from left to right."
+        )
         others = [name for name in fields if name != x]
-        y = st.selectbox("Up", others, key=f"sweep_y_{x}", format_func=word)
+        y = st.selectbox(
+            "Up", others, key=f"sweep_y_{x}", format_func=word, help="The setting whose values run from the bottom up."
+        )
         held = _held(study, [name for name in others if name != y])
     return response_map(study, x, y, held), f"{study.info.metric} over {word(x)} and {word(y)}", MAP
 
@@ -95,7 +100,13 @@ def _lines(study: StudyRecord, fields: list[str]) -> tuple[go.Figure, str, str]:
     if not fields:
         return field_lines(study, METHOD, {}), f"{study.info.metric} of each method", LINES
     with st.container(horizontal=True):
-        x = st.selectbox("Across", fields, key="sweep_line_x", format_func=word)
+        x = st.selectbox(
+            "Across",
+            fields,
+            key="sweep_line_x",
+            format_func=word,
+            help="The setting whose values run from left to right.",
+        )
         held = _held(study, [name for name in fields if name != x])
     return field_lines(study, x, held), f"{study.info.metric} along {word(x)}", LINES
 
@@ -106,7 +117,9 @@ def _held(study: StudyRecord, names: list[str]) -> dict[str, Scalar]:
     for name in names:
         values = values_of(study, name)
         labels = [f"{ALL} (mean)", *(short(value) for value in values)]
-        chosen = st.selectbox(word(name).capitalize(), labels, key=f"sweep_held_{name}")
+        chosen = st.selectbox(
+            word(name).capitalize(), labels, key=f"sweep_held_{name}", help="Only trials with this value are drawn."
+        )
         if chosen in labels[1:]:
             found[name] = values[labels.index(chosen) - 1]
     return found
@@ -145,10 +158,15 @@ def _chosen_trial(study: StudyRecord) -> None:
         )
         if trial.run:
             st.page_link(
-                "pages/play.py", label="Open its replay", icon=":material/play_circle:", query_params={"run": trial.run}
+                "pages/play.py",
+                label="Open its replay",
+                icon=":material/play_circle:",
+                query_params={"run": trial.run},
+                help="Shows this trial's run on Play, step by step.",
             )
             alike = [other.run for other in study.trials if other.point == trial.point and other.run]
             st.page_link(
                 "pages/compare.py", label="Compare its seeds", icon=":material/compare:",
                 query_params={PARAMETER: ",".join(alike)},
+                help="Puts the runs of this point side by side, one a seed.",
             )  # fmt: skip

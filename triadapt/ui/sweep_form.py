@@ -66,6 +66,7 @@ def sweep_form() -> SweepConfig | None:
         wanted = st.button(
             "Start the study", type="primary", icon=":material/play_arrow:", key="sweep_start",
             disabled=planned is None,
+            help="Trains all points with all seeds, a few runs at a time, in a process of their own.",
         )  # fmt: skip
         if config is not None and planned is not None:
             st.download_button(
@@ -89,8 +90,8 @@ class _Number:
     label: str
     low: int
     high: int
-    step: int = 1
-    help: str | None = None
+    step: int
+    help: str
 
     def draw(
         self, first: int, places: dict[str, DeltaGenerator], lines: list[str], *, suffix: str = "", off: bool = False
@@ -106,10 +107,10 @@ class _Number:
         return value
 
 
-STEPS = _Number("steps", "Steps", 10, 100_000, 10)
-SEEDS = _Number("seeds", "Seeds", 1, 100, help="Runs of each point. Fewer than three tell next to nothing.")
-POINTS = _Number("points", "How many points", 2, 10_000)
-WORKERS = _Number("workers", "Runs at a time (0: one a core)", 0, 64)
+STEPS = _Number("steps", "Steps", 10, 100_000, 10, "Optimizer steps of every run.")
+SEEDS = _Number("seeds", "Seeds", 1, 100, 1, "Runs of each point; fewer than three tell next to nothing.")
+POINTS = _Number("points", "How many points", 2, 10_000, 1, "Settings that are tried in all, each with every seed.")
+WORKERS = _Number("workers", "Runs at a time (0: one a core)", 0, 64, 1, "Runs that train beside each other.")
 
 
 def _draw() -> tuple[dict[str, Any], list[str], dict[str, DeltaGenerator]]:
@@ -118,12 +119,24 @@ def _draw() -> tuple[dict[str, Any], list[str], dict[str, DeltaGenerator]]:
     lines: list[str] = []
     left, right = st.columns(2)
     with left:
-        name = st.text_input("Name", key="sweep_name", placeholder="for the list of studies")
-        task = st.selectbox("Task", list(TASKS), key="sweep_task", format_func=lambda key: TASKS[key].label)
+        name = st.text_input(
+            "Name",
+            key="sweep_name",
+            placeholder="for the list of studies",
+            help="What the study is called on this page and among the runs.",
+        )
+        task = st.selectbox(
+            "Task",
+            list(TASKS),
+            key="sweep_task",
+            format_func=lambda key: TASKS[key].label,
+            help="What every run of the study trains on.",
+        )
         steps = STEPS.draw(int(TASKS[task].defaults["steps"]), places, lines, suffix=f"_{task}")
         methods = st.multiselect(
             "Methods", list(METHODS), ["triadaptlora", "increlora"], key="sweep_methods",
             format_func=lambda key: METHODS[key].label,
+            help="Each method is tried at every point.",
         )  # fmt: skip
         seeds = SEEDS.draw(3, places, lines)
         section = {}
@@ -140,10 +153,22 @@ def _draw() -> tuple[dict[str, Any], list[str], dict[str, DeltaGenerator]]:
             )
             places[field.key] = st.empty()
     with st.container(horizontal=True):
-        sampler = st.selectbox("Points", list(SAMPLERS), key="sweep_sampler", format_func=SAMPLERS.__getitem__)
+        sampler = st.selectbox(
+            "Points",
+            list(SAMPLERS),
+            key="sweep_sampler",
+            format_func=SAMPLERS.__getitem__,
+            help="How points are picked from the values below: all of them, at random, or where results so far look "
+            "best.",
+        )
         count = POINTS.draw(20, places, lines, off=sampler == "grid")
         workers = WORKERS.draw(0, places, lines)
-    prune = st.checkbox("End runs early that are worse than the median", key="sweep_prune")
+    prune = st.checkbox(
+        "End runs early that are worse than the median",
+        key="sweep_prune",
+        help="A run whose metric is worse than the median of its seed at the same step is stopped, which saves time "
+        "and leaves fewer numbers.",
+    )
     clear = st.checkbox("Stop once one point is clearly the best", key="sweep_clear", help="Needs four seeds.")
     base: dict[str, Any] = {"task": task, "steps": steps} | ({task: section} if section else {})
     space: dict[str, Any] = {}

@@ -67,7 +67,12 @@ def _choose(infos: list[StudyInfo]) -> str:
     if st.session_state.get("study_pick") not in labels:
         st.session_state["study_pick"] = infos[0].id if infos else NEW
     pick: str = st.selectbox(
-        "Study", list(labels), key="study_pick", persist_state="page", format_func=labels.__getitem__
+        "Study",
+        list(labels),
+        key="study_pick",
+        persist_state="page",
+        format_func=labels.__getitem__,
+        help="Which study is looked at below, or a new one.",
     )
     if pick == NEW:
         st.query_params.pop(PARAMETER, None)
@@ -159,7 +164,14 @@ def _buttons(runs: Path, study: StudyRecord, processes: StudyProcesses) -> None:
     starting = processes.alive(info.id)
     with st.container(horizontal=True):
         if info.state == "paused":
-            st.button("Go on", icon=":material/play_arrow:", key="study_go", on_click=give_order, args=(folder, "go"))
+            st.button(
+                "Go on",
+                icon=":material/play_arrow:",
+                key="study_go",
+                on_click=give_order,
+                args=(folder, "go"),
+                help="Lets the study start runs again.",
+            )
         elif info.live:
             st.button("Pause", icon=":material/pause:", key="study_pause", on_click=give_order, args=(folder, "pause"),
                       help="Runs under way stop with checkpoints.")  # fmt: skip
@@ -168,7 +180,8 @@ def _buttons(runs: Path, study: StudyRecord, processes: StudyProcesses) -> None:
                       help="It can be resumed.")  # fmt: skip
         if info.resumable and not starting:
             st.button("Resume", icon=":material/play_arrow:", key="study_resume", type="primary",
-                      on_click=_resume, args=(processes, folder))  # fmt: skip
+                      on_click=_resume, args=(processes, folder),
+                      help="Starts the study again where it ended; runs go on from their checkpoints.")  # fmt: skip
         if not info.live and not starting and info.state != "damaged":
             st.button("Add a seed", icon=":material/add:", key="study_seed", on_click=_add_seed,
                       args=(processes, study, folder), help="One more run of every point.")  # fmt: skip

@@ -135,7 +135,11 @@ def _in_full(runs: RunManager, check: Check, found: WhatIf) -> None:
                 name="what-if-off", label="Replayed rank minus the rank of the real run",
             )  # fmt: skip
         st.page_link(
-            "pages/play.py", label="Open the real run", icon=":material/open_in_new:", query_params={"run": info.id}
+            "pages/play.py",
+            label="Open the real run",
+            icon=":material/open_in_new:",
+            query_params={"run": info.id},
+            help="Shows on Play the run that was trained to verify the guess.",
         )
 
 

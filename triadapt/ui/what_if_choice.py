@@ -54,6 +54,7 @@ def choose_run(choosable: Choosable) -> str | None:
     chosen = st.selectbox(
         "Recorded run", list(titles), key=PICK, persist_state="page", format_func=titles.__getitem__,
         on_change=_to_another_run,
+        help="The run whose decisions are taken again.",
     )  # fmt: skip
     st.session_state[KEPT] = chosen
     return str(chosen)

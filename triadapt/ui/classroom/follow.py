@@ -64,7 +64,7 @@ def _bar(here: Room) -> None:
         elif place.on and followed.left:
             st.button(
                 "Follow the teacher", type="tertiary", icon=":material/directions_walk:", key="class_follow",
-                on_click=_follow, args=(False,),
+                help="This page goes along with the teacher's again.", on_click=_follow, args=(False,),
             )  # fmt: skip
         elif place.on:
             st.button(

@@ -39,6 +39,7 @@ def _choose(taken: Seat) -> None:
     code = st.selectbox(
         "Class", codes, index=codes.index(taken.code or NEW) if taken.code in codes else 0,
         key=f"class_code-{taken.code}", format_func=lambda code: code or "New class",
+        help="Opens a class that was made before, or begins one.",
     )  # fmt: skip
     if code != (taken.code or NEW):
         taken.code, taken.teacher = code or None, bool(code)
@@ -64,6 +65,7 @@ def _class(taken: Seat) -> None:
         if st.button(
             "Save" if taken.code else "Make the class", type="primary", icon=":material/save:", key="class_save",
             disabled=settings is None or not changed,
+            help="Writes the class into the folder of runs; its link follows.",
         ):  # fmt: skip
             assert settings is not None
             _save(taken, settings)

@@ -31,11 +31,13 @@ def link_section(code: str, *, served: bool) -> None:
                 copy_button(link, label="Copy the link", key="class_copy")
                 st.download_button(
                     "QR as SVG", qr_svg(link, inline=False), file_name=f"class-{code}.svg", mime="image/svg+xml",
-                    icon=":material/download:", key="class_svg", on_click="ignore",
+                    help="A drawing of any size, for slides.", icon=":material/download:", key="class_svg",
+                    on_click="ignore",
                 )  # fmt: skip
                 st.download_button(
                     "QR as PNG", qr_png(link), file_name=f"class-{code}.png", mime="image/png",
-                    icon=":material/download:", key="class_png", on_click="ignore",
+                    help="A picture for slides that take no SVG.", icon=":material/download:", key="class_png",
+                    on_click="ignore",
                 )  # fmt: skip
 
 
@@ -58,6 +60,9 @@ def _said_to_be_local(base: str, served: bool) -> str:
             f"it is at {plain(other_host(base, found[0]))}.", icon=":material/wifi_off:",
         )  # fmt: skip
         return base
-    host = found[0] if len(found) == 1 else str(st.selectbox("Address of this machine", found, key="class_host"))
+    host = found[0]
+    if len(found) > 1:
+        about = "The one by which the students' network reaches this machine."
+        host = str(st.selectbox("Address of this machine", found, key="class_host", help=about))
     st.caption(f":material/wifi: Other machines cannot reach {plain(base)}; the link has this machine's address.")
     return other_host(base, host)

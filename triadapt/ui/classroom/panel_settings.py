@@ -31,16 +31,24 @@ HIDDEN_HELP = "They are not drawn for students, and hold their locked value, els
 
 def settings_widgets(before: ClassSettings, key: str) -> ClassSettings:
     """Draw them. Returns what they say. Raises ConfigError. key: another for another class."""
-    title = st.text_input("Title", before.title, max_chars=120, key=f"{key}-title")
+    title = st.text_input(
+        "Title", before.title, max_chars=120, key=f"{key}-title", help="Stands at the top of every student's page."
+    )
     lesson = st.selectbox(
         "Lesson to open at", ["", *LESSONS], index=["", *LESSONS].index(before.lesson), key=f"{key}-lesson",
+        help="Where the students' link leads.",
         format_func=lambda slug: LESSONS[slug].title if slug else "None: the Play page",
     )  # fmt: skip
     runs = {"": "What runs, else a recorded race"} | choices(list_runs(managers.manager().runs))
     if before.run and before.run not in runs:
         runs[before.run] = before.run
     run = st.selectbox(
-        "Race on Play", list(runs), index=list(runs).index(before.run), key=f"{key}-run", format_func=runs.__getitem__
+        "Race on Play",
+        list(runs),
+        index=list(runs).index(before.run),
+        key=f"{key}-run",
+        format_func=runs.__getitem__,
+        help="What Play shows to students who have chosen nothing yet.",
     )
     pages = st.pills(
         "Pages", list(PAGES), default=before.pages, selection_mode="multi", key=f"{key}-pages",
@@ -58,7 +66,12 @@ def settings_widgets(before: ClassSettings, key: str) -> ClassSettings:
         "Hidden controls", CONTROLS, default=[name for name in CONTROLS if name in before.hidden], key=f"{key}-hidden",
         format_func=control_label, help=HIDDEN_HELP,
     )  # fmt: skip
-    training = st.toggle("Students may train", before.training, key=f"{key}-training")
+    training = st.toggle(
+        "Students may train",
+        before.training,
+        key=f"{key}-training",
+        help="Off: recorded races only, on Play and in lessons.",
+    )
     return parse_class({
         "title": title.strip(), "lesson": lesson, "run": run, "pages": [name for name in PAGES if name in pages],
         "hidden": hidden, "locked": values, "training": training,

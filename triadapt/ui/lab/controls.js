@@ -17,12 +17,16 @@ export class Controls {
     const rows = (keys) => keys.map((key) => this.fields[key].row);
     this.methods = element("div", {className: "lab-choice lab-methods", role: "group"});
     this.methods.setAttribute("aria-label", "Methods");
-    this.growth = this.#choice("growth", "Growth mode", {linear: "linear", "non-linear": "non-linear", fixed: "fixed"});
-    this.modes = this.#switch("all three modes", (on) => change({modes: on ? "all" : "one"}));
-    this.task = this.#select("Matrices of", {...spec.tasks, [OWN_MODEL]: "my own model"}, (task) => change(this.#onto(task)));
-    this.modules = element("textarea", {className: "lab-modules", rows: 3, spellcheck: false, ariaLabel: "Modules of a layer"});
+    this.growth = this.#choice("growth", "Growth mode", {
+      linear: ["linear", "The gap times the share of the steps that are over may grow at an event"],
+      "non-linear": ["non-linear", "Few matrices may grow at the first events, many at the last"],
+      fixed: ["fixed", "Top h matrices may grow at every event"],
+    });
+    this.modes = this.#switch("all three modes", "Draw the three growth modes of TriAdaptLoRA at once", (on) => change({modes: on ? "all" : "one"}));
+    this.task = this.#select("Matrices of", "Whose matrices the schedule is for", {...spec.tasks, [OWN_MODEL]: "my own model"}, (task) => change(this.#onto(task)));
+    this.modules = element("textarea", {className: "lab-modules", rows: 3, spellcheck: false, ariaLabel: "Modules of a layer", title: "The linear modules of one layer, each with the sizes of its two sides"});
     this.modules.addEventListener("input", () => change({modules: this.modules.value}));
-    this.known = this.#select("Like", {"": "a known model…", ...Object.fromEntries(Object.keys(spec.known).map((name) => [name, name]))}, (name) => {
+    this.known = this.#select("Like", "Fill in layers and modules of a model that is known here", {"": "a known model…", ...Object.fromEntries(Object.keys(spec.known).map((name) => [name, name]))}, (name) => {
       if (!name) return;
       const [layers, modules] = spec.known[name];
       change({layers, modules});
@@ -31,18 +35,24 @@ export class Controls {
     this.unread = element("p", {className: "lab-unread", role: "alert"});
     this.own = element("div", {}, this.known.row, element("label", {className: "lab-stack"}, "Modules of a layer, in x out", this.modules), this.unread);
     this.matrices = element("p", {className: "lab-said"});
-    this.from = this.#choice("from", "Steps are", {steps: "typed", epochs: "counted from epochs"});
-    this.drop = this.#switch("drop the last batch", (on) => change({drop_last: on ? "yes" : "no"}));
+    this.from = this.#choice("from", "Steps are", {
+      steps: ["typed", "Type the number of optimizer steps"],
+      epochs: ["counted from epochs", "Count the steps from epochs, rows and batch size, as a Trainer does"],
+    });
+    this.drop = this.#switch("drop the last batch", "Leave out the batch at the end of an epoch that is not full", (on) => change({drop_last: on ? "yes" : "no"}));
     this.counted = element("div", {className: "lab-numbers"}, ...rows(["epochs", "rows", "batch", "accumulation", "processes"]), this.drop);
     this.counting = element("p", {className: "lab-said", dataset: {testid: "lab-counting"}});
-    this.behaviour = this.#choice("behaviour", "Decides", {improved: "improved", reference: "as published"});
+    this.behaviour = this.#choice("behaviour", "Decides", {
+      improved: ["improved", "The budget is counted in ranks and never exceeded"],
+      reference: ["as published", "Decide as the code of the authors does"],
+    });
     this.section = element("div", {className: "lab-controls"},
       group("", this.methods, ...rows(SCHEDULE)),
       group("Growth", this.growth.row, this.modes, ...rows(GROWTH)),
       group("AdaLoRA", ...rows(ADALORA)),
       group("Matrices", this.task.row, this.fields.layers.row, this.own, this.matrices),
       group("Training", this.from.row, this.counted, this.counting),
-      element("details", {className: "lab-group"}, element("summary", {}, "More"), ...rows(["alpha"]), this.behaviour.row),
+      element("details", {className: "lab-group"}, element("summary", {title: "Show what is seldom changed"}, "More"), ...rows(["alpha"]), this.behaviour.row),
     );
   }
 
@@ -76,7 +86,7 @@ export class Controls {
     this.drawn = key;
     this.methods.replaceChildren(...this.spec.methods.map(({name, label, dash}) => {
       const on = values.method.includes(name);
-      const chip = element("button", {type: "button", className: "lab-chip"});
+      const chip = element("button", {type: "button", className: "lab-chip", title: "Draw this method, or leave it out"});
       chip.innerHTML = `<svg class="lab-swatch" width="26" height="8"><path d="M0 4H26" stroke="${colours[name]}" stroke-width="3" stroke-dasharray="${DASH_ARRAYS[dash]}"/></svg>`;
       chip.append(label);
       chip.setAttribute("aria-pressed", on);
@@ -93,8 +103,8 @@ export class Controls {
   }
 
   #choice(name, label, options) {
-    const buttons = Object.entries(options).map(([value, text]) => {
-      const button = element("button", {type: "button"}, text);
+    const buttons = Object.entries(options).map(([value, [text, title]]) => {
+      const button = element("button", {type: "button", title}, text);
       button.dataset.value = value;
       button.addEventListener("click", () => this.change({[name]: value}));
       return button;
@@ -107,14 +117,14 @@ export class Controls {
     };
   }
 
-  #select(label, options, chosen) {
-    const input = element("select", {}, ...Object.entries(options).map(([value, text]) => element("option", {value}, text)));
+  #select(label, title, options, chosen) {
+    const input = element("select", {title}, ...Object.entries(options).map(([value, text]) => element("option", {value}, text)));
     input.addEventListener("change", () => chosen(input.value));
     return {input, row: element("label", {className: "lab-stack"}, label, input)};
   }
 
-  #switch(label, turned) {
-    const box = element("input", {type: "checkbox"});
+  #switch(label, title, turned) {
+    const box = element("input", {type: "checkbox", title});
     box.addEventListener("change", () => turned(box.checked));
     return element("label", {className: "lab-switch"}, box, label);
   }

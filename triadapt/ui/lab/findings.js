@@ -17,7 +17,7 @@ export class Findings {
       const labels = finding.labels.length === all && all > 1 ? "Every method" : finding.labels.join(", ");
       const text = element("p", {className: "lab-finding", dataset: {code: finding.code}}, element("b", {}, labels), `: ${finding.message} `);
       if (finding.fix) {
-        const button = element("button", {type: "button", className: "lab-fix"}, finding.fix);
+        const button = element("button", {type: "button", className: "lab-fix", title: "Change the schedule so that this no longer speaks against it"}, finding.fix);
         button.addEventListener("click", () => this.change(finding.changes));
         text.append(button);
       }

@@ -24,7 +24,7 @@ export class EventTable {
     if (String(labels) !== this.drawn) {
       this.drawn = String(labels);
       this.choice.replaceChildren(...labels.map((label) => {
-        const button = element("button", {type: "button"}, label);
+        const button = element("button", {type: "button", title: "Show the events of this line in the table"}, label);
         button.addEventListener("click", () => { this.label = label; this.draw(lines); });
         return button;
       }));

@@ -48,6 +48,7 @@ export class Ask {
       return;
     }
     this.waiting = null;
+    this.shown = picked;
     const hit = right === picked;
     if (fresh) this.stage.memory.note(this.id, {picked, points: hit ? 1 : 0, of: 1});
     this.node.dataset.hit = String(hit);
@@ -59,5 +60,6 @@ export class Ask {
 
   settle() {
     if (this.waiting) this.#show(this.waiting.picked, this.waiting.fresh);
+    else if (this.shown !== undefined && this.truth(this.shown) !== null) this.#show(this.shown, false); // of another run now
   }
 }

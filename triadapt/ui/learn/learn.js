@@ -61,16 +61,21 @@ export class Learn {
 
   go(slug) {
     this.#open(slug, true);
-    this.tell("lesson", slug);
+    this.order("lesson", {slug});
+  }
+
+  // A word to the server, numbered so that it is heeded once. Returns the number.
+  order(name, word) {
+    this.turn += 1;
+    this.tell(name, {...word, turn: this.turn});
+    return this.turn;
   }
 
   // Ask the server to train a lesson's race. Returns the number of the request, by which the answer is known.
   run(lesson, values) {
-    this.turn += 1;
     const data = this.dataOf(lesson);
     if (data) data.problem = "";
-    this.tell("run", {lesson, values, turn: this.turn});
-    return this.turn;
+    return this.order("run", {lesson, values});
   }
 
   async #open(slug, scroll) {
@@ -107,7 +112,7 @@ export class Learn {
       const buttons = this.spec.lessons.filter((one) => one.part === part).map((one) => {
         const done = this.memory.done.includes(one.slug);
         const button = element("button", {type: "button", title: `${one.title}, about ${one.minutes} minutes${done ? "; you have finished it" : ""}`, dataset: {lesson: one.slug}},
-          element("b", {}, one.mark), element("span", {}, one.title), ...(done ? [element("i", {}, "✓")] : []));
+          element("b", {}, one.mark), element("span", {}, one.title), element("i", {className: done ? "" : "ln-undone"}, "✓"));
         button.setAttribute("aria-current", String(one.slug === this.slug));
         button.addEventListener("click", () => this.go(one.slug));
         return button;
@@ -115,14 +120,21 @@ export class Learn {
       return element("div", {className: `ln-group ln-part-${part}`}, ...(title ? [element("h4", {}, title)] : []), element("div", {className: "ln-chips"}, ...buttons));
     });
     this.nav.replaceChildren(...groups);
+    const here = this.nav.querySelector("[aria-current=true]");
+    if (here && this.nav.scrollWidth > this.nav.clientWidth) this.nav.scrollLeft = here.offsetLeft - this.nav.offsetLeft - 40;
     const {points, of, answers} = this.memory.score;
     const rest = answers ? [" Kept in this browser only. ", this.#forgetButton()] : [];
-    this.score.replaceChildren(answers ? `Your predictions: ${Number(points.toFixed(1))} of ${of} right.` : "Every lesson asks you to predict before it shows. Your score stays in this browser.", ...rest);
+    this.score.replaceChildren(answers ? `Your predictions: ${Number(points.toFixed(1))} of ${of} right.` : "Every lesson asks you to predict before it shows. Your score stays in this browser. Point at a symbol or tap it to see what it is.", ...rest);
   }
 
   #forgetButton() {
-    const button = element("button", {type: "button", className: "ln-link", title: "Forget all answers, and begin anew"}, "Begin anew");
+    const button = element("button", {type: "button", className: "ln-link", title: "Forget all answers, ticks and attempts that this browser keeps"}, "Forget my answers");
     button.addEventListener("click", () => {
+      if (button.dataset.sure === undefined) {
+        button.dataset.sure = "";
+        button.textContent = "Press again to forget all of them";
+        return;
+      }
       this.memory.forget();
       this.stages.clear();
       this.#open(this.slug, false);
@@ -132,7 +144,7 @@ export class Learn {
 
   #drawFoot(spec) {
     const {lessons} = this.spec;
-    const at = lessons.indexOf(spec);
+    const at = lessons.findIndex((one) => one.slug === spec.slug);
     const leap = (to, text, className) => {
       if (!to) return element("span");
       const button = element("button", {type: "button", className, title: to.title}, text(to));

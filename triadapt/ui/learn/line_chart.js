@@ -34,7 +34,7 @@ export class LineChart extends Picture {
       return `<path d="${path}" fill="none" stroke="${one.colour}" stroke-width="2" stroke-dasharray="${DASH_ARRAYS[one.dash] || ""}" stroke-linejoin="round"/>`;
     });
     const target = line ? `<path d="M${left} ${n(y(line.value))}H${right}" stroke="${theme.text}" stroke-dasharray="1 4"/><text x="${right}" y="${n(y(line.value) - 5)}" text-anchor="end" class="tick halo">${escape(line.label)}</text>` : "";
-    const cursor = mark === undefined || mark === null ? "" : `<path d="M${n(x(mark))} ${top}V${bottom}" stroke="${theme.primary}" stroke-width="1.5"/>`;
+    const cursor = mark === undefined || mark === null ? "" : `<path d="M${n(x(mark))} ${top}V${bottom}" stroke="${theme.grey}" stroke-width="1.2" stroke-dasharray="4 3"/>`;
     return {
       height: height + legend.height,
       body: frame({left, right, top, bottom, xs: ticks(0, last, width < 420 ? 3 : 6), ys: ticks(low, high, 4), x, y, theme, xTitle, yTitle, format: format || ((value) => value.toLocaleString("en"))})

@@ -1,4 +1,4 @@
-// Pictures to take apart, made here: a house, a slope of light, noise. 48 × 48 numbers from 0 to 1.
+// Pictures to take apart, made here: waves, a house, noise. 48 × 48 numbers around 0.
 import {drawer} from "./maths/triangular.js";
 
 const SIZE = 48;
@@ -18,18 +18,18 @@ function house(x, y) {
   return y >= 42 ? 0.35 : 0.05;
 }
 
-function blinds(x, y) {
-  return 0.5 + 0.25 * Math.sin(x / 5) + 0.25 * Math.cos(y / 4) * Math.sin(x / 9);
+function waves(x, y) {
+  return Math.sin(x / 5) * Math.cos(y / 7) + 0.7 * Math.cos(y / 4) * Math.sin(x / 9);
 }
 
 export const PICTURES = {
-  blinds: {title: "light through blinds", rows: () => made(blinds)},
-  house: {title: "a house", rows: () => made(house)},
+  waves: {title: "waves", rows: () => made(waves)},
+  house: {title: "a house", rows: () => made((x, y) => 2 * house(x, y) - 1)},
   noise: {
     title: "noise",
     rows: () => {
       const draw = drawer(7);
-      return made(() => (draw() + 1) / 2);
+      return made(draw);
     },
   },
 };

@@ -70,14 +70,14 @@ export class RacePanel {
     this.replay = element("button", {type: "button", className: "ln-quiet", dataset: {testid: "recorded"}, title: "Shows a run that was trained before; asks the server for nothing"}, recorded);
     this.cancel = element("button", {type: "button", className: "ln-quiet", hidden: true, title: "Take this race out of the queue, or end it"}, "Cancel");
     this.seed = element("input", {type: "number", min: 0, max: 9999, step: 1, title: "Seed of the task, the data and the start: another seed is another truth"});
-    this.seed.value = 7;
+    this.seed.value = stage.learn.spec.seed;
     this.seed.setAttribute("aria-label", "Seed");
     this.status = element("p", {className: "ln-status", role: "status"});
     const seed = withSeed ? [element("label", {className: "ln-seed"}, "seed ", this.seed)] : [];
     this.node = element("div", {className: "ln-race", dataset: {testid: "race"}}, element("div", {className: "ln-buttons"}, this.live, ...seed, this.replay, this.cancel), this.status);
     this.live.addEventListener("click", () => this.#train());
     this.replay.addEventListener("click", () => this.show("recorded"));
-    this.cancel.addEventListener("click", () => stage.learn.tell("stop", {lesson: stage.spec.slug}));
+    this.cancel.addEventListener("click", () => stage.learn.order("stop", {lesson: stage.spec.slug}));
     stage.onData(() => this.heard());
   }
 
@@ -102,7 +102,7 @@ export class RacePanel {
       this.status.textContent = `seed = ${this.seed.value || "nothing"}: a whole number from 0 to 9999`;
       return;
     }
-    this.asked = this.stage.learn.run(this.stage.spec.slug, {...this.values(), ...(seed === 7 ? {} : {seed})});
+    this.asked = this.stage.learn.run(this.stage.spec.slug, {...this.values(), ...(seed === this.stage.learn.spec.seed ? {} : {seed})});
     this.kind = "live";
     this.status.textContent = "Asking for its turn.";
     this.live.disabled = true;

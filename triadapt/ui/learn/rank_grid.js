@@ -36,7 +36,7 @@ export class RankGrid extends Picture {
       if (i < 0) return;
       const [x, y] = [left + c * w, top + (layers.length - 1 - r) * h];
       const fill = share ? rankColour(share(i)) : theme.faint;
-      const ink = share ? (brightness(fill) < 150 ? "#ffffff" : "#222222") : theme.text;
+      const ink = share ? (brightness(fill) < 125 ? "#ffffff" : "#222222") : theme.text;
       const label = `${matrixLabel(matrices[i])}${tip(i) ? `: ${tip(i)}` : ""}`;
       const press = this.pick ? ` tabindex="0" role="checkbox" aria-checked="${picked(i)}" data-cell="${i}" class="press"` : ` data-at="${i}"`;
       cells.push(`<g${press} aria-label="${escape(label)}" data-tip="${escape(label)}"><rect x="${n(x + 1)}" y="${n(y + 1)}" width="${n(w - 2)}" height="${n(h - 2)}" rx="2" fill="${fill}"/>`
@@ -46,7 +46,7 @@ export class RankGrid extends Picture {
     }));
     const bottom = top + layers.length * h;
     const names = layers.map((layer, r) => `<text x="${left - 6}" y="${n(top + (layers.length - 1 - r) * h + h / 2 + 4)}" text-anchor="end" class="tick">L${layer}</text>`);
-    const places = modules.map((name, c) => `<text x="${n(left + (c + 0.5) * w)}" y="${bottom + 14}" text-anchor="middle" class="tick">${escape(w < 34 ? name.slice(0, 2) : name)}</text>`);
+    const places = modules.map((name, c) => `<text x="${n(left + (c + 0.5) * w)}" y="${bottom + 14}" text-anchor="middle" class="tick">${escape(w < 29 ? name.slice(0, 2) : name)}</text>`);
     return {
       height: bottom + 20,
       body: (title ? `<text x="${left}" y="17" class="title">${escape(title)}</text>` : "") + cells.join("") + names.join("") + places.join(""),

@@ -18,7 +18,7 @@ export const SYMBOLS = {
   sigma: [mi("σ"), "a singular value: how much one rank-1 piece weighs; the largest comes first", "a number, never negative"],
   k: [mi("k"), "how many pieces are kept", "a whole number"],
   u: [mi("u"), "the column of one piece: what it writes", "out"],
-  v: [mi("v"), "the row of one piece: what it reads", "in"],
+  v: [mi("v"), "the row of one piece: what it reads; T lays the column on its side", "in"],
   L: [mi("L"), "the lower triangle of the transformation matrix: it grows by block rows", "r × r"],
   U: [mi("U"), "the upper triangle of the transformation matrix: it grows by block columns", "r × r"],
   m: [mi("m"), "how many blocks the matrix has grown so far, the first one included", "a whole number"],

@@ -72,7 +72,11 @@ def choose_hub(preset: Mapping[str, Any] | None) -> DataChoice:
     """Draw the choice of a dataset of the hub; with a preset it is made."""
     if preset is None:
         dataset = st.text_input(
-            "Dataset", key="own_dataset", persist_state="session", placeholder="nyu-mll/glue"
+            "Dataset",
+            key="own_dataset",
+            persist_state="session",
+            placeholder="nyu-mll/glue",
+            help="Id of a dataset of the hub, its owner before the slash.",
         ).strip()
         if not dataset:
             return DataChoice("hub", {}, missing="Name a dataset of the hub.")
@@ -80,12 +84,16 @@ def choose_hub(preset: Mapping[str, Any] | None) -> DataChoice:
         names = {
             "subset": one.text_input("Subset", key="own_subset", persist_state="session",
                                      help="Such as sst2; empty: the only one."),
-            "train_split": two.text_input("Training split", "train", key="own_train_split", persist_state="session"),
+            "train_split": two.text_input("Training split", "train", key="own_train_split", persist_state="session",
+                help="Which split of the dataset is trained on."),
             "dev_split": one.text_input("Held-out split", "validation", key="own_dev_split", persist_state="session",
                                         help="Empty: every tenth training row."),
-            "text": two.text_input("Text column", "text", key="own_text_name", persist_state="session"),
-            "text_pair": one.text_input("Second text column", key="own_pair_name", persist_state="session"),
-            "label": two.text_input("Label column", "label", key="own_label_name", persist_state="session"),
+            "text": two.text_input("Text column", "text", key="own_text_name", persist_state="session",
+                help="The name of the column that the model reads."),
+            "text_pair": one.text_input("Second text column", key="own_pair_name", persist_state="session",
+                help="The name of the column of the second text; empty where rows are single texts."),
+            "label": two.text_input("Label column", "label", key="own_label_name", persist_state="session",
+                help="The name of the column that is learned."),
         }  # fmt: skip
         values = {"dataset": dataset, **{name: text.strip() for name, text in names.items()}, **_learned("hub", None)}
     else:
@@ -96,7 +104,13 @@ def choose_hub(preset: Mapping[str, Any] | None) -> DataChoice:
 
 def choose_glue() -> DataChoice:
     """Draw the tasks of GLUE, one click each."""
-    name = st.pills("GLUE task", list(GLUE), key="own_glue", persist_state="session")
+    name = st.pills(
+        "GLUE task",
+        list(GLUE),
+        key="own_glue",
+        persist_state="session",
+        help="Which of the nine tasks of the benchmark is trained on; columns and metric follow from it.",
+    )
     if name is None:
         return DataChoice("hub", {}, missing="Choose a task of GLUE.")
     st.caption("The papers train DeBERTaV3-base on it; `recipes/` in the project has their settings.")
@@ -108,7 +122,12 @@ def _peeked(values: dict[str, Any]) -> DataChoice:
     key = repr(sorted(values.items()))
     if key not in known:
         st.caption("Not looked at yet. Training downloads what this machine's cache has not.")
-        if st.button("Download and look", icon=":material/download:", key="own_peek"):
+        if st.button(
+            "Download and look",
+            icon=":material/download:",
+            key="own_peek",
+            help="Downloads the dataset and says what is in its rows.",
+        ):
             with st.spinner("Asking the hub"):
                 known[key] = peek(values)
     found = known.get(key)
@@ -138,10 +157,23 @@ def _columns(head: pd.DataFrame, key: str) -> dict[str, str]:
         return {}
     guess = guessed_columns(head)
     one, two, three = st.columns(3)
-    text = one.selectbox("Text", names, index=_index(names, guess.get("text")), key=f"own_text-{key}")
+    text = one.selectbox(
+        "Text",
+        names,
+        index=_index(names, guess.get("text")),
+        key=f"own_text-{key}",
+        help="The column that the model reads.",
+    )
     pair = two.selectbox("Second text", [NONE, *names], index=_index([NONE, *names], guess.get("text_pair")),
-                         key=f"own_pair-{key}")  # fmt: skip
-    label = three.selectbox("Label", names, index=_index(names, guess.get("label")), key=f"own_label-{key}")
+                         key=f"own_pair-{key}",
+                         help="The column of the second text, where rows are pairs.")  # fmt: skip
+    label = three.selectbox(
+        "Label",
+        names,
+        index=_index(names, guess.get("label")),
+        key=f"own_label-{key}",
+        help="The column that is learned.",
+    )
     return {"text": text, "text_pair": "" if pair == NONE else pair, "label": label}
 
 
@@ -154,8 +186,11 @@ def _learned(section: str, head: pd.DataFrame | None) -> dict[str, str]:
     kind = one.segmented_control(
         "What is learned", list(METRICS), default="classification", required=True, key=f"own_kind-{section}",
         format_func=lambda kind: WORDS[kind],
+        help="Whether a label is one of a few classes, or a number.",
     ) or "classification"  # fmt: skip
-    metric = two.selectbox("Metric", METRICS[kind], key=f"own_metric-{section}-{kind}")
+    metric = two.selectbox(
+        "Metric", METRICS[kind], key=f"own_metric-{section}-{kind}", help="How the held-out rows are scored."
+    )
     return {"kind": kind, "metric": metric}
 
 

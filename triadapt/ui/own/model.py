@@ -71,7 +71,12 @@ def _of_hub(model: str) -> bool:
 def _asked(model: str, field: str, revision: str) -> ModelLook | None:
     known: dict[tuple[str, str], ModelLook] = st.session_state.setdefault("own_looks", {})
     key = (model, revision)
-    if key not in known and st.button("Ask the hub what it is", icon=":material/search:", key="own_ask"):
+    if key not in known and st.button(
+        "Ask the hub what it is",
+        icon=":material/search:",
+        key="own_ask",
+        help="Fetches what the hub says of the model, not its weights.",
+    ):
         with st.spinner("Asking the hub"):
             known[key] = fetched_look(model, field, revision)
     return known.get(key)

@@ -44,7 +44,13 @@ def ready(model: ModelChoice, data: DataChoice) -> None:
     matrices = f"{len(model.picked)} matrices" if model.look else f"about {matrices_of(config)} matrices"
     steps = f"{config.steps} steps of {config.batch_size} rows{epochs}"
     st.caption(f"Proposed: {matrices}, {steps}. Play has all controls.")
-    if st.button("Take it to Play", type="primary", icon=":material/play_circle:", key="own_to_play"):
+    if st.button(
+        "Take it to Play",
+        type="primary",
+        icon=":material/play_circle:",
+        key="own_to_play",
+        help="Opens Play with this model and these data in its controls; nothing starts by itself.",
+    ):
         query = {f"{data.task}.{name}": str(value) for name, value in values.items()}
         st.switch_page("pages/play.py", query_params={"task": data.task, **query})
     with st.expander("On the command line"):

@@ -10,10 +10,11 @@ from safetensors import safe_open
 
 from triadapt.config import RunConfig
 from triadapt.glossary import glossary_table
-from triadapt.lessons.races import RACES, race_labels
+from triadapt.lessons.races import RACES, SMALL, race_labels
 from triadapt.lessons.recordings import CHANGE_FILE, FOLDER, recorded_lesson
 from triadapt.lessons.registry import LESSONS, PARTS, mark
 from triadapt.lessons.wrong import PRESETS
+from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import Readable
 from triadapt.runs.info import RunError
 from triadapt.views.frames import pack
@@ -47,7 +48,7 @@ def learn_message(
     ]  # fmt: skip
     spec = {
         "lessons": lessons, "groups": [{"part": part, "title": title} for part, title in PARTS.items()], "base": base,
-        "may_train": may_train, "glossary": _words(),
+        "may_train": may_train, "seed": SMALL["seed"], "glossary": _words(),
     }  # fmt: skip
     data = {**_recorded(slug), **_of_lesson(slug), "live": live, "problem": problem}
     return pack({"v": 1, "spec": spec, "visit": visit, "lesson": slug, "data": data})
@@ -94,9 +95,17 @@ def _of_lesson(slug: str) -> dict[str, Any]:
             "preset": {
                 "symptom": preset.symptom, "blame": preset.blame, "explanation": preset.explanation,
                 "shows": list(preset.shows), "suspects": suspects,
+                "meanings": {name: _meaning(name) for name in preset.shows},
             }
         }  # fmt: skip
     return {}
+
+
+def _meaning(name: str) -> str:
+    """What a field of a configuration is, by its dotted name."""
+    section, _, last = name.rpartition(".")
+    fields = METHODS[section].settings_class().model_fields if section else RunConfig.model_fields
+    return fields[last].description or ""
 
 
 def _defaults(config: RunConfig) -> dict[str, Any]:
@@ -104,11 +113,10 @@ def _defaults(config: RunConfig) -> dict[str, Any]:
 
 
 def _full_change() -> dict[str, Any]:
-    """What full fine-tuning changed in two matrices, `lessons/full_change.py`."""
+    """What full fine-tuning changed, `lessons/full_change.py`."""
     with safe_open(str(FOLDER / CHANGE_FILE), framework="numpy") as file:
-        names = file.metadata()
-        parts = {key: file.get_tensor(key).astype(np.float32) for key in ("planted", "other")}
+        planted = file.get_tensor("planted").astype(np.float32)
         return {
-            "metric": float(file.get_tensor("metric")[0]),
-            **{key: {"name": names[key], "columns": part.shape[1], "values": part} for key, part in parts.items()},
-        }
+            "metric": float(file.get_tensor("metric")[0]), "columns": planted.shape[1], "values": planted,
+            "norms": file.get_tensor("norms"),
+        }  # fmt: skip

@@ -14,7 +14,7 @@ export class AroundEventsPanel extends Chart {
     this.head.append(...saveButtons("loss-around-events", comparison, null, () => this.table.csv));
     this.table = new DataTable((row, line) => lights(comparison, line, row.key));
     this.words = element("p", {className: "tri-quiet"});
-    this.numbers = element("details", {}, element("summary", {}, "the same in numbers"), this.table.node);
+    this.numbers = element("details", {}, element("summary", {title: "Show what the chart draws as a table"}, "the same in numbers"), this.table.node);
     this.section.append(this.words, this.numbers);
   }
 

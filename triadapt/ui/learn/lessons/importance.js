@@ -36,11 +36,11 @@ export function build(stage) {
   const blocks = stage.slider("blocks so far, m", {min: 1, max: 6, value: state.m, name: "blocks", help: "How many blocks the matrix has grown"}, (m) => { state.m = m; });
   const before = stage.slider("norm at the last event", {min: 0, max: 2, step: 0.05, value: state.before, name: "before", format: (value) => value.toFixed(2), help: "The normalised norm when the last event happened"}, (value) => { state.before = value; });
   const first = stage.beat("How much has this matrix learned lately?", `
-    To decide who may grow, TriAdaptLoRA gives every matrix a number, its **importance**. It asks: how large is $L$ + $U$ now, and how much larger is that than when it last looked?
+    Now and then TriAdaptLoRA decides which matrices grow: an **event**. For that it gives every matrix a number, its **importance**. It asks: how large is $L$ + $U$ now, and how much larger is that than at the last event?
 
     *How large* is measured by the **Frobenius norm**: square all entries, add them up, take the root. It is then divided by $m$, the number of blocks. That is the **normalised** norm.
 
-    *Importance* $I$ is the rise of this number since the last [[rank event|event]]. No gradients, no moving averages: one norm for each matrix, now and then.
+    *Importance* $I$ is the rise of this number since the last event, $prev$.
 
     Change the numbers; the formula follows. (Here every block is one rank, so $L$ and $U$ are plain triangles. The diagonal stands in both.)`,
   tables, problem, blocks.node, before.node, normal, score);
@@ -57,7 +57,7 @@ export function build(stage) {
     reveal: () => {
       const now = normalizedFrobenius(coreOf(START), 3);
       const then = normalizedFrobenius([...coreOf(START).map((line) => [...line, 0]), [0, 0, 0, 1]], 4);
-      return `It falls, from ${now.toFixed(3)} to ${then.toFixed(3)}: the sum under the root grows by 1, but it is divided by 4 instead of 3. So a matrix that just grew scores low at the next event, and others get their turn. Growth moves around by itself.`;
+      return `It falls, from ${now.toFixed(3)} to ${then.toFixed(3)}: the sum under the root grows by 1, but it is divided by 4 instead of 3. That is what the division does: a matrix that just grew scores low at the next event, and others get their turn.`;
     },
   }));
   const real = {run: null, event: 2};
@@ -72,14 +72,15 @@ export function build(stage) {
       tip: (at) => `${run.matrices[order[at]].module} of block ${run.matrices[order[at]].layer}: ${scores[order[at]].toPrecision(3)}${run.matrices[order[at]].planted ? ", needs rank" : ""}`,
     };
   }, {testid: "real-scores"});
+  const guide = new Formula();
   const event = stage.slider("event", {min: 0, max: 0, value: 0, name: "event", help: "Which event of the recorded run", format: (at) => String(at + 1)}, (at) => { real.event = at; });
   stage.beat("The same in a real run", `
     These are the scores of all twelve matrices of a recorded run, from the largest. Orange ones are those that need rank. Move through the events.
 
-    Scores may be negative: a norm that fell since the last event, most often because the matrix has just grown.
+    Scores may be negative: a norm that fell. The one that is far below the others, if there is one, grew at the event before.
 
-    IncreLoRA and AdaLoRA measure something else: how much the loss would suffer without a part, from its value times its gradient, averaged over steps (**sensitivity**). It costs a little at
-    every step. Compare all rules on the same task on [Play](play?run=healthy-race).`, event.node, bars);
+    How good a guide is this? Count, event by event, how many of the three highest need rank. The score sees only the small table, neither $A$ nor $B$ nor the loss. It costs next to nothing, and when most matrices
+    have stopped changing, what is left of it is close to chance.`, event.node, bars, guide);
   stage.onData((data) => {
     const run = (data.scores_of?.runs || []).find((one) => one.method === "triadaptlora");
     if (!run || real.run) return;
@@ -89,6 +90,11 @@ export function build(stage) {
     event.set(real.event);
   });
   stage.redraw = () => {
+    if (real.run) {
+      const hits = real.run.scores.length ? topThree(real.run, real.event) : 0;
+      const all = real.run.events.map((_, i) => topThree(real.run, i));
+      guide.draw(line(words("of the three highest, those that need rank: "), number(hits, "hits"), words("  over all events: "), number(all.reduce((sum, one) => sum + one, 0) / all.length, "hits-mean", 3), words("  by chance: "), number((3 * real.run.planted.filter(Boolean).length) / real.run.n, "hits-chance", 3)));
+    }
     const values = core();
     sum.replaceChildren(element("caption", {}, "L + U"), ...values.map((line) => element("tr", {}, ...line.map((value) => element("td", {}, String(Number(value.toFixed(3))))))));
     const squares = values.flat().filter(Boolean);
@@ -100,4 +106,9 @@ export function build(stage) {
     );
     score.draw(line(row(sym("I"), op("="), frac(norm(row(sym("L"), op("+"), sym("U"))), sym("m")), op("−"), sym("prev"), op("=")), row(number(now), op("−"), number(state.before), op("="), number(now - state.before, "importance"))));
   };
+}
+
+function topThree(run, event) {
+  const scores = run.scoresOf(event);
+  return scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).filter((i) => run.planted[i] > 0).length;
 }

@@ -45,18 +45,17 @@ export function build(stage) {
   const top = stage.slider("top_h, for fixed", {min: 1, max: 12, value: state.top, name: "top", help: "Matrices an event under the fixed mode"}, (value) => { state.top = value; });
   const event = stage.slider("scores of event", {min: 0, max: 0, value: 0, name: "threshold-event", help: "Which event of the recorded run lends its scores", format: (at) => String(at + 1)}, (at) => { state.event = at; });
   const first = stage.beat("The door opens now and then", `
-    Ranks do not change all the time. First comes a **warm-up**: no growth until the scores mean something. From then on, every **interval** steps, the door opens: a **rank event**. It stays open until the
-    budget, the **target** total rank, is met. The **gap** is what is still missing.
+    First comes a **warm-up**: no growth. After it there is a **rank event** every **interval** steps, until the budget is met, which is also called the **target** total rank. The **gap** is what is still missing to it.
 
-    At an event, a count says how many matrices may enter, and the **threshold** $tau$ is the score of the last one that may. Every matrix at or above it grows by $g$ ranks.
+    At an event, a count says how many matrices may grow, and the **threshold** $tau$ is the score of the last one that may. All that reach it grow by $g$ ranks each; of equal scores the matrix that comes first counts as higher.
 
-    The count is what the three modes differ in:
-    
-    - **fixed**: always \`top_h\`
+    The count is what the three **modes** differ in:
+
+    - **fixed**: always the same, $top$, called \`top_h\`
     - **linear**: the gap times the progress $p$
     - **non-linear**: the gap to the power of the progress
 
-    At least one always enters. Equal scores go to the matrix that comes first, so that no more enter than are allowed.`,
+    What is behind the point is cut off (⌊ ⌋). At least one matrix grows, and at most all $n$. When a matrix gains more than one rank at a time, the linear and the non-linear count are divided by $g$, so that the budget is not passed.`,
   mode.node, progress.node, gap.node, top.node, event.node, formula, bars, map);
   first.add(stage.ask({
     id: "early",
@@ -70,7 +69,7 @@ export function build(stage) {
       Object.assign(state, {progress: 0.25, gap: 20});
       progress.set(0.25);
       gap.set(20);
-      return "Linear: ⌊20 × 0.25⌋ = 5. Non-linear: ⌊20 to the power of 0.25⌋ = ⌊2.11⌋ = 2. Non-linear waits, and has more to give later, when the scores know more.";
+      return "Linear: ⌊20 × 0.25⌋ = 5. Non-linear: ⌊20 to the power of 0.25⌋ = ⌊2.11⌋ = 2. Non-linear gives little early and more late. Whether that is wise depends on when the scores are worth most: look back at lesson 5.";
     },
   }));
 
@@ -84,13 +83,14 @@ export function build(stage) {
   const every = stage.slider("interval", {min: 5, max: 200, step: 5, value: schedule.interval, name: "interval", help: "Steps between two events"}, (value) => { schedule.interval = value; });
   const link = element("p");
   const second = stage.beat("What a schedule does", `
-    Put together, mode, warm-up and interval make a staircase of total rank, known *before* anything is trained: only *who* grows is decided by the scores.
+    Put together, mode, warm-up and interval make a staircase of total rank, known *before* anything is trained: only *who* grows is decided by the scores. In this picture there are 24 matrices, 600 steps and a budget of 48.
 
-    A good staircase starts when the scores mean something, spends the budget over the middle of the run, and leaves steps to train what came last.`,
+    No staircase is right for every task. Two things hold for all: an event before anything was learned chooses blindly, and a rank that comes in the last steps has no time to learn. The capstone lets you try.`,
   warm.node, every.node, stairs, link);
+  second.shown.hidden = true; // the picture is the answer
   second.add(stage.ask({
     id: "late",
-    question: "Warm-up 60, 600 steps, gap 24 of 24 matrices. Under the linear mode the gap shrinks while the progress grows. Where are the most ranks given?",
+    question: "With a warm-up of 60 and an interval of 20, under the linear mode: the gap shrinks while the progress grows. When are the most ranks given?",
     options: [["begin", "in the first third of growth"], ["end", "in the last third of growth"]],
     truth: () => {
       const seen = plan({warmup: 60, interval: 20, reference_rank: REF, top_h: 2, add_r: 1, behaviour: "improved"}, {method: "triadaptlora", growth: "linear", allocation: "grows"}, 600, N);
@@ -98,7 +98,10 @@ export function build(stage) {
       const given = (from, to) => seen.columns.step.reduce((all, step, i) => all + (step > from && step <= to ? seen.columns.change[i] : 0), 0);
       return given(60, 60 + third) > given(600 - third, 600) ? "begin" : "end";
     },
-    reveal: () => "In the first third: the gap is multiplied by the progress at every event, so by the time p is large nothing is missing any more. With an interval four times as long it looks different; try it.",
+    reveal: () => {
+      second.shown.hidden = false;
+      return "In the first third: gap times progress is at least 1 at every event, and by the time the progress is large, nothing is missing any more. With an interval four times as long it looks different; try it.";
+    },
   }));
   stage.onData((data) => {
     const run = (data.scores_of?.runs || []).find((one) => one.method === "triadaptlora");

@@ -4,13 +4,13 @@ import {Picture, escape, n} from "../draw_svg.js";
 import {Formula, fenced, line, number, op, row, sumOver, sym, words} from "../formula.js";
 import {blockOf, coreOf, deltaOf, drawer, grown, inLower, outputOf, parameterCount, sum} from "../maths/triangular.js";
 
-const [INSIDE, OUTSIDE, MOST] = [4, 3, 8];
+const [INSIDE, OUTSIDE, MOST] = [6, 6, 6];
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442"];
 
 // A trained adapter of rank 1, as it might stand when growth begins. Small enough to be read.
 function start() {
   const draw = drawer(11);
-  return {A: [[0.5, -0.2, 0.8, 0.1]], B: [[0.4], [-0.7], [0.2]], L: [[1.1]], U: [[0.3]], blocks: [1], scale: 1, W: Array.from({length: OUTSIDE}, () => Array.from({length: INSIDE}, draw)), x: [1, 0.5, -1, 2]};
+  return {A: [[0.5, -0.2, 0.8, 0.1, -0.6, 0.3]], B: [[0.4], [-0.7], [0.2], [0.9], [-0.3], [0.5]], L: [[1.1]], U: [[0.3]], blocks: [1], scale: 1, W: Array.from({length: OUTSIDE}, () => Array.from({length: INSIDE}, draw)), x: [1, 0.5, -1, 2, 0.3, -0.4]};
 }
 
 export function build(stage) {
@@ -22,7 +22,8 @@ export function build(stage) {
   const gain = stage.slider("add_r, ranks per growth", {min: 1, max: 3, value: 1, name: "gain", help: "How many ranks the next block adds"}, (value) => { state.gain = value; });
   const init = stage.choice("New numbers begin", [["identity", "harmless (this app)"], ["gaussian", "drawn (as published)"]], state.init, (value) => { state.init = value; });
   const grow = stage.button("Grow by one block", "Add a block to the matrix", () => step());
-  const again = stage.button("Begin anew", "Back to rank 1", () => Object.assign(state, {adapter: start(), history: [], full: false}), "ln-quiet");
+  const reset = () => stage.button("Back to rank 1", "Start over with the first block", () => Object.assign(state, {adapter: start(), history: [], full: false}), "ln-quiet");
+  const again = reset();
   const step = (way = state.init) => {
     const {adapter} = state;
     state.init = way;
@@ -38,10 +39,13 @@ export function build(stage) {
     TriAdaptLoRA ([arXiv 2501.08008](https://arxiv.org/abs/2501.08008)) puts one more matrix between LoRA's two factors: the **transformation matrix**, $r$ by $r$, which mixes
     the $r$ numbers on their way from $A$ to $B$. It is written as a sum of two triangles, $L$ + $U$.
 
-    Why triangles? Because they can grow outward. When a matrix gains $g$ ranks, $A$ gets $g$ more rows and $B$ as many columns, $L$ gets a new **block** row at the
-    bottom, $U$ a new block column at the right. What was there keeps its place. Where row and column meet, the block stands in both.
+    Triangles grow outward. When a matrix gains $g$ ranks, $A$ gets $g$ more rows and $B$ as many columns, $L$ gets a new **block** row at the
+    bottom, $U$ a new block column at the right. What was there keeps its place. The block where row and column meet stands in both, as published.
 
-    Press *Grow*. Each colour is one block, in the order of their arrival; $m$ counts them.`,
+    The split brings no new rank: $B$ ($L$ + $U$) $A$ has at most the rank of $B$ $A$. What it brings is a small table beside the large factors, made of what new ranks take from old ones ($L$) and old ones from new ($U$). The
+    method reads from the size of this table how much a matrix has learned: the next lesson.
+
+    Here is a matrix of 6 inputs and 6 outputs. Press *Grow*. Each colour is one block, in the order of their arrival; $m$ counts them.`,
   init.node, gain.node, element("div", {className: "ln-buttons"}, grow, again), cores, counted);
   first.add(stage.ask({
     id: "count",
@@ -56,18 +60,18 @@ export function build(stage) {
     That depends on the new numbers. If the new columns of $B$ are 0, nothing new reaches the output, whatever stands in $A$, $L$ and $U$. If all are drawn at random, as the authors'
     code does, $dW$ changes at once by something nobody has learned.
 
-    Here is a matrix of 4 inputs and 3 outputs with its real numbers. Grow it both ways and compare.`,
-  element("div", {className: "ln-buttons"}, stage.button("Grow, harmless", "Add a block whose columns of B are 0", () => step("identity")), stage.button("Grow, drawn at random", "Add a block of random numbers", () => step("gaussian"), "ln-quiet")), function_, jump);
+    This is the output of the same matrix for one input $x$. Grow it both ways and compare. ($s$ is the scale, like alpha / $r$ in lesson 2.)`,
+  element("div", {className: "ln-buttons"}, stage.button("Grow, harmless", "Add a block whose columns of B are 0", () => step("identity")), stage.button("Grow, drawn at random", "Add a block of random numbers", () => step("gaussian"), "ln-quiet"), reset()), function_, jump);
   second.add(stage.ask({
     id: "jump",
     question: "The harmless start sets the new columns of B to 0. Then the new ranks do nothing. Can they ever learn?",
     options: [["no", "no, zero stays zero"], ["yes", "yes, B gets a gradient at once"]],
     truth: () => "yes",
-    reveal: () => "The gradient of B is made of what arrives from (L + U) A x. The new diagonal block of L is the identity and the new rows of A are drawn, so something arrives. Had L + U been 0 there as well, nothing would, ever: one of the presets below shows that.",
+    reveal: () => "The gradient of B is made of what arrives from (L + U) A x. The new diagonal block of L is the identity and the new rows of A are drawn, so something arrives. Had L + U been 0 there as well, nothing would, ever: [one of the presets](learn?lesson=wrong-start) shows that.",
   }));
   stage.beat("", `
     One more thing changes at growth in the authors' code: the scale is alpha / $r$ with the *current* rank, so that each growth also shrinks what was learned. Here it is
-    alpha / $ref$, which stays. See [the loss jump](learn?lesson=wrong-scale).`);
+    alpha / $ref$, which stays. $ref$ is the **reference rank**, the average rank that a matrix is to end with; times the number of matrices it is the budget. See [the loss jump](learn?lesson=wrong-scale).`);
 
   stage.redraw = () => {
     const {adapter, history} = state;
@@ -75,7 +79,7 @@ export function build(stage) {
     const rank = adapter.A.length;
     const core = adapter.blocks.reduce(({end, parts}, size) => ({end: end + size, parts: [...parts, [size, end + size]]}), {end: 0, parts: []}).parts;
     counted.draw(
-      row(sym("r"), fenced(sym("in"), op("+"), sym("out")), op("+"), number(2), sumOver(words("blocks"), row(words("size × rank after it")))),
+      line(row(sym("m"), op("="), number(adapter.blocks.length, "m")), words("   trained numbers: "), row(sym("r"), fenced(sym("in"), op("+"), sym("out")), op("+"), number(2), sumOver(words("blocks"), row(words("size × rank with it"))))),
       line(row(op("="), number(rank), fenced(number(INSIDE), op("+"), number(OUTSIDE)), op("+"), number(2), fenced(...core.flatMap(([size, end], i) => [...(i ? [op("+")] : []), number(size), op("×"), number(end)])), op("="),
         number(parameterCount(adapter.blocks, INSIDE, OUTSIDE), "parameters")), words(" trained numbers")),
     );
@@ -88,7 +92,7 @@ export function build(stage) {
       line(words(last ? "after  " : "now  "), vector(now, "after")),
     );
     jump.dataset.away = last ? String(last.away) : "";
-    jump.textContent = state.full ? `This picture ends at rank ${MOST}. Begin anew.` : !last ? "" : last.away === 0 ? "Exactly the same output. The network did not notice." : `The output moved by up to ${last.away.toFixed(3)}, at random, in one instant.`;
+    jump.textContent = state.full ? `A matrix of 6 × 6 has no more than rank ${MOST}. Go back to rank 1.` : !last ? "" : last.away === 0 ? "Exactly the same output. The network did not notice." : `The output moved by up to ${last.away.toFixed(3)}, at random, in one instant.`;
   };
 }
 

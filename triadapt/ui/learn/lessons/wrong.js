@@ -65,7 +65,7 @@ function scene(stage, state, head, {preset, recorded}) {
     if (panel.kind === "recorded") panel.show("recorded");
   });
   trial.node.hidden = true;
-  stage.beat("Find it", "Look at the numbers of the run, and at the moment at which something goes wrong or fails to happen. Then name the one to blame. Afterwards you can repair any suspect and see what that does.",
+  stage.beat("Find it", "Look at the settings (point at one to read what it does) and at the moment at which something goes wrong or fails to happen. Then name the one to blame. Afterwards you can repair any suspect and see what that does.",
     ask.node, trial.node, panel, verdict, explanation);
   stage.redraw = () => {
     const run = found();
@@ -74,7 +74,7 @@ function scene(stage, state, head, {preset, recorded}) {
     if (!run?.started) return;
     const rows = preset.shows.filter((name) => name in run.config).map((name) => {
       const fixed = repaired() && repaired().config[name] !== run.config[name] ? repaired().config[name] : null;
-      return element("tr", {}, element("th", {}, element("code", {}, name)), element("td", {}, String(run.config[name])), ...(repaired() ? [element("td", {className: "ln-fixed"}, fixed === null ? "" : `→ ${fixed}`)] : []));
+      return element("tr", {}, element("th", {}, element("code", {dataset: {tip: preset.meanings[name] || ""}, tabIndex: 0}, name)), element("td", {}, String(run.config[name])), ...(repaired() ? [element("td", {className: "ln-fixed"}, fixed === null ? "" : `→ ${fixed}`)] : []));
     });
     fields.replaceChildren(element("caption", {}, "Settings of the run"), ...rows);
   };
