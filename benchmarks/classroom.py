@@ -209,8 +209,8 @@ def _costs(found: Measured, alone: float, beside: float, cores: float, recorded:
         ("refreshes asked for by timers", found.fragments),
     ]
     note = (
-        "Memory by least squares over the second half of the time; the server keeps the newest 10,000 events of each run "
-        "on view, so it grows with a race up to that. Sessions, server and training share the cores."
+        "Memory by least squares over the second half of the time; the server keeps the newest 10,000 events of each "
+        "run on view, so it grows with a race up to that. Sessions, server and training share the cores."
     )
     return Table("What a class of thirty costs", ("what", "value"), rows, [note])
 
