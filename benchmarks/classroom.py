@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from benchmarks.app_server import CELLS, AppServer, app_server, chromium, new_page, press_run, race_on_view
 from benchmarks.light_session import LightSession
@@ -115,14 +115,14 @@ def slope(samples: Sequence[tuple[float, float]]) -> float:
     return 60 * statistics.linear_regression(*zip(*late, strict=True)).slope
 
 
-def start_race(browser: Browser, server: AppServer) -> tuple[Page, RunReader]:
+def start_race(browser: Browser, server: AppServer) -> tuple[str, RunReader]:
     """The teacher starts a long race, and goes to a page that does not watch it."""
     page = new_page(browser)
     page.goto(f"{server.address}/?teacher={TEACHER}&steps=50000")
     press_run(page)
     race = race_on_view(page)
     page.goto("about:blank")
-    return page, RunReader(server.runs / find(server.runs, race)[0].id)
+    return race, RunReader(server.runs / find(server.runs, race)[0].id)
 
 
 def press_and_wait(browser: Browser, address: str, over: Callable[[], bool]) -> list[float]:
@@ -153,10 +153,11 @@ def measure(quick: bool = False) -> list[Table]:
         write_class(runs, "class", parse_class({"title": "Thirty", "pages": ["learn", "play"]}))
 
     with app_server(environment, prepare=make_class) as server, chromium() as browser:
-        _, reader = start_race(browser, server)
+        race, reader = start_race(browser, server)
         time.sleep(2.0)
         alone = speed_during(reader, alone_seconds)
         process = server_process(server)
+        seen = reader.info().last_seq
         before, start, cpu = reader.info().last_step, time.perf_counter(), process.cpu_times()
         # In a thread of its own: Playwright has a loop in this one.
         with ThreadPoolExecutor(1) as thread:
@@ -166,10 +167,11 @@ def measure(quick: bool = False) -> list[Table]:
             found.presses["a control on play, felt in Chromium"] = felt
         took, used = time.perf_counter() - start, process.cpu_times()
         beside = (reader.info().last_step - before) / took
+        recorded = (reader.info().last_seq - seen) / took * 60 * len(find(server.runs, race))
         cores = (used.user + used.system - cpu.user - cpu.system) / took
         if process.status() == psutil.STATUS_ZOMBIE:
             found.errors.append("the server ended")
-    return [_presses(found, seconds), _costs(found, alone, beside, cores)]
+    return [_presses(found, seconds), _costs(found, alone, beside, cores, recorded)]
 
 
 def _presses(found: Measured, seconds: float) -> Table:
@@ -196,16 +198,20 @@ def _percentile(values: Sequence[float], percent: int) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
-def _costs(found: Measured, alone: float, beside: float, cores: float) -> Table:
+def _costs(found: Measured, alone: float, beside: float, cores: float, recorded: float) -> Table:
     rows: list[tuple[Cell, ...]] = [
         ("training alone, lockstep steps/s", alone),
         ("training beside the class, lockstep steps/s", beside),
         ("server, cores in use", cores),
         ("server, memory at the end, MiB", found.memory[-1][1]),
         ("server, memory, MiB a minute", slope(found.memory)),
+        ("events that the race on view records a minute", round(recorded)),
         ("refreshes asked for by timers", found.fragments),
     ]
-    note = "Memory by least squares over the second half of the time. Sessions, server and training share the cores."
+    note = (
+        "Memory by least squares over the second half of the time; the server keeps the newest 10,000 events of each "
+        "run on view, so it grows with a race up to that. Sessions, server and training share the cores."
+    )
     return Table("What a class of thirty costs", ("what", "value"), rows, [note])
 
 

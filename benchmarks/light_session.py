@@ -125,16 +125,19 @@ class LightSession:
             self._take(ForwardMsg.FromString(data))
 
     def _take(self, message: ForwardMsg) -> None:
-        whole = not message.metadata.run.fragment_ids
+        run = message.metadata.run.fragment_ids
+        whole, ours = not run, self._awaited in run if self._awaited else not run
         match message.WhichOneof("type"):
-            case "new_session" if whole:
-                self._begun = True
-                self._stop_timers()
-                self.widgets.clear()
-                self.components.clear()
-                self.page = message.new_session.page_script_hash
-            case "new_session" if self._begun:
-                self._end()  # a fragment never interrupts a whole run, whose end is not always told then
+            case "new_session":
+                # A fragment does not interrupt what runs, whose end is not always told when it begins at once.
+                if self._begun and not whole:
+                    self._end()
+                self._begun = self._begun or ours or whole
+                if whole:
+                    self._stop_timers()
+                    self.widgets.clear()
+                    self.components.clear()
+                    self.page = message.new_session.page_script_hash
             case "navigation":
                 self.pages = {one.url_pathname: one.page_script_hash for one in message.navigation.app_pages}
                 self.page = message.navigation.page_script_hash
@@ -148,9 +151,9 @@ class LightSession:
             case "delta":
                 self._draw(message.delta.new_element, message.delta.fragment_id)
             case "script_finished":
-                if self._awaited in message.metadata.run.fragment_ids:
-                    self._end()
-                if whole and self._begun and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
+                # A whole run does what was asked of a fragment, too.
+                told = message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN
+                if self._begun and told and (ours or whole):
                     self._end()
 
     def _end(self) -> None:
