@@ -146,6 +146,20 @@ def take_lab(browser: Browser, url: str) -> None:
     page.close()
 
 
+def take_learn(browser: Browser, url: str) -> None:
+    """A lesson after its predictions."""
+    page = visit(browser, f"{url}/learn?lesson=one-rank", height=1250)
+    page.wait_for_selector(".tri-learn[data-lesson=one-rank]")
+    for cell in (2, 4, 7):
+        page.locator(f"[data-testid=guess] [data-cell='{cell}']").click()
+    page.locator(".ln-beat").first.get_by_role("button", name="That is my guess").click()
+    page.locator(".ln-ask input").first.check()
+    page.locator(".ln-ask").get_by_role("button", name="That is my guess").click()
+    page.wait_for_timeout(500)
+    shoot(page, "learn")
+    page.close()
+
+
 def take_own(browser: Browser, url: str, runs: str) -> None:
     """A table of one's own, looked at before anything is trained on it."""
     table = Path(runs, "reviews.csv")
@@ -181,6 +195,7 @@ def main() -> None:
                 flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
                 browser = playwright.chromium.launch(executable_path=chromium, args=flags)
                 take_lab(browser, f"http://localhost:{port}")
+                take_learn(browser, f"http://localhost:{port}")
                 take_own(browser, f"http://localhost:{port}", runs)
                 take(browser, f"http://localhost:{port}", server)
                 take_rest(browser, f"http://localhost:{port}", runs)

@@ -13,6 +13,7 @@ from command_line import command_line
 from configuration import methods_table, run_fields, study_fields, tasks_table
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from glossary_part import glossary_table_only
 from repository_links import in_the_site
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ PARTS = {
     "study fields": study_fields,
     "methods": methods_table,
     "tasks": tasks_table,
+    "glossary": glossary_table_only,
 }
 _PLACE = re.compile(r"^<!-- made: (.+) -->$", re.MULTILINE)
 
