@@ -11,9 +11,9 @@ from typing import Any
 
 from command_line import command_line
 from configuration import methods_table, run_fields, study_fields, tasks_table
+from glossary_part import glossary_table_only
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
-from glossary_part import glossary_table_only
 from repository_links import in_the_site
 
 ROOT = Path(__file__).parents[2]
