@@ -220,6 +220,7 @@ def test_pause_step_and_next_event_obey_buttons_and_keys(app: App, page: Page) -
     page.keyboard.press("p")
     wait_for(lambda: states(app, race) == {"paused"})
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    expect(page.locator(".st-key-step_button button:visible").first).to_be_enabled()
     held = stored_points(app, race)
     page.keyboard.press("s")
     wait_for(lambda: stored_points(app, race) == held + 2 and states(app, race) == {"paused"})
