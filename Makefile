@@ -10,6 +10,9 @@
 PYTHON ?= python3
 ARGS ?=
 
+# Processes that run tests.
+PROCESSES ?= $(shell $(PYTHON) -c "import os; print(min(5, (os.cpu_count() or 1) + 1))")
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
@@ -56,12 +59,13 @@ class: $(FOR_THE_APP)
 	@echo "opening the app for a class; Ctrl-C ends it"
 	@$(BIN)/triadapt class $(ARGS)
 
-# Some tests measure how long a visitor waits, so nothing runs beside them.
+# Many tests wait for a browser or a process, so there is one process more than cores. Some measure how long a visitor
+# waits; nothing runs beside those.
 test: setup
 ifeq ($(strip $(ARGS)),)
 	@failed=0; \
 	echo "running the tests"; \
-	$(BIN)/python -m pytest -m "not alone" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder || failed=1; \
+	$(BIN)/python -m pytest -m "not alone" -n $(PROCESSES) --dist loadfile --no-loadscope-reorder || failed=1; \
 	echo "running the tests that measure"; \
 	$(BIN)/python -m pytest -m alone tests/browser || failed=1; \
 	exit $$failed

@@ -46,6 +46,9 @@ class Manager:
         configs = race_configs(slug, asked)
         return self.submit(configs), configs[0].seed
 
+    def owns(self, race_id: str) -> bool:
+        return True
+
     def branch(self, plan: BranchPlan, name: str | None = None) -> str:
         if self.error:
             raise RunError(self.error)

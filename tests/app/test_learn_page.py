@@ -8,6 +8,7 @@ import pytest
 from stand_in import Manager, errors
 from streamlit.testing.v1 import AppTest
 
+from triadapt.config import parse_config
 from triadapt.lessons.registry import FIRST
 from triadapt.ui.learn_component import KEY
 from triadapt.views.frames import unpack
@@ -69,7 +70,31 @@ def test_a_wish_that_cannot_be_granted_says_why(
     assert unpack(sent[-1])["data"]["problem"] == "interval = 0: a whole number from 1 to 299"
     manager.error = "the app is closing"
     say(app, "run", lesson="capstone", values={}, turn=3)
-    assert unpack(sent[-1])["data"]["problem"] == "the app is closing" and not manager.submitted
+    data = unpack(sent[-1])["data"]
+    assert data["problem"] == "the app is closing" and data["heeded"] == 3 and not manager.submitted
+    say(app, "lesson", slug="one-rank", turn=4)
+    assert not unpack(sent[-1])["data"]["problem"]  # it was about another lesson
+
+
+@pytest.mark.parametrize("slug", ["low-rank", "glossary", "capstone", "prune-or-grow", "wrong-ties"])
+def test_somebodys_other_race_in_the_address_is_no_race_of_the_lesson(
+    visit: Callable[..., AppTest], sent: list[bytes], manager: Manager, slug: str
+) -> None:
+    race = manager.submit([parse_config({"method": method}) for method in ("lora", "adalora")])
+    app = visit()
+    app.query_params["lesson"], app.query_params["race"] = slug, race
+    app.switch_page(PAGE).run()
+    assert not app.exception and unpack(sent[-1])["data"]["live"] is None and "race" not in app.query_params
+
+
+def test_a_race_of_the_lesson_in_the_address_is_shown(
+    visit: Callable[..., AppTest], sent: list[bytes], manager: Manager
+) -> None:
+    race, _ = manager.submit_lesson("wrong-ties", {"suspect": "budget"})
+    app = visit()
+    app.query_params["lesson"], app.query_params["race"] = "wrong-ties", race
+    app.switch_page(PAGE).run()
+    assert unpack(sent[-1])["data"]["live"]["seed"] == 3 and app.query_params["race"] == race
 
 
 def test_a_race_in_the_address_that_is_none_is_forgotten(visit: Callable[..., AppTest], sent: list[bytes]) -> None:

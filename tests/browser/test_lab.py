@@ -84,7 +84,7 @@ def test_steps_are_counted_and_own_matrices_read_while_one_types(app: App, page:
     expect(number(page, "steps")).to_have_value("3159")
     expect(page.get_by_test_id("lab-counting")).to_contain_text("x 3 epochs: 3,159 optimizer steps")
     page.get_by_label("Modules of a layer").fill("q_proj 4096x4096, v_proj 4096x1024, up")
-    expect(page.get_by_text("36 matrices")).to_be_visible()
+    expect(page.locator(".lab-said").get_by_text("36 matrices")).to_be_visible()
     assert "Trainable parameters" not in page.locator("[data-testid=lab-picture] svg").inner_html()
     page.get_by_label("Modules of a layer").fill("q_proj 4096x")
     expect(page.get_by_test_id("lab-findings")).to_contain_text(

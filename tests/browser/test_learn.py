@@ -192,6 +192,10 @@ class TestNumbersOnThePage:
                 assert shown(page, "allowed") == allowed
                 assert shown(page, "tau") == pytest.approx(growth_threshold(events[6].scores, allowed), rel=1e-6)
 
+        slide(page, "gap", 0)
+        assert shown(page, "allowed") == 0
+        expect(page.get_by_test_id("threshold-bars")).to_contain_text("nobody grows")
+
     def test_the_planned_staircase(self, app: App, reader: Callable[..., Page]) -> None:
         page = reader()
         open_lesson(page, app, "capstone")

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 
 from triadapt.config import ConfigError, RunConfig
 from triadapt.events import Evaluation, RankEvent, Started
-from triadapt.lessons.races import RACES, race_configs, race_labels
+from triadapt.lessons.races import RACES, is_race_of, race_configs, race_labels
 from triadapt.lessons.recordings import ASKED, CHANGE_FILE, FOLDER, recorded_lesson
 from triadapt.lessons.registry import LESSONS, PARTS, mark
 from triadapt.lessons.wrong import PRESETS
@@ -90,8 +90,9 @@ class TestPresets:
     def test_a_start_that_cannot_learn(self) -> None:
         found, repaired = recorded_lesson("wrong-start")
         assert len(set(metrics(found))) == 1 and metrics(repaired)[-1] < 0.5
-        grown = [event.chosen[0] for event in decisions(found)]
-        assert grown == sorted(grown) and not any(np.any(event.scores) for event in decisions(found))
+        assert {tuple(event.chosen) for event in decisions(found)} == {(0,)}
+        assert decisions(found)[-1].ranks.tolist() == [13] + [1] * 11
+        assert not any(np.any(event.scores) for event in decisions(found))
 
     def test_ties_at_the_first_event(self) -> None:
         found, repaired = recorded_lesson("wrong-ties")
@@ -135,6 +136,14 @@ def test_what_may_not_be_asked_for_is_named(slug: str, asked: dict[str, Any], li
     assert error.value.lines[0].startswith(line)
 
 
+def test_a_race_is_known_by_its_configurations() -> None:
+    for slug, asked in (*ASKED.items(), ("capstone", {"seed": 9, "add_r": 3}), ("wrong-scale", {"suspect": "rate"})):
+        configs = race_configs(slug, asked)
+        assert is_race_of(slug, configs)
+        assert not is_race_of(slug, [config.for_method("lora") for config in configs])
+        assert not any(is_race_of(other, configs) for other in LESSONS if other != slug)
+
+
 def test_what_the_reader_sets_is_of_their_own_run_and_the_seed_of_both() -> None:
     default, yours = race_configs("capstone", {"warmup": 10, "seed": 5})
     assert (default.warmup, yours.warmup) == (30, 10) and default.seed == yours.seed == 5
@@ -143,7 +152,7 @@ def test_what_the_reader_sets_is_of_their_own_run_and_the_seed_of_both() -> None
 
 @pytest.mark.parametrize("slug", LESSONS)
 def test_a_message_holds_what_its_lesson_draws_and_is_small(slug: str) -> None:
-    data = learn_message(slug, visit=1, base="/", may_train=True)
+    data = learn_message(slug, visit=1, house={"base": "/", "may_train": True, "pages": ("learn",), "code": ""})
     message = unpack(data)
     assert message["lesson"] == slug and len(data) < 70_000
     assert bool(message["data"]["recorded"]) == (slug in ASKED)

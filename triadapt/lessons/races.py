@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,6 @@ SMALL: dict[str, Any] = {
     "task": "planted", "seed": 3, "steps": 300, "warmup": 30, "interval": 10, "eval_every": 10, "planted.blocks": 2,
 }  # fmt: skip
 """Twelve matrices, three of them planted, of both kinds under this seed; the default schedule in half the steps."""
-RECORDED = "lesson-"
-"""What the names of recorded lesson races begin with."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +106,22 @@ def race_configs(slug: str, asked: Mapping[str, Any]) -> list[RunConfig]:
     if slug not in RACES:
         raise ConfigError([f"lesson = {slug!r}: trains nothing"])
     return RACES[slug].configs(values)
+
+
+def is_race_of(slug: str, configs: Sequence[RunConfig]) -> bool:
+    """Whether these are the configurations of a race that this lesson trains, with whatever its reader may set."""
+    if slug in PRESETS:
+        asked = [{"suspect": one.name} for one in PRESETS[slug].suspects]
+    elif slug in RACES and configs:
+        own = configs[RACES[slug].own or 0]
+        asked = [{name: getattr(own, name) for name in RACES[slug].free}]
+    else:
+        return False
+    for values in asked:
+        with suppress(ConfigError):
+            if race_configs(slug, values | {"seed": configs[0].seed}) == list(configs):
+                return True
+    return False
 
 
 def race_labels(slug: str) -> list[str]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Lesson:
     """One lesson. slug: its name in the address. part: `lesson`, `capstone`, `wrong` (find what is wrong) or
-    `words`.
-    minutes: how long a reader takes. module: the file in `ui/learn/lessons/` that draws it, where it is not named like
-    the lesson."""
+    `words`. minutes: how long a reader takes. module: the file in `ui/learn/lessons/` that draws it, where it is not
+    named like the lesson."""
 
     slug: str
     title: str

@@ -46,14 +46,14 @@ PRESETS = {
         {"warmup": 270},
         (
             _RATE,
-            Suspect("interval", "interval is too long", {"interval": 5}, "Twice the events, but all of them still wait "
-                    "for the warm-up to end."),
+            Suspect("interval", "interval is too long", {"interval": 5}, "Five events in place of two, and all "
+                    "of them still wait for the warm-up to end."),
             Suspect("warmup", "warmup is too long", {"warmup": 30}, "Repaired, growth begins at step 40, not at 280."),
             _BUDGET,
         ),
         "warmup",
         "An event needs t > warmup and t a multiple of interval. With warmup = 270 and interval = 10 that is true of "
-        "t = 280 and t = 290 only: two events, each of which may admit a handful of matrices, in the last twentieth of "
+        "t = 280 and t = 290 only: two events, each of which may admit a handful of matrices, in the last 20 steps of "
         "a run whose learning rate is almost 0 by then. A tenth of the steps is a good warm-up to begin with.",
     ),
     "wrong-interval": Preset(
@@ -73,7 +73,7 @@ PRESETS = {
         "nothing to do. This is the question asked most about AdaLoRA, whose deltaT does the same.",
     ),
     "wrong-start": Preset(
-        "Ranks grow on schedule, one matrix after another, in the order of their names. The loss stays where it was.",
+        "The total rank grows on schedule. The loss stays where it was. And look who grows: one matrix takes it all.",
         {"triadaptlora.init": "zero"},
         (
             _RATE,
@@ -86,7 +86,7 @@ PRESETS = {
         "With B = 0 and L + U = 0 the update B (L + U) A is 0, which is wanted at the start. But each gradient holds "
         "another factor that is 0 too: that of B holds L + U, that of L and U holds B, that of A holds both. So every "
         "gradient is exactly 0 and stays so. Every importance is 0, all matrices tie, and ties go to the one that "
-        "comes first: that is why they grow in order. With L = I instead, B has a gradient from the first step.",
+        "comes first, which takes every rank that is given. With L = I instead, B has a gradient from the first step.",
         ("steps", "warmup", "interval", "reference_rank", "triadaptlora.init", "learning_rate"),
     ),
     "wrong-ties": Preset(

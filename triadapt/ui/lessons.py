@@ -10,46 +10,55 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from triadapt.classroom.settings import PAGES
 from triadapt.config import ConfigError
-from triadapt.lessons.races import race_labels
+from triadapt.lessons.races import is_race_of, race_labels
 from triadapt.lessons.registry import FIRST, LESSONS
 from triadapt.runs.info import RunError, RunInfo
-from triadapt.runs.library import find
+from triadapt.runs.library import config_of, find
 from triadapt.runs.reader import RunReader
 from triadapt.ui.classroom import room
 from triadapt.ui.classroom.desk import Desk
+from triadapt.ui.classroom.seat import seat
 from triadapt.ui.learn_component import learn, said
+from triadapt.ui.watchers import WATCHERS, between_refreshes
 from triadapt.views.lessons.message import learn_message, live_part
 
-REFRESH_SECONDS = 1.0
+REFRESH_SECONDS, SELDOM_SECONDS = 1.0, 4.0
+AT_ONCE = 4
+"""Sessions that may watch a lesson's race at the full pace; of more each asks less often."""
 LESSON, RACE = "lesson", "race"
 STATE = "lessons_visit"
 
 
 @dataclass
 class Race:
-    """A race trained for a lesson: its id, the request it answers, and its seed."""
+    """A race trained for a lesson: its id, the request that it answers, its seed. found: in an address, and not made
+    in this session."""
 
     id: str
     turn: int
     seed: int
+    found: bool = False
 
 
 @dataclass
 class Visit:
     """Where a visitor is. number: how often the server has led to a lesson. turns: the newest word of each kind that
-    was heeded. races: by lesson. problem: why the last wish was not granted."""
+    was heeded. races: by lesson. problems: why a lesson's last wish was not granted. every: the pace at which the page
+    now looks at the race on view."""
 
     slug: str = FIRST
     number: int = 0
     turns: dict[str, int] = field(default_factory=dict)
     races: dict[str, Race] = field(default_factory=dict)
-    problem: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
+    every: float | None = None
     errors: list[str] = field(default_factory=list)
 
     def lead(self, slug: str) -> None:
         """Take the browser to a lesson."""
-        self.slug, self.number, self.problem = slug, self.number + 1, ""
+        self.slug, self.number = slug, self.number + 1
 
     def news(self, name: str) -> dict[str, Any]:
         """What the browser said under this name, if it has not been heeded yet; else empty."""
@@ -78,20 +87,31 @@ def enter_lessons() -> None:
         here.errors.append(f"lesson = {asked!r} in the address: known are {', '.join(LESSONS)}; this is the first")
     here.lead(asked if asked in LESSONS else FIRST if asked else here.slug)
     if race and here.slug not in here.races:
-        here.races[here.slug] = Race(race, 0, 0)
+        here.races[here.slug] = Race(race, 0, 0, found=True)
 
 
 def refresh_every(manager: Desk) -> float | None:
     """Seconds between two looks at the race of the lesson on view; None when nothing will change by itself."""
     here = visit()
     race = here.races.get(here.slug)
-    return REFRESH_SECONDS if race and any(info.live for info in _infos(manager, race)) else None
+    live = race is not None and any(info.live for info in _infos(manager, race))
+    here.every = None
+    if live:
+        here.every = between_refreshes(_watchers(), alone=REFRESH_SECONDS, at_once=AT_ONCE, most=SELDOM_SECONDS)
+    return here.every
+
+
+def _watchers() -> int:
+    context = get_script_run_ctx()
+    return WATCHERS.here(context.session_id if context else "")
 
 
 def lessons(manager: Desk, *, base: str) -> None:
     """Draw the lessons once. Meant to run in a fragment; asks for a whole rerun when its pace has to change."""
     here = visit()
-    timed, before = refresh_every(manager) is not None, here.slug
+    timed, before = here.every is not None, here.slug
+    if timed:
+        _watchers()
     _take_up(here)
     if word := here.news("stop"):
         _stop(manager, here, str(word.get("lesson")))
@@ -101,19 +121,23 @@ def lessons(manager: Desk, *, base: str) -> None:
     _write_address(here)
     class_ = room()
     may_train = class_ is None or class_.training
-    message = learn_message(
-        here.slug, visit=here.number, base=base, may_train=may_train, live=live, problem=here.problem
-    )  # fmt: skip
-    learn(message)
+    taken = seat()
+    house = {
+        "base": base, "may_train": may_train, "pages": class_.pages if class_ else (*PAGES, "own"),
+        "code": taken.code if taken.code and not taken.served else "",
+    }  # fmt: skip
+    heeded = here.turns.get("run", 0)
+    learn(learn_message(here.slug, visit=here.number, house=house, live=live, heeded=heeded,
+                        problem=here.problems.get(here.slug, "")))  # fmt: skip
     teaches = class_ is not None and class_.teacher
-    if timed != (refresh_every(manager) is not None) or (teaches and here.slug != before):
+    if timed != bool(live and not live["over"]) or (teaches and here.slug != before):
         st.rerun()  # the pace changes, or the class has to hear where its teacher is
 
 
 def _take_up(here: Visit) -> None:
     if word := here.news("lesson"):
         if (slug := word.get("slug")) in LESSONS:
-            here.slug, here.problem, here.errors = str(slug), "", []
+            here.slug, here.errors = str(slug), []
     elif getattr(get_script_run_ctx(), "is_history_navigation", False):
         asked = st.query_params.get(LESSON, FIRST)
         if asked in LESSONS and asked != here.slug:
@@ -122,12 +146,12 @@ def _take_up(here: Visit) -> None:
 
 def _run(manager: Desk, here: Visit, word: Mapping[str, Any]) -> None:
     slug, values = str(word.get("lesson")), word.get("values")
-    here.problem = ""
+    here.problems.pop(slug, None)
     try:
         race, seed = manager.submit_lesson(slug, values if isinstance(values, dict) else {})
         here.races[slug] = Race(race, word["turn"], seed)
     except (ConfigError, RunError, OSError, sqlite3.Error) as error:
-        here.problem = "; ".join(error.lines) if isinstance(error, ConfigError) else str(error)
+        here.problems[slug] = "; ".join(error.lines) if isinstance(error, ConfigError) else str(error)
 
 
 def _stop(manager: Desk, here: Visit, slug: str) -> None:
@@ -145,19 +169,29 @@ def _infos(manager: Desk, race: Race) -> list[RunInfo]:
 def _live(manager: Desk, here: Visit) -> dict[str, Any] | None:
     race = here.races.get(here.slug)
     infos = _infos(manager, race) if race else []
-    if race is None or len(infos) != len(race_labels(here.slug)):
+    labels = race_labels(here.slug)
+    if race is None or not labels or len(infos) != len(labels) or (race.found and not _of_lesson(here.slug, infos)):
         here.races.pop(here.slug, None)  # deleted, or an address of something else
         return None
     statuses = [manager.status_of(info) for info in infos]
     error = next((info.error for info in infos if info.error and info.state in ("failed", "damaged")), "")
     status = {
-        "over": not any(info.live for info in infos), "error": error, "seed": race.seed or infos[0].config.get("seed"),
+        "over": not any(info.live for info in infos), "mine": manager.owns(infos[0].race), "error": error,
+        "seed": race.seed or infos[0].config.get("seed"),
         "message": next((str(one["message"]) for one in statuses if one.get("message") and infos[0].live), ""),
     }  # fmt: skip
     readers = [RunReader(manager.runs / info.id) for info in infos if info.state != "damaged"]
     if len(readers) != len(infos):
         return {"turn": race.turn, **status, "runs": []}
     return live_part(here.slug, list(readers), turn=race.turn, status=status)
+
+
+def _of_lesson(slug: str, infos: list[RunInfo]) -> bool:
+    """Whether these runs are the race of a lesson, whoever trained it."""
+    try:
+        return is_race_of(slug, [config_of(info) for info in infos])
+    except RunError:
+        return False
 
 
 def _write_address(here: Visit) -> None:

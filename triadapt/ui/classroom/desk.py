@@ -106,6 +106,10 @@ class Desk:
         """The race that runs, then those that wait."""
         return self._manager.active()
 
+    def owns(self, race_id: str) -> bool:
+        """Whether this visitor may stop the race."""
+        return owns(self._manager, race_id, self._seat)
+
     def made_by(self, race_id: str) -> str | None:
         """Who asked for the race."""
         return self._manager.made_by(race_id)

@@ -12,14 +12,14 @@ export class Ask {
     this.name = `ln-ask-${(number += 1)}`;
     this.inputs = options.map(([value]) => element("input", {type: "radio", name: this.name, value: String(value)}));
     this.button = element("button", {type: "button", className: "ln-go", disabled: true, title: "Commit to this answer and see what is true"}, "That is my guess");
-    this.said = element("div", {className: "ln-said", role: "status"});
+    this.said = element("div", {className: "ln-said", role: "status", tabIndex: -1});
     const list = options.map(([, text], i) => element("label", {}, this.inputs[i], element("span", {}, ...inline(text, stage.pages))));
     this.node = element("fieldset", {className: "ln-ask", dataset: {testid: `ask-${id}`}},
       element("legend", {}, label), element("p", {}, ...inline(question, stage.pages)), element("div", {className: "ln-options"}, ...list), this.button, this.said);
     for (const input of this.inputs) input.addEventListener("change", () => { this.button.disabled = false; });
     this.button.addEventListener("click", () => this.#answer());
     const before = stage.memory.answer(id);
-    if (before) this.#show(before.picked, false);
+    if (before && options.some(([value]) => value === before.picked)) this.#show(before.picked, false);
   }
 
   get picked() {
@@ -31,6 +31,7 @@ export class Ask {
     const {picked} = this;
     if (picked === null) return;
     this.#show(picked, true);
+    this.said.focus({preventScroll: true}); // the button that had the focus is gone
   }
 
   // Once the truth is known; lessons that must first run something call `settle` when it has run.

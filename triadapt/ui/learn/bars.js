@@ -25,7 +25,7 @@ export class Bars extends Picture {
       const at = n(left + (i + 0.5) * per);
       return `<text x="${at}" y="${bottom + 8}" class="tick" text-anchor="end" transform="rotate(-60 ${at} ${bottom + 8})">${escape(name)}</text>`;
     });
-    const across = line && Number.isFinite(line.value) ? `<path d="M${left} ${n(y(line.value))}H${right}" stroke="${theme.text}" stroke-width="1.5" stroke-dasharray="6 4"/><text x="${right}" y="${top - 9}" text-anchor="end" class="tick">${escape(line.label)}</text>` : "";
+    const across = line ? `${Number.isFinite(line.value) ? `<path d="M${left} ${n(y(line.value))}H${right}" stroke="${theme.text}" stroke-width="1.5" stroke-dasharray="6 4"/>` : ""}<text x="${right}" y="${top - 9}" text-anchor="end" class="tick">${escape(line.label)}</text>` : "";
     return {
       height,
       body: frame({left, right, top, bottom: names ? height - 30 : bottom, xs: [], ys: ticks(low, high, 4), x: Number, y, theme, xTitle: names ? "" : xTitle, yTitle}) + bars.join("") + across + below.join(""),

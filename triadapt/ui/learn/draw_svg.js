@@ -16,8 +16,8 @@ export class Picture {
     const width = Math.floor(this.node.clientWidth);
     if (!width || !theme) return;
     this.theme = theme;
-    const {height, body, label} = this.drawBody(width, theme);
-    const html = `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${escape(label)}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${body}</svg>`;
+    const {height, body, label, role = "img"} = this.drawBody(width, theme);
+    const html = `<svg xmlns="http://www.w3.org/2000/svg" role="${role}" aria-label="${escape(label)}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${body}</svg>`;
     if (html !== this.html) this.node.innerHTML = this.html = html;
   }
 }

@@ -1,8 +1,8 @@
 // Formulas in MathML, which browsers draw without a library. Numbers in them are live: `number` marks what was computed, so
 // that a test can read it where the reader does.
+import {escape} from "./draw_svg.js";
 import {symbol} from "./symbols.js";
 
-const escape = (text) => String(text).replace(/[&<>"]/g, (sign) => ({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})[sign]);
 
 // As many digits as say something, a true minus sign.
 export function written(value, digits = 4) {

@@ -29,17 +29,20 @@ export class Learn {
     this.#watch();
   }
 
+  // The address of a page of the app; null where this reader has no such page. What a class link carries goes along.
   pages = (to) => {
     const [page, query = ""] = to.split("?");
+    if (!this.spec.pages.includes(page)) return null;
     const base = new URL(this.spec.base, window.location.origin).href.replace(/\/$/, "");
-    return `${base}/${page === "play" ? "" : page}${query ? `?${query}` : ""}`;
+    const all = [query, this.spec.code ? `class=${encodeURIComponent(this.spec.code)}` : ""].filter(Boolean).join("&");
+    return `${base}/${page === "play" ? "" : page}${all ? `?${all}` : ""}`;
   };
 
   dataOf(slug) { return this.held.get(slug) || null; }
 
   get mayTrain() { return this.spec.may_train; }
 
-  // One message of the server (triadapt/views/lessons.py).
+  // One message of the server (triadapt/views/lessons/message.py).
   push(bytes) {
     const message = unpackFrame(bytes);
     const first = !this.spec;
@@ -85,10 +88,16 @@ export class Learn {
       this.body.replaceChildren(element("p", {className: "ln-loading", role: "status"}, "Loading."));
       const stage = new Stage(this, spec);
       this.stages.set(slug, stage);
-      const module = await import(new URL(`./lessons/${spec.module}.js`, import.meta.url).href);
-      stage.node.append(element("h2", {}, spec.heading));
-      module.build(stage);
-      stage.built = true;
+      try {
+        const module = await import(new URL(`./lessons/${spec.module}.js`, import.meta.url).href);
+        stage.node.append(element("h2", {}, spec.heading));
+        module.build(stage);
+        stage.built = true;
+      } catch (error) {
+        this.stages.delete(slug);
+        if (this.slug === slug) this.#failed(slug, error);
+        return;
+      }
       if (this.gone) return;
     }
     const stage = this.stages.get(slug);
@@ -101,30 +110,58 @@ export class Learn {
     requestAnimationFrame(() => this.#heard(stage));
   }
 
+  #failed(slug, error) {
+    const again = element("button", {type: "button", className: "ln-go", title: "Load this lesson once more"}, "Try again");
+    again.addEventListener("click", () => this.#open(slug, false));
+    this.body.replaceChildren(element("p", {className: "ln-problem", role: "alert"}, `This lesson did not load: ${error.message}. `, again));
+  }
+
+  // What goes wrong in a lesson stays in that lesson.
   #heard(stage) {
-    stage.heard();
+    try {
+      stage.heard();
+    } catch (error) {
+      this.stages.delete(stage.spec.slug);
+      this.#failed(stage.spec.slug, error);
+      return;
+    }
     if (stage.data) this.root.dataset.lesson = stage.spec.slug; // drawn with all that belongs to it
   }
 
   #drawNav() {
     if (!this.spec) return;
-    const groups = this.spec.groups.map(({part, title}) => {
+    if (!this.chips) this.#buildNav();
+    for (const [slug, {button, mark, one}] of this.chips) {
+      const done = this.memory.done.includes(slug);
+      button.title = `${one.title}, about ${one.minutes} minutes${done ? "; you have finished it" : ""}`;
+      mark.textContent = done ? "✓" : one.mark;
+      mark.className = done ? "ln-done" : "";
+      button.setAttribute("aria-current", String(slug === this.slug));
+    }
+    if (this.inSight !== this.slug && this.nav.scrollWidth > this.nav.clientWidth) {
+      const {button} = this.chips.get(this.slug);
+      this.nav.scrollLeft = button.offsetLeft - this.nav.offsetLeft - 40;
+    }
+    this.inSight = this.slug;
+    const {points, of, answers} = this.memory.score;
+    const text = answers ? `Your predictions: ${points} of ${of} right. Kept in this browser only. ` : "Every lesson asks you to predict before it shows. Your score stays in this browser. Point at a symbol or tap it to see what it is.";
+    if (this.score.dataset.text === text) return;
+    this.score.dataset.text = text;
+    this.score.replaceChildren(text, ...(answers ? [this.#forgetButton()] : []));
+  }
+
+  #buildNav() {
+    this.chips = new Map();
+    this.nav.replaceChildren(...this.spec.groups.map(({part, title}) => {
       const buttons = this.spec.lessons.filter((one) => one.part === part).map((one) => {
-        const done = this.memory.done.includes(one.slug);
-        const button = element("button", {type: "button", title: `${one.title}, about ${one.minutes} minutes${done ? "; you have finished it" : ""}`, dataset: {lesson: one.slug}},
-          element("b", {className: done ? "ln-done" : ""}, done ? "✓" : one.mark), element("span", {}, one.title));
-        button.setAttribute("aria-current", String(one.slug === this.slug));
+        const mark = element("b");
+        const button = element("button", {type: "button", dataset: {lesson: one.slug}}, mark, element("span", {}, one.title));
         button.addEventListener("click", () => this.go(one.slug));
+        this.chips.set(one.slug, {button, mark, one});
         return button;
       });
       return element("div", {className: `ln-group ln-part-${part}`}, ...(title ? [element("h4", {}, title)] : []), element("div", {className: "ln-chips"}, ...buttons));
-    });
-    this.nav.replaceChildren(...groups);
-    const here = this.nav.querySelector("[aria-current=true]");
-    if (here && this.nav.scrollWidth > this.nav.clientWidth) this.nav.scrollLeft = here.offsetLeft - this.nav.offsetLeft - 40;
-    const {points, of, answers} = this.memory.score;
-    const rest = answers ? [" Kept in this browser only. ", this.#forgetButton()] : [];
-    this.score.replaceChildren(answers ? `Your predictions: ${Number(points.toFixed(1))} of ${of} right.` : "Every lesson asks you to predict before it shows. Your score stays in this browser. Point at a symbol or tap it to see what it is.", ...rest);
+    }));
   }
 
   #forgetButton() {
@@ -171,7 +208,8 @@ export class Learn {
     }
     const found = this.spec.glossary[term];
     if (!found) return null;
-    const links = [element("a", {href: this.pages(placeOf(found.address)), target: "_self", title: "Open the page on which it can be seen or changed"}, "see it move")];
+    const place = this.pages(placeOf(found.address));
+    const links = place ? [element("a", {href: place, target: "_self", title: "Open the page on which it can be seen or changed"}, "see it move")] : [];
     if (found.lesson && found.lesson !== this.slug) {
       const to = element("button", {type: "button", className: "ln-link", title: "Open the lesson that explains it"}, "its lesson");
       to.addEventListener("click", () => this.go(found.lesson));
@@ -185,11 +223,15 @@ export class Learn {
     if (JSON.stringify(theme) === JSON.stringify(this.theme)) return;
     this.theme = theme;
     applyTheme(this.root, theme);
-    this.stage?.draw();
+    this.#redraw();
+  }
+
+  #redraw() {
+    if (this.stage && this.stage.built && this.body.contains(this.stage.node)) this.stage.draw();
   }
 
   #watch() {
-    this.sizes = new ResizeObserver(() => this.stage?.draw());
+    this.sizes = new ResizeObserver(() => this.#redraw());
     this.sizes.observe(this.root);
     this.themes = new MutationObserver(() => this.refreshTheme());
     for (let node = this.root.parentNode; node; node = node.parentNode || node.host) {

@@ -15,8 +15,8 @@ export class Memory {
   constructor() {
     const found = read();
     this.answers = plain(found.answers);
-    this.done = Array.isArray(found.done) ? found.done.filter((one) => typeof one === "string") : [];
-    this.attempts = Array.isArray(found.attempts) ? found.attempts : [];
+    this.done = list(found.done).filter((one) => typeof one === "string");
+    this.attempts = list(found.attempts).filter(sound);
     this.listeners = [];
   }
 
@@ -52,14 +52,20 @@ export class Memory {
     this.answers = {};
     this.done = [];
     this.attempts = [];
-    this.#write();
+    this.#write(true);
   }
 
   onChange(listener) {
     this.listeners.push(listener);
   }
 
-  #write() {
+  // Another tab may have written since: what it knows is kept, but for what was forgotten here.
+  #write(forgotten = false) {
+    const now = forgotten ? {} : read();
+    this.answers = {...this.answers, ...plain(now.answers)};
+    this.done = [...new Set([...list(now.done).filter((one) => typeof one === "string"), ...this.done])];
+    const known = new Set(this.attempts.map((one) => one.race));
+    this.attempts = [...list(now.attempts).filter((one) => sound(one) && !known.has(one.race)), ...this.attempts].slice(-50);
     try {
       localStorage.setItem(KEY, JSON.stringify({answers: this.answers, done: this.done, attempts: this.attempts}));
     } catch {
@@ -69,5 +75,7 @@ export class Memory {
   }
 }
 
+const list = (value) => (Array.isArray(value) ? value : []);
+const sound = (one) => Boolean(one && one.values && Array.isArray(one.ends) && one.ends.length === 2 && one.ends.every(Number.isFinite));
 const plain = (value) => (value && typeof value === "object" && !Array.isArray(value) ? value : {});
 const sum = (all, key) => all.reduce((total, one) => total + one[key], 0);

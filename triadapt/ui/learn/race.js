@@ -3,8 +3,9 @@ import {matrixList} from "../board/frames.js";
 import {element, mixColours} from "../board/theme.js";
 
 const OVER = ["finished", "stopped", "failed", "recorded", "interrupted", "damaged"];
+const WHOLE = ["finished", "recorded"];
 
-// A run as the server sent it (triadapt/views/lessons.py).
+// A run as the server sent it (triadapt/views/lessons/runs.py).
 export class LessonRun {
   constructor(part) {
     Object.assign(this, part);
@@ -14,6 +15,9 @@ export class LessonRun {
 
   get started() { return this.n > 0; }
   get over() { return OVER.includes(this.state); }
+
+  // Whether it came to its end: only such runs settle anything.
+  get whole() { return this.started && WHOLE.includes(this.state) && this.metricAtEnd !== null; }
   get end() { return this.total_step; }
 
   // How many rank events lie at or before a step.
@@ -87,8 +91,8 @@ export class RacePanel {
     return found ? found.runs : [];
   }
 
-  // Whether all that is on view is over.
-  get over() { return this.runs.length > 0 && this.runs.every((run) => run.started && run.over); }
+  // Whether all that is on view came to its end.
+  get over() { return this.runs.length > 0 && this.runs.every((run) => run.whole); }
 
   show(kind) {
     this.kind = kind;
@@ -114,14 +118,13 @@ export class RacePanel {
     const live = data.live;
     const busy = Boolean(live && !live.over);
     if (!this.kind && live) this.kind = "live";
-    // The answer to a press, not to the one before it.
-    const behind = this.asked && (!live || live.turn !== this.asked) && !data.problem;
+    const behind = this.asked > data.heeded; // what came is no answer to the press yet
     this.live.disabled = busy || behind || !learn.mayTrain;
     this.live.hidden = !learn.mayTrain;
     this.seed.disabled = busy || !learn.mayTrain;
     this.seed.closest("label")?.toggleAttribute("hidden", !learn.mayTrain);
     this.replay.hidden = !data.recorded;
-    this.cancel.hidden = !busy;
+    this.cancel.hidden = !(busy && live.mine);
     if (behind) return;
     this.status.textContent = this.#words(data, live);
     this.node.dataset.state = this.kind === "live" && live ? (live.over ? "over" : "busy") : this.kind || "none";
@@ -133,8 +136,9 @@ export class RacePanel {
     if (this.kind === "recorded") return "Recorded: trained before, played from its file.";
     if (!live) return this.stage.learn.mayTrain ? "" : "Your teacher has kept training for later; the recorded run shows the same.";
     if (live.error) return `It failed: ${live.error}`;
-    if (live.over) return `Trained here just now, seed ${live.seed}.`;
     const run = live.runs[0];
+    if (live.over && !live.runs.every((one) => one.whole)) return run && run.started ? `Ended early, at step ${run.last + 1} of ${run.end}.` : "Taken out of the queue.";
+    if (live.over) return `Trained here, seed ${live.seed}.`;
     return live.message || (run && run.started ? `Training: step ${run.last + 1} of ${run.end}.` : "Making model and data.");
   }
 }

@@ -48,6 +48,7 @@ export class RankGrid extends Picture {
     const names = layers.map((layer, r) => `<text x="${left - 6}" y="${n(top + (layers.length - 1 - r) * h + h / 2 + 4)}" text-anchor="end" class="tick">L${layer}</text>`);
     const places = modules.map((name, c) => `<text x="${n(left + (c + 0.5) * w)}" y="${bottom + 14}" text-anchor="middle" class="tick">${escape(w < 29 ? name.slice(0, 2) : name)}</text>`);
     return {
+      role: this.pick ? "group" : "img",
       height: bottom + 20,
       body: (title ? `<text x="${left}" y="17" class="title">${escape(title)}</text>` : "") + cells.join("") + names.join("") + places.join(""),
       label: `${title || "Map of the matrices"}${note ? `: ${note}` : ""}`,

@@ -33,7 +33,9 @@ function term(text) {
 
 function anchor(text, to, pages) {
   const outside = /^https:/.test(to);
-  return element("a", {href: outside ? to : pages(to), ...(outside ? {target: "_blank", rel: "noopener"} : {target: "_self"})}, text);
+  const href = outside ? to : pages(to);
+  if (!href) return document.createTextNode(text); // a page that this reader does not have
+  return element("a", {href, ...(outside ? {target: "_blank", rel: "noopener"} : {target: "_self"})}, text);
 }
 
 // Paragraphs of a text; lines that begin with "- " are a list.

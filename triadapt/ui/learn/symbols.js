@@ -38,7 +38,7 @@ export const SYMBOLS = {
   b: [sub("b", "t"), "how much total rank AdaLoRA allows at step t", "a whole number"],
 };
 
-// A symbol in a formula, with its explanation on hover, focus or tap.
+// A symbol in a formula, with its explanation on hover or tap.
 export function symbol(name) {
   const [written] = SYMBOLS[name];
   return `<mrow class="ln-sym" data-sym="${name}">${written}</mrow>`;

@@ -14,8 +14,16 @@ export class Tip {
     root.addEventListener("focusout", (event) => { if (!this.#within(event.relatedTarget)) this.hide(); });
     root.addEventListener("click", (event) => { if (!this.#within(event.target)) this.kept = this.#show(event.target); });
     root.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.hide();
-      if (event.key === "Enter" && event.target.matches(".ln-term")) this.kept = this.#show(event.target);
+      if (event.key === "Escape") {
+        if (this.#within(event.target) && this.from) this.from.focus();
+        this.hide();
+      }
+      if (["Enter", " "].includes(event.key) && event.target.matches(".ln-term")) {
+        event.preventDefault();
+        this.from = event.target;
+        this.kept = this.#show(event.target);
+        this.node.querySelector("a, button")?.focus();
+      }
     });
   }
 

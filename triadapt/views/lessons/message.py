@@ -28,15 +28,17 @@ def learn_message(
     slug: str,
     *,
     visit: int,
-    base: str,
-    may_train: bool,
+    house: dict[str, Any],
     live: dict[str, Any] | None = None,
+    heeded: int = 0,
     problem: str = "",
 ) -> bytes:
     """Bytes of the message about lesson `slug`.
 
-    visit: counts the times that the server leads the browser to a lesson. base: path of the app on its server. live:
-    the race trained for this reader, as `live_part` makes it. problem: one line on why the last wish was not granted.
+    visit: counts the times that the server leads the browser to a lesson. house: `base`, the path of the app on its
+    server, `may_train`, `pages` that this reader sees, `code` of a class that links have to carry. live: the race
+    trained for this reader, as `live_part` makes it. heeded: the newest wish for a race that was dealt with. problem:
+    one line on why that of this lesson was not granted.
     """
     lessons = [
         {
@@ -47,10 +49,10 @@ def learn_message(
         for lesson in LESSONS.values()
     ]  # fmt: skip
     spec = {
-        "lessons": lessons, "groups": [{"part": part, "title": title} for part, title in PARTS.items()], "base": base,
-        "may_train": may_train, "seed": SMALL["seed"], "glossary": _words(),
+        "lessons": lessons, "groups": [{"part": part, "title": title} for part, title in PARTS.items()],
+        "seed": SMALL["seed"], "glossary": _words(), **house,
     }  # fmt: skip
-    data = {**_recorded(slug), **_of_lesson(slug), "live": live, "problem": problem}
+    data = {**_recorded(slug), **_of_lesson(slug), "live": live, "heeded": heeded, "problem": problem}
     return pack({"v": 1, "spec": spec, "visit": visit, "lesson": slug, "data": data})
 
 

@@ -82,7 +82,7 @@ export function build(stage) {
     sliders.top_h.node.toggleAttribute("data-idle", state.values.growth !== "fixed");
     list();
     const [base, yours] = state.runs;
-    if (!panel.over || !yours?.started) {
+    if (!panel.over || !yours?.whole) {
       score.draw();
       said.textContent = "";
       return;

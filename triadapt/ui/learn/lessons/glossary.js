@@ -29,7 +29,8 @@ export function build(stage) {
         button.addEventListener("click", () => stage.learn.go(row.lesson));
         links.push(button);
       }
-      links.push(element("a", {href: stage.pages(placeOf(row.address)), target: "_self", title: "Open the page on which it can be seen or changed"}, "see it move"));
+      const place = stage.pages(placeOf(row.address));
+      if (place) links.push(element("a", {href: place, target: "_self", title: "Open the page on which it can be seen or changed"}, "see it move"));
       if (row.paper_url) links.push(element("a", {href: row.paper_url, target: "_blank", rel: "noopener", title: `The paper: ${row.paper_url}`}, row.paper));
       const node = element("div", {id: `term-${row.slug}`},
         element("dt", {}, row.term, ...(row.symbol ? [element("i", {}, row.symbol)] : [])),

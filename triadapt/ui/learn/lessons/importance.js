@@ -22,7 +22,7 @@ export function build(stage) {
       input.addEventListener("input", () => {
         const typed = Number(input.value);
         const fine = input.value.trim() !== "" && Number.isFinite(typed) && Math.abs(typed) <= 100;
-        input.toggleAttribute("aria-invalid", !fine);
+        input.setAttribute("aria-invalid", String(!fine));
         problem.textContent = fine ? "" : `${name}, row ${i + 1}, column ${j + 1} = ${input.value || "nothing"}: a number from −100 to 100; the last one counts`;
         if (fine) state[name][i][j] = typed;
         stage.draw();

@@ -10,6 +10,11 @@ const MODELS = {
   large: {label: "a 7-billion model", in: 4096, out: 4096, blocks: 32, wide: 4},
 };
 const PLACES = ["q", "k", "v", "o", "up", "down"];
+// What the places are called in the code of such models.
+const NAMES = {
+  here: PLACES, large: ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj", "down_proj"],
+  base: ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"],
+};
 
 export function build(stage) {
   const state = {open: false, model: "base", r: 8, alpha: 8, places: new Set(["q", "v"])};
@@ -78,7 +83,7 @@ function places(stage, state, model, counted, update) {
       line(words("instead of "), number(full), words(": "), number((100 * one) / full, "lora-share", 3), words(" %")));
     const shapes = {up: [inside, wide * outside], down: [wide * inside, outside]};
     const sum = [...state.places].reduce((all, place) => all + state.r * ((shapes[place] || [inside, outside])[0] + (shapes[place] || [inside, outside])[1]), 0);
-    code.textContent = `LoraConfig(r=${state.r}, lora_alpha=${state.alpha}, target_modules=[${PLACES.filter((place) => state.places.has(place)).map((place) => `"${place}"`).join(", ")}])`;
+    code.textContent = `LoraConfig(r=${state.r}, lora_alpha=${state.alpha}, target_modules=[${NAMES[state.model].filter((_, i) => state.places.has(PLACES[i])).map((name) => `"${name}"`).join(", ")}])${state.model === "base" && state.places.has("down") && !state.places.has("o") ? "  # which names o, too" : ""}`;
     total.draw(line(words(`in all ${blocks} blocks: `), number(blocks * sum, "lora-total"), words(" trained numbers")));
   };
 }

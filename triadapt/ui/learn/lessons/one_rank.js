@@ -27,7 +27,7 @@ export function build(stage) {
   });
   const commit = stage.button("That is my guess", "Commit to these three and see the truth", () => reveal(true));
   commit.disabled = true;
-  const said = element("p", {className: "ln-said", role: "status"});
+  const said = element("p", {className: "ln-said", role: "status", tabIndex: -1});
   stage.beat("Guess where rank is needed", `
     To see whether a method puts rank in the right place, one has to know the right place. So this app has a **planted task**: a *teacher* network is a copy
     of a small network in which a few matrices were changed, each by a change of rank 8. The network itself, the *student*, sees only inputs and the teacher's outputs, and has to find
@@ -95,6 +95,7 @@ export function build(stage) {
     if (fresh) stage.memory.note("one-rank/where", {picked: [...state.guess], points: hits, of: needed()});
     said.textContent = `${hits} of ${needed()}. Who guesses blindly gets ${(needed() * needed() / planted().length).toFixed(2)} right on average. Neither names nor sizes tell; only training does.`;
     stage.draw();
+    if (fresh) said.focus({preventScroll: true});
   }
 
   function outcome() {
@@ -111,7 +112,7 @@ export function build(stage) {
     commit.disabled = state.guess.size !== needed() || !stage.data;
     const before = stage.memory.answer("one-rank/where");
     if (before && !state.open && stage.data?.recorded) {
-      state.guess = new Set(before.picked);
+      state.guess = new Set([].concat(before.picked).filter((i) => Number.isInteger(i) && i >= 0 && i < planted().length));
       reveal(false);
     }
     const [even, , tri] = state.runs;

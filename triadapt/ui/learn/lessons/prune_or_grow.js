@@ -73,6 +73,12 @@ export function build(stage) {
     cancelAnimationFrame(state.playing);
     const begun = performance.now();
     const {end} = state.runs[0];
+    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      state.step = end;
+      slider.set(end);
+      stage.draw();
+      return;
+    }
     const tick = (now) => {
       state.step = Math.min(end, Math.round(((now - begun) / 5000) * end));
       slider.set(state.step);

@@ -31,7 +31,7 @@ export function build(stage) {
     const within = chosen();
     return {
       values: order.map((i) => values[i]), names: order.map((i) => nameOf(state.run, i)), height: 250, yTitle: `importance at step ${state.run ? state.run.events[state.event] : "–"}`,
-      line: {value: mark(), label: `threshold ${mark().toPrecision(3)}`}, colour: (at) => (within.has(order[at]) ? theme.primary : theme.grey),
+      line: {value: mark(), label: Number.isNaN(mark()) ? "nobody grows" : `threshold ${mark().toPrecision(3)}`}, colour: (at) => (within.has(order[at]) ? theme.primary : theme.grey),
       tip: (at) => `${nameOf(state.run, order[at])}: ${values[order[at]].toPrecision(3)}, ${within.has(order[at]) ? "grows" : "does not"}`,
     };
   }, {testid: "threshold-bars"});
@@ -124,7 +124,8 @@ export function build(stage) {
       line(words("allowed "), row(inner[0], op("="), number(Math.floor(inner[1]))), words("  within 1 and n: "), number(count, "allowed")),
       line(words("threshold "), row(sym("tau"), op("="), number(mark(), "tau", 3)), words(count ? `, the score of number ${count}` : ", nobody: the budget is met")),
     );
-    link.replaceChildren(...stage.say(`[Take these to the schedule lab](tune?warmup=${schedule.warmup}&interval=${schedule.interval}&modes=all&method=triadaptlora), which also says what speaks against a schedule.`));
+    link.hidden = !stage.pages("tune");
+    if (!link.hidden) link.replaceChildren(...stage.say(`[Take these to the schedule lab](tune?warmup=${schedule.warmup}&interval=${schedule.interval}&modes=all&method=triadaptlora), which also says what speaks against a schedule.`));
   };
 }
 

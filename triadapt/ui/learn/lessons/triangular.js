@@ -2,7 +2,7 @@
 import {element} from "../../board/theme.js";
 import {Picture, escape, n} from "../draw_svg.js";
 import {Formula, fenced, line, number, op, row, sumOver, sym, words} from "../formula.js";
-import {blockOf, coreOf, deltaOf, drawer, grown, inLower, outputOf, parameterCount, sum} from "../maths/triangular.js";
+import {blockOf, coreOf, drawer, grown, inLower, outputOf, parameterCount} from "../maths/triangular.js";
 
 const [INSIDE, OUTSIDE, MOST] = [6, 6, 6];
 const COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442"];
@@ -122,6 +122,3 @@ function drawCores(width, theme, {adapter}) {
     body: table(a, "L", L, (i, j) => inLower(blocks, i, j)) + sign(a + side + gap / 2, "+") + table(b, "U", U, (i, j) => inLower(blocks, j, i)) + sign(b + side + gap / 2, "=") + table(c, "L + U", core, () => true),
   };
 }
-
-export const shownDelta = (state) => deltaOf(state.adapter);
-export const entries = (values) => sum(values.flat());

@@ -56,7 +56,7 @@ function scene(stage, state, head, {preset, recorded}) {
       state.picked = picked;
       panel.node.hidden = false;
       explanation.hidden = false;
-      return preset.suspects.find(({name}) => name === picked).verdict;
+      return preset.suspects.find(({name}) => name === picked)?.verdict;
     },
   });
   const trial = stage.choice("Repair", preset.suspects.map(({name, label}) => [name, label]), state.picked, (name) => {
@@ -76,6 +76,9 @@ function scene(stage, state, head, {preset, recorded}) {
       const fixed = repaired() && repaired().config[name] !== run.config[name] ? repaired().config[name] : null;
       return element("tr", {}, element("th", {}, element("code", {dataset: {tip: preset.meanings[name] || ""}, tabIndex: 0}, name)), element("td", {}, String(run.config[name])), ...(repaired() ? [element("td", {className: "ln-fixed"}, fixed === null ? "" : `→ ${fixed}`)] : []));
     });
+    const drawn = rows.map((one) => one.textContent).join(" ");
+    if (drawn === fields.dataset.drawn) return;
+    fields.dataset.drawn = drawn;
     fields.replaceChildren(element("caption", {}, "Settings of the run"), ...rows);
   };
 }

@@ -5,8 +5,9 @@ export function normalizedFrobenius(core, blocks) {
   return Math.sqrt(core.flat().reduce((sum, value) => sum + value * value, 0)) / blocks;
 }
 
-// The k-th largest score, in single precision as training compares them.
+// The k-th largest score, in single precision as training compares them; NaN where nobody may enter.
 export function growthThreshold(scores, k) {
+  if (k < 1) return NaN;
   return Array.from(scores, Math.fround).sort((a, b) => b - a)[k - 1];
 }
 
