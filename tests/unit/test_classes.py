@@ -17,14 +17,24 @@ from hypothesis import strategies as st
 
 from triadapt import cli
 from triadapt.classroom import following
-from triadapt.classroom.limits import MOST, TASKS_IN_CLASS, free_texts, refusals
+from triadapt.classroom.limits import (
+    LEAST,
+    LEAST_OF_TEXT,
+    MOST,
+    MOST_OF_TEXT,
+    OF_THE_MACHINE,
+    TASKS_IN_CLASS,
+    free_texts,
+    refusals,
+)
 from triadapt.classroom.links import other_host, qr_png, qr_svg, qr_terminal, student_link, teacher_link
 from triadapt.classroom.names import checked_code, is_code, is_key, new_code, new_key, same_key
 from triadapt.classroom.network import is_local
 from triadapt.classroom.server import CODE, KEY, served_class
 from triadapt.classroom.settings import ClassSettings, parse_class
 from triadapt.classroom.store import class_file, list_classes, read_class, write_class
-from triadapt.config import ConfigError, parse_config
+from triadapt.config import ConfigError, RunConfig, parse_config, put_value
+from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
 from triadapt.runs.library import list_runs
 from triadapt.tasks.registry import TASKS
@@ -136,6 +146,65 @@ def test_what_is_locked_hidden_or_too_large_is_refused() -> None:
     assert refusals([config], fixed, ["interval", "method"]) == []
     assert refusals([config], {**fixed, "method": ["lora"]}, ()) == ["method: fixed by the teacher at lora"]
     assert refusals([config] * 5, fixed, ()) == ["5 runs in a race: at most 4 in a class"]
+
+
+HARMLESS = {
+    "a number that is computed with": (
+        "seed", "alpha", "learning_rate", "weight_decay", "max_grad_norm", "adapter_dropout", "planted.strength",
+        "planted.noise", "planted.planted_fraction", "text.head_dropout", "adalora.beta1", "adalora.beta2",
+        "adalora.orthogonality", "increlora.beta1", "increlora.beta2", "increlora.orthogonality",
+    ),
+    "a share of the steps, or a place among them": ("warmup", "lr_warmup", "adalora.final_share"),
+    "one event a step at most, whose cost the limits on ranks and matrices bound": ("interval",),
+    "a few numbers a matrix, at most once a step": ("scores_every",),
+    "no more than there are matrices": ("top_h",),
+    "divides the width, at the same cost": ("planted.heads",),
+}  # fmt: skip
+
+
+def _numbers() -> dict[str, str]:
+    """Every field of what a class may train that holds a number, with the task to set it under."""
+    found = {}
+    for name, field in RunConfig.model_fields.items():
+        if field.annotation in (int, float):
+            found[name] = "planted"
+        elif name in (*METHODS, *TASKS_IN_CLASS):
+            section = (TASKS.get(name) or METHODS[name]).settings_class()
+            for inner, one in section.model_fields.items():
+                if one.annotation in (int, float):
+                    found[f"{name}.{inner}"] = name if name in TASKS else "planted"
+    return found
+
+
+def test_every_number_that_a_student_may_send_is_bounded_or_harmless() -> None:
+    harmless = [name for names in HARMLESS.values() for name in names]
+    limited = {*MOST, *LEAST, *OF_THE_MACHINE}
+    assert len(harmless) == len(set(harmless)) and not limited & set(harmless)
+    assert {*_numbers()} == {*limited & _numbers().keys(), *harmless}
+    assert not {*MOST, *LEAST} - _numbers().keys()
+
+
+@pytest.mark.parametrize("name", [*MOST, *LEAST])
+def test_a_number_beyond_its_bound_is_one_line_and_its_default_is_none(name: str) -> None:
+    task, section = _numbers()[name], name.partition(".")[0]
+    method = section if section in METHODS else "lora"
+    bound, word = (MOST[name], "most") if name in MOST else (LEAST[name], "least")
+    beyond = bound + 4 if name in MOST else bound - 4  # a width is a multiple of the heads
+    for value, lines in ((bound, []), (beyond, [f"{name} = {beyond:g}: at {word} {bound:g} in a class"])):
+        data: dict[str, object] = {"task": task, "method": method, "batch_size": 8}
+        put_value(data, name, value)
+        said = refusals([parse_config(data)], {"batch_size": 8} if name != "batch_size" else {}, ())
+        assert [line.replace(".0:", ":") for line in said] == lines
+    for own in TASKS_IN_CLASS:
+        assert refusals([parse_config({"task": own, "method": one}) for one in METHODS], {}, ()) == []
+
+
+def test_the_text_task_has_bounds_of_its_own() -> None:
+    config = parse_config({"task": "text", "steps": 301, "eval_every": 24})
+    assert refusals([config], {}, ()) == [
+        f"steps = 301: at most {MOST_OF_TEXT['steps']} in a class",
+        f"eval_every = 24: at least {LEAST_OF_TEXT['eval_every']} in a class",
+    ]
 
 
 def test_links_and_their_pictures() -> None:
