@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit import get_option
 
 from triadapt import cli
 from triadapt.classroom import following
+from triadapt.classroom.controls import CONTROLS
 from triadapt.classroom.limits import (
     LEAST,
     LEAST_OF_TEXT,
@@ -26,6 +28,7 @@ from triadapt.classroom.limits import (
     TASKS_IN_CLASS,
     free_texts,
     refusals,
+    standard_of,
 )
 from triadapt.classroom.links import other_host, qr_png, qr_svg, qr_terminal, student_link, teacher_link
 from triadapt.classroom.names import checked_code, is_code, is_key, new_code, new_key, same_key
@@ -33,6 +36,7 @@ from triadapt.classroom.network import is_local
 from triadapt.classroom.server import CODE, KEY, served_class
 from triadapt.classroom.settings import ClassSettings, parse_class
 from triadapt.classroom.store import class_file, list_classes, read_class, write_class
+from triadapt.cli_class import LARGEST_MESSAGE, server_command
 from triadapt.config import ConfigError, RunConfig, parse_config, put_value
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
@@ -66,8 +70,13 @@ def test_a_class_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ({"run": "../../etc"}, "run = '../../etc': not the id of a run or race"),
         ({"pages": ["own"]}, "pages.0 = 'own': input should be"),
         ({"pages": []}, "pages = \\[\\]"),
-        ({"hidden": ["nothing"]}, "'nothing' is no control"),
-        ({"hidden": ["planted.nothing"]}, "'planted.nothing' is no control"),
+        ({"hidden": ["nothing"]}, "^hidden = 'nothing': no control of Play; take it out"),
+        ({"hidden": ["planted.noises"]}, "'planted.noises': no control of Play; did you mean planted.noise?"),
+        (
+            {"locked": {"weight_decay": 0.1}},
+            "^locked.weight_decay = 0.1: no control of Play; take it out, or name",
+        ),
+        ({"locked": {"text.model": "/etc"}}, "^locked.text.model = '/etc': no control of Play"),
         ({"locked": {"warmup": -1}}, "warmup = -1: input should be greater"),
         ({"locked": {"task": "nothing"}}, "task = 'nothing': unknown task"),
         ({"locked": {"method": ["nothing"]}}, "give a list of triadaptlora"),
@@ -207,6 +216,12 @@ def test_the_text_task_has_bounds_of_its_own() -> None:
     ]
 
 
+def test_every_control_can_be_locked_and_hidden_and_is_a_field() -> None:
+    locked = {name: standard_of("planted", name) for name in CONTROLS if name != "method"} | {"method": ["lora"]}
+    settings = parse_class({"locked": locked, "hidden": list(CONTROLS)})
+    assert set(settings.locked) == set(settings.hidden) == set(CONTROLS)
+
+
 def test_links_and_their_pictures() -> None:
     link = student_link("http://10.0.0.5:8501/", "spring")
     assert link == "http://10.0.0.5:8501/?class=spring"
@@ -274,6 +289,13 @@ def test_the_command_opens_the_class_and_ends_with_it(tmp_path: Path) -> None:
         assert process.wait(60) == 0
     with pytest.raises(OSError):
         urllib.request.urlopen(links["students"], timeout=5)
+
+
+@pytest.mark.parametrize("option", ["maxUploadSize", "maxMessageSize"])
+def test_what_a_browser_may_send_is_bounded_both_ways(option: str) -> None:
+    command = server_command("127.0.0.1", 8501)
+    assert command[command.index(f"--server.{option}") + 1] == str(LARGEST_MESSAGE)
+    assert isinstance(get_option(f"server.{option}"), int)  # raises where Streamlit has none of that name
 
 
 def _free_port() -> int:
