@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from triadapt.config import parse_config
 from triadapt.events import Finished, Step
-from triadapt.runs import known_infos
+from triadapt.runs import known_infos, schema
 from triadapt.runs.info import DamagedRunError
 from triadapt.runs.known_infos import KnownInfos
 from triadapt.runs.library import delete, new_race
@@ -38,6 +39,22 @@ def test_an_info_is_read_again_when_its_file_changes(tmp_path: Path, monkeypatch
     assert known.info(folder).state == "finished"
     delete(tmp_path, folder.name)
     assert known.info(folder).state == "damaged"
+
+
+def test_a_run_that_could_not_be_read_once_is_not_damaged_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, known = a_run(tmp_path), KnownInfos()
+    with RunStore.open(folder) as store:
+        store.append(Finished(0, {}))
+
+    def locked(*given: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "_ask", locked)
+        assert known.info(folder).state == "damaged"
+    assert known.info(folder).state == "finished" and known.info(folder) is known.info(folder)
 
 
 def test_no_more_infos_are_kept_than_may_be(tmp_path: Path) -> None:
