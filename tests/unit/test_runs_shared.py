@@ -14,7 +14,7 @@ from triadapt.runs.info import DamagedRunError
 from triadapt.runs.known_infos import KnownInfos
 from triadapt.runs.library import delete, new_race
 from triadapt.runs.reader import RunReader
-from triadapt.runs.shared_reader import SharedReader, SharedReaders
+from triadapt.runs.shared_reader import KEPT_SECONDS, SharedReader, SharedReaders
 from triadapt.runs.store import RunStore
 
 
@@ -112,3 +112,17 @@ def test_those_looked_at_last_are_kept(tmp_path: Path) -> None:
     assert readers.reader(folders[0]) is first
     readers.reader(folders[2])
     assert readers.reader(folders[0]) is first and len(readers._readers) == 2
+
+
+def test_those_nobody_looks_at_any_more_are_not_kept(tmp_path: Path) -> None:
+    clock = [0.0]
+    readers, folders = SharedReaders(most=100, now=lambda: clock[0]), [a_run(tmp_path) for _ in range(3)]
+    first = readers.reader(folders[0])
+    readers.reader(folders[1])
+    for _ in range(10):  # one is looked at all the time
+        clock[0] += KEPT_SECONDS / 2
+        assert readers.reader(folders[0]) is first
+    assert list(readers._readers) == [folders[0]]
+    clock[0] += KEPT_SECONDS + 1
+    readers.reader(folders[2])
+    assert list(readers._readers) == [folders[2]]
