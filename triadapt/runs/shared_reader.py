@@ -78,7 +78,8 @@ class SharedReaders:
         """The reader of that run."""
         with self._lock:
             now = self._now()
-            _, found = self._readers.pop(folder, None) or (now, SharedReader(folder))
+            kept = self._readers.pop(folder, None)
+            found = kept[1] if kept is not None else SharedReader(folder)
             self._readers[folder] = now, found
             while len(self._readers) > self._most or now - self._oldest() > KEPT_SECONDS:
                 self._readers.popitem(last=False)
