@@ -1,11 +1,8 @@
 """The learn page: the method, taught by doing."""
 
-from typing import cast
-
 import streamlit as st
 
 from triadapt.ui.classroom import classroom_panel
-from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.lessons import enter_lessons, lessons, refresh_every, visit
 from triadapt.ui.manager import manager
@@ -13,7 +10,7 @@ from triadapt.ui.markdown import plain
 from triadapt.ui.visits import on_entering
 
 through_front_door("pages/learn.py")
-runs = cast(Desk, manager())
+runs = manager()
 on_entering("learn", enter_lessons)
 
 errors = st.container()  # always there: what comes and goes above the lessons would mount them anew

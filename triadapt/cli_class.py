@@ -49,13 +49,10 @@ def serve_class(options: argparse.Namespace) -> int:
     key = os.environ.get(KEY, "") or new_key()
     if not is_key(key):
         raise RunError(f"{KEY}: give 16 to 64 letters, digits, dashes and underscores, or leave it unset")
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.headless", "true"]
-    command += ["--server.address", options.address, "--server.port", str(port)]
-    command += ["--server.maxUploadSize", str(LARGEST_MESSAGE), "--logger.hideWelcomeMessage", "true"]
     signal.signal(signal.SIGTERM, _end)
     process = subprocess.Popen(
-        command, cwd=APP.parent, env={**os.environ, CODE: code, KEY: key, ENVIRONMENT: str(runs)},
-        stdin=subprocess.DEVNULL,
+        server_command(options.address, port), cwd=APP.parent, stdin=subprocess.DEVNULL,
+        env={**os.environ, CODE: code, KEY: key, ENVIRONMENT: str(runs)},
     )  # fmt: skip
     try:
         _wait(process, options.address, port)
@@ -66,6 +63,15 @@ def serve_class(options: argparse.Namespace) -> int:
     finally:
         process.terminate()
         process.wait()
+
+
+def server_command(address: str, port: int) -> list[str]:
+    """What serves the app. Files come by a request of their own and all else by the websocket: each has its bound."""
+    command = [sys.executable, "-m", "streamlit", "run", str(APP), "--server.headless", "true"]
+    command += ["--server.address", address, "--server.port", str(port), "--logger.hideWelcomeMessage", "true"]
+    for option in ("maxUploadSize", "maxMessageSize"):
+        command += [f"--server.{option}", str(LARGEST_MESSAGE)]
+    return command
 
 
 def _end(*_: object) -> None:

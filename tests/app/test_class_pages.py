@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from triadapt.classroom.settings import parse_class
 from triadapt.classroom.store import class_file, list_classes, read_class, write_class
 from triadapt.config import RunConfig, parse_config
 from triadapt.runs.library import new_race
+from triadapt.ui.classroom import follow
+from triadapt.ui.classroom.room import Room
 from triadapt.ui.classroom.seat import SEAT, Seat
 
 THE_KEY = "k" * 22
@@ -254,3 +257,41 @@ def test_a_student_goes_along_leaves_and_comes_back(teach: Callable[..., None], 
         assert app.query_params["run"] == "adalora-never-allocates"
     finally:
         following.turn("class", False)
+
+
+def test_a_class_that_was_changed_is_drawn_anew_and_its_new_page_is_gone_to(
+    teach: Callable[..., None], visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fragment keeps what it was given at the last whole run: here, of a class without the page of the move."""
+    teach(title="Spring", pages=["play"])
+    fragment, stale = follow.st.fragment, Room("class", "Spring", pages=("play",))
+
+    def timed(draw: Callable[..., None], **every: Any) -> Callable[..., None]:
+        if draw is not follow._bar:
+            return fragment(draw, **every)
+        return lambda now: draw(given.pop() if given else now)
+
+    monkeypatch.setattr(follow.st, "fragment", timed)
+    given: list[Room] = []
+    app = visit()
+    following.turn("class", True)
+    try:
+        following.move("class", "learn", "threshold")
+        app.run()
+        assert "lesson" not in app.query_params  # not a page of theirs, yet
+        teach(title="Summer", pages=["learn", "play"])
+        given.append(stale)
+        app.run()
+        assert not app.exception and not given and app.query_params["lesson"] == "threshold"
+    finally:
+        following.turn("class", False)
+
+
+def test_the_tour_begins_by_itself_for_nobody_in_a_class(teach: Callable[..., None], visit: Visit) -> None:
+    def begins(app: AppTest) -> bool:
+        (tour,) = (one for one in app.get("bidi_component") if one.proto.component_name.endswith("triadapt_tour"))
+        return bool(json.loads(tour.proto.json)["by_itself"])
+
+    assert begins(visit())
+    teach(title="Spring")
+    assert not begins(visit()) and begins(visit(teacher=THE_KEY))

@@ -82,3 +82,13 @@ def test_a_class_from_its_panel_to_a_phone_that_follows(page: Page, phone: Page,
     expect(control.locator("[role=slider], input").first).to_be_disabled()
     for name in ("Your work", "Runs", "Tune"):
         expect(phone.get_by_role("link", name=name)).to_have_count(0)
+
+
+def test_the_tour_leaves_a_student_alone_whose_address_names_no_class(browser: Browser, app: App) -> None:
+    context = browser.new_context()
+    context.add_init_script("Object.defineProperty(Navigator.prototype, 'webdriver', {get: () => false})")
+    student = context.new_page()
+    student.goto(app.url)
+    student.get_by_role("link", name="Play").click(timeout=60_000)
+    expect(student.locator(".tour-start")).to_have_attribute("data-by-itself", "false", timeout=60_000)
+    context.close()

@@ -14,17 +14,31 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit import get_option
 
 from triadapt import cli
 from triadapt.classroom import following
-from triadapt.classroom.limits import MOST, TASKS_IN_CLASS, free_texts, refusals
+from triadapt.classroom.controls import CONTROLS
+from triadapt.classroom.limits import (
+    LEAST,
+    LEAST_OF_TEXT,
+    MOST,
+    MOST_OF_TEXT,
+    OF_THE_MACHINE,
+    TASKS_IN_CLASS,
+    free_texts,
+    refusals,
+    standard_of,
+)
 from triadapt.classroom.links import other_host, qr_png, qr_svg, qr_terminal, student_link, teacher_link
 from triadapt.classroom.names import checked_code, is_code, is_key, new_code, new_key, same_key
 from triadapt.classroom.network import is_local
 from triadapt.classroom.server import CODE, KEY, served_class
 from triadapt.classroom.settings import ClassSettings, parse_class
 from triadapt.classroom.store import class_file, list_classes, read_class, write_class
-from triadapt.config import ConfigError, parse_config
+from triadapt.cli_class import LARGEST_MESSAGE, server_command
+from triadapt.config import ConfigError, RunConfig, parse_config, put_value
+from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError
 from triadapt.runs.library import list_runs
 from triadapt.tasks.registry import TASKS
@@ -56,8 +70,13 @@ def test_a_class_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ({"run": "../../etc"}, "run = '../../etc': not the id of a run or race"),
         ({"pages": ["own"]}, "pages.0 = 'own': input should be"),
         ({"pages": []}, "pages = \\[\\]"),
-        ({"hidden": ["nothing"]}, "'nothing' is no control"),
-        ({"hidden": ["planted.nothing"]}, "'planted.nothing' is no control"),
+        ({"hidden": ["nothing"]}, "^hidden = 'nothing': no control of Play; take it out"),
+        ({"hidden": ["planted.noises"]}, "'planted.noises': no control of Play; did you mean planted.noise?"),
+        (
+            {"locked": {"weight_decay": 0.1}},
+            "^locked.weight_decay = 0.1: no control of Play; take it out, or name",
+        ),
+        ({"locked": {"text.model": "/etc"}}, "^locked.text.model = '/etc': no control of Play"),
         ({"locked": {"warmup": -1}}, "warmup = -1: input should be greater"),
         ({"locked": {"task": "nothing"}}, "task = 'nothing': unknown task"),
         ({"locked": {"method": ["nothing"]}}, "give a list of triadaptlora"),
@@ -138,6 +157,71 @@ def test_what_is_locked_hidden_or_too_large_is_refused() -> None:
     assert refusals([config] * 5, fixed, ()) == ["5 runs in a race: at most 4 in a class"]
 
 
+HARMLESS = {
+    "a number that is computed with": (
+        "seed", "alpha", "learning_rate", "weight_decay", "max_grad_norm", "adapter_dropout", "planted.strength",
+        "planted.noise", "planted.planted_fraction", "text.head_dropout", "adalora.beta1", "adalora.beta2",
+        "adalora.orthogonality", "increlora.beta1", "increlora.beta2", "increlora.orthogonality",
+    ),
+    "a share of the steps, or a place among them": ("warmup", "lr_warmup", "adalora.final_share"),
+    "one event a step at most, whose cost the limits on ranks and matrices bound": ("interval",),
+    "a few numbers a matrix, at most once a step": ("scores_every",),
+    "no more than there are matrices": ("top_h",),
+    "divides the width, at the same cost": ("planted.heads",),
+}  # fmt: skip
+
+
+def _numbers() -> dict[str, str]:
+    """Every field of what a class may train that holds a number, with the task to set it under."""
+    found = {}
+    for name, field in RunConfig.model_fields.items():
+        if field.annotation in (int, float):
+            found[name] = "planted"
+        elif name in (*METHODS, *TASKS_IN_CLASS):
+            section = (TASKS.get(name) or METHODS[name]).settings_class()
+            for inner, one in section.model_fields.items():
+                if one.annotation in (int, float):
+                    found[f"{name}.{inner}"] = name if name in TASKS else "planted"
+    return found
+
+
+def test_every_number_that_a_student_may_send_is_bounded_or_harmless() -> None:
+    harmless = [name for names in HARMLESS.values() for name in names]
+    limited = {*MOST, *LEAST, *OF_THE_MACHINE}
+    assert len(harmless) == len(set(harmless)) and not limited & set(harmless)
+    assert {*_numbers()} == {*limited & _numbers().keys(), *harmless}
+    assert not {*MOST, *LEAST} - _numbers().keys()
+
+
+@pytest.mark.parametrize("name", [*MOST, *LEAST])
+def test_a_number_beyond_its_bound_is_one_line_and_its_default_is_none(name: str) -> None:
+    task, section = _numbers()[name], name.partition(".")[0]
+    method = section if section in METHODS else "lora"
+    bound, word = (MOST[name], "most") if name in MOST else (LEAST[name], "least")
+    beyond = bound + 4 if name in MOST else bound - 4  # a width is a multiple of the heads
+    for value, lines in ((bound, []), (beyond, [f"{name} = {beyond:g}: at {word} {bound:g} in a class"])):
+        data: dict[str, object] = {"task": task, "method": method, "batch_size": 8}
+        put_value(data, name, value)
+        said = refusals([parse_config(data)], {"batch_size": 8} if name != "batch_size" else {}, ())
+        assert [line.replace(".0:", ":") for line in said] == lines
+    for own in TASKS_IN_CLASS:
+        assert refusals([parse_config({"task": own, "method": one}) for one in METHODS], {}, ()) == []
+
+
+def test_the_text_task_has_bounds_of_its_own() -> None:
+    config = parse_config({"task": "text", "steps": 301, "eval_every": 24})
+    assert refusals([config], {}, ()) == [
+        f"steps = 301: at most {MOST_OF_TEXT['steps']} in a class",
+        f"eval_every = 24: at least {LEAST_OF_TEXT['eval_every']} in a class",
+    ]
+
+
+def test_every_control_can_be_locked_and_hidden_and_is_a_field() -> None:
+    locked = {name: standard_of("planted", name) for name in CONTROLS if name != "method"} | {"method": ["lora"]}
+    settings = parse_class({"locked": locked, "hidden": list(CONTROLS)})
+    assert set(settings.locked) == set(settings.hidden) == set(CONTROLS)
+
+
 def test_links_and_their_pictures() -> None:
     link = student_link("http://10.0.0.5:8501/", "spring")
     assert link == "http://10.0.0.5:8501/?class=spring"
@@ -205,6 +289,13 @@ def test_the_command_opens_the_class_and_ends_with_it(tmp_path: Path) -> None:
         assert process.wait(60) == 0
     with pytest.raises(OSError):
         urllib.request.urlopen(links["students"], timeout=5)
+
+
+@pytest.mark.parametrize("option", ["maxUploadSize", "maxMessageSize"])
+def test_what_a_browser_may_send_is_bounded_both_ways(option: str) -> None:
+    command = server_command("127.0.0.1", 8501)
+    assert command[command.index(f"--server.{option}") + 1] == str(LARGEST_MESSAGE)
+    assert isinstance(get_option(f"server.{option}"), int)  # raises where Streamlit has none of that name
 
 
 def _free_port() -> int:

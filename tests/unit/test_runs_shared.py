@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from triadapt.config import parse_config
 from triadapt.events import Finished, Step
-from triadapt.runs import known_infos
+from triadapt.runs import known_infos, schema
 from triadapt.runs.info import DamagedRunError
 from triadapt.runs.known_infos import KnownInfos
 from triadapt.runs.library import delete, new_race
 from triadapt.runs.reader import RunReader
-from triadapt.runs.shared_reader import SharedReader, SharedReaders
+from triadapt.runs.shared_reader import KEPT_SECONDS, SharedReader, SharedReaders
 from triadapt.runs.store import RunStore
 
 
@@ -38,6 +39,22 @@ def test_an_info_is_read_again_when_its_file_changes(tmp_path: Path, monkeypatch
     assert known.info(folder).state == "finished"
     delete(tmp_path, folder.name)
     assert known.info(folder).state == "damaged"
+
+
+def test_a_run_that_could_not_be_read_once_is_not_damaged_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, known = a_run(tmp_path), KnownInfos()
+    with RunStore.open(folder) as store:
+        store.append(Finished(0, {}))
+
+    def locked(*given: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "_ask", locked)
+        assert known.info(folder).state == "damaged"
+    assert known.info(folder).state == "finished" and known.info(folder) is known.info(folder)
 
 
 def test_no_more_infos_are_kept_than_may_be(tmp_path: Path) -> None:
@@ -95,3 +112,17 @@ def test_those_looked_at_last_are_kept(tmp_path: Path) -> None:
     assert readers.reader(folders[0]) is first
     readers.reader(folders[2])
     assert readers.reader(folders[0]) is first and len(readers._readers) == 2
+
+
+def test_those_nobody_looks_at_any_more_are_not_kept(tmp_path: Path) -> None:
+    clock = [0.0]
+    readers, folders = SharedReaders(most=100, now=lambda: clock[0]), [a_run(tmp_path) for _ in range(3)]
+    first = readers.reader(folders[0])
+    readers.reader(folders[1])
+    for _ in range(10):  # one is looked at all the time
+        clock[0] += KEPT_SECONDS / 2
+        assert readers.reader(folders[0]) is first
+    assert list(readers._readers) == [folders[0]]
+    clock[0] += KEPT_SECONDS + 1
+    readers.reader(folders[2])
+    assert list(readers._readers) == [folders[2]]

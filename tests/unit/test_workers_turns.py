@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_sessions import TROUBLE
@@ -14,6 +17,8 @@ from hypothesis import strategies as st
 from test_workers_manager import FAKE, FOREVER, HERE, configs, info, until, until_step
 
 from triadapt.runs.info import RunError
+from triadapt.runs.library import Race as MadeRace
+from triadapt.runs.library import new_race
 from triadapt.workers.manager import RunManager
 from triadapt.workers.turns import Turns
 
@@ -28,13 +33,14 @@ class Race:
 
 # What happens on a server: a visitor asks for a race, or (None) the worker is free for the next.
 HAPPENINGS = st.lists(st.one_of(VISITORS, st.none()), max_size=60)
+MOST = st.sampled_from([1, 2, 1000])
 
 
-@given(HAPPENINGS)
-def test_a_visitors_next_race_waits_for_at_most_one_race_of_each_other(happenings: list[str | None]) -> None:
+@given(HAPPENINGS, MOST)
+def test_a_visitors_next_race_waits_for_at_most_one_race_of_each_other(happenings: list[str | None], most: int) -> None:
     """Between the moment a race is the first of its visitor to wait and the moment it is served, no other visitor is
     served twice, whoever comes meanwhile; and a visitor's own races keep their order."""
-    turns, waiting, begun = Turns(), [], []
+    turns, waiting, begun = Turns(most), [], []
     served_while_first: dict[Race, list[str]] = {}
     for number, visitor in enumerate([*happenings, *[None] * len(happenings)]):
         if visitor is not None:
@@ -55,9 +61,9 @@ def test_a_visitors_next_race_waits_for_at_most_one_race_of_each_other(happening
         assert numbers == sorted(numbers)
 
 
-@given(HAPPENINGS)
-def test_positions_come_true_when_nothing_else_comes(happenings: list[str | None]) -> None:
-    turns, waiting = Turns(), []
+@given(HAPPENINGS, MOST)
+def test_positions_come_true_when_nothing_else_comes(happenings: list[str | None], most: int) -> None:
+    turns, waiting = Turns(most), []
     for number, visitor in enumerate(happenings):
         if visitor is not None:
             waiting.append(Race(visitor, number))
@@ -74,6 +80,20 @@ def test_positions_come_true_when_nothing_else_comes(happenings: list[str | None
 def test_one_visitor_alone_is_served_as_they_came() -> None:
     races = [Race("", number) for number in range(20)]
     assert Turns().order(reversed(races)) == races
+
+
+def test_visitors_who_come_once_are_forgotten_and_those_who_wait_are_not() -> None:
+    turns = Turns(most=3)
+    turns.serve("ann")
+    for number in range(50):
+        turns.serve(f"guest {number}")
+        turns.order([Race("ann", 0)])
+    assert len(turns._served) == 51  # whoever was served before ann could be forgotten, and nobody was
+    turns.serve("ann")
+    turns.order([Race("ann", 1), Race("new", 2)])
+    assert list(turns._served) == ["guest 48", "guest 49", "ann"]
+    turns.order([])
+    assert list(turns._served) == ["guest 48", "guest 49", "ann"]
 
 
 @pytest.fixture
@@ -133,3 +153,75 @@ def test_a_pause_that_yields_ends_when_another_race_waits(manager: RunManager) -
     assert manager.pause(race)
     until(lambda: info(manager, race).state == "paused", "the pause of whoever may")
     assert manager.stop(race) and manager.wait(after, 30)
+
+
+def test_a_race_is_written_while_others_ask_and_keeps_its_place(
+    manager: RunManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that takes its time over one visitor's folders holds nobody up; the limit counts what is on its way."""
+    running = manager.submit(configs(steps=FOREVER), visitor="ann")
+    until_step(manager, running, 1)
+    writing, go_on, made = threading.Event(), threading.Event(), []
+
+    def slow(*given: Any) -> MadeRace:
+        writing.set()
+        assert go_on.wait(30)
+        return new_race(*given)
+
+    thread = threading.Thread(target=lambda: made.append(manager.submit(configs(), visitor="ben", most=1)))
+    with monkeypatch.context() as patched:
+        patched.setattr("triadapt.workers.manager.new_race", slow)
+        thread.start()
+        assert writing.wait(30)
+    try:
+        assert from_another_thread(manager.active) == [running]
+        cleo = from_another_thread(lambda: manager.submit(configs(), visitor="cleo"))
+        with pytest.raises(RunError, match="1 races of yours wait"):
+            from_another_thread(lambda: manager.submit(configs(), visitor="ben", most=1))
+    finally:
+        go_on.set()
+        thread.join(30)
+    assert manager.active() == [running, cleo, *made] and manager.made_by(made[0]) == "ben"
+
+
+def from_another_thread(ask: Callable[[], Any]) -> Any:
+    """What it says, where a lock held elsewhere would otherwise stop the test for good."""
+    thread = ThreadPoolExecutor(1)
+    try:
+        return thread.submit(ask).result(10)
+    finally:
+        thread.shutdown(wait=False)
+
+
+def test_a_place_is_free_again_when_writing_fails(manager: RunManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = manager.submit(configs(steps=FOREVER), visitor="ann")
+    until_step(manager, running, 1)
+
+    def full(*given: Any) -> MadeRace:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("triadapt.workers.manager.new_race", full)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space"):
+                manager.submit(configs(), visitor="ann", most=1)
+    assert manager.active() == [running] and not manager._being_made
+    manager.submit(configs(), visitor="ann", most=1)
+
+
+def test_a_race_that_is_whole_when_the_app_has_closed_is_stopped(
+    manager: RunManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closing(*given: Any) -> MadeRace:
+        manager.shutdown()
+        return new_race(*given)
+
+    monkeypatch.setattr("triadapt.workers.manager.new_race", closing)
+    race = manager.submit(configs(), visitor="ann")
+    assert info(manager, race).state == "stopped" and not manager.active()
+
+
+def test_who_made_a_race_is_known_of_the_newest(manager: RunManager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triadapt.workers.manager.MOST_KNOWN_RACES", 2)
+    races = [manager.submit(configs(), visitor="ann") for _ in range(3)]
+    assert [manager.made_by(race) for race in races] == [None, "ann", "ann"]

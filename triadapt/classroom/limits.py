@@ -15,12 +15,17 @@ TASKS_IN_CLASS = ("planted", "text")
 """Those that read no file of anybody's choosing."""
 MOST_WAITING = 3
 """Races of one student that may wait."""
-MOST = {
-    "steps": 2000, "batch_size": 128, "reference_rank": 16, "planted.blocks": 6, "planted.width": 128,
-    "text.train_rows": 6000, "text.max_tokens": 128,
+MOST: dict[str, float] = {
+    "steps": 2000, "batch_size": 128, "reference_rank": 16, "add_r": 8, "adalora.init_rank_ratio": 8,
+    "planted.blocks": 6, "planted.width": 128, "planted.tokens": 32, "planted.pool": 4096, "planted.held_out": 1024,
+    "planted.planted_rank": 32, "text.train_rows": 6000, "text.dev_rows": 600, "text.eval_rows": 300,
+    "text.max_tokens": 128,
 }  # fmt: skip
-MOST_TEXT_STEPS = 300
+LEAST: dict[str, float] = {"eval_every": 10, "geometry_every": 10}
+MOST_OF_TEXT: dict[str, float] = {"steps": 300}
 """A step of the text task costs as much as some ten of the planted one."""
+LEAST_OF_TEXT: dict[str, float] = {"eval_every": 25}
+"""As many as it has by itself: an evaluation costs as much as some ten steps."""
 OF_THE_MACHINE = ("device", "threads", "precision")
 
 
@@ -50,11 +55,16 @@ def _of_one(config: RunConfig, locked: Mapping[str, Any], hidden: Collection[str
         value, standard = value_of(config, name), standard_of(config.task, name)
         if value is not None and value != standard:
             lines.append(f"{name} = {value!r}: {standard!r} in this class")
-    most = MOST | ({"steps": MOST_TEXT_STEPS} if config.task == "text" else {})
-    for name, limit in most.items():
+    most = MOST | (MOST_OF_TEXT if config.task == "text" else {})
+    least = LEAST | (LEAST_OF_TEXT if config.task == "text" else {})
+    for name in dict.fromkeys([*most, *least]):
         value = value_of(config, name)
-        if name not in locked and value is not None and value > limit:
-            lines.append(f"{name} = {value}: at most {limit} in a class")
+        if name in locked or value is None:
+            continue
+        if value > most.get(name, value):
+            lines.append(f"{name} = {value}: at most {most[name]} in a class")
+        if value < least.get(name, value):
+            lines.append(f"{name} = {value}: at least {least[name]} in a class")
     return list(dict.fromkeys(lines))
 
 

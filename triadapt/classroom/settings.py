@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from triadapt.classroom.controls import CONTROLS
 from triadapt.config import ConfigError, put_value, suggest, validated
 from triadapt.config import RunConfig as _RunConfig
 from triadapt.lessons.registry import LESSONS
@@ -50,16 +51,21 @@ class ClassSettings(BaseModel):
     @field_validator("hidden")
     @classmethod
     def _known_controls(cls, value: list[str]) -> list[str]:
-        for name in value:
-            _check_name(name)
+        if lines := [f"hidden = {name[:60]!r}: {_no_control(name)}" for name in value if name not in CONTROLS]:
+            raise ConfigError(lines)
         return value
 
     @field_validator("locked")
     @classmethod
     def _possible_values(cls, value: dict[str, Value]) -> dict[str, Value]:
+        if lines := [
+            f"locked.{name[:60]} = {repr(one)[:60]}: {_no_control(name)}"
+            for name, one in value.items()
+            if name not in CONTROLS
+        ]:
+            raise ConfigError(lines)
         data: dict[str, Any] = {}
         for name, one in value.items():
-            _check_name(name)
             if name == "method":
                 _check_methods(one)
             else:
@@ -68,14 +74,8 @@ class ClassSettings(BaseModel):
         return value
 
 
-def _check_name(name: str) -> None:
-    section, _, last = name.rpartition(".")
-    fields: Mapping[str, Any] = _RunConfig.model_fields
-    if section:
-        kind = fields[section].annotation if section in fields else None
-        fields = getattr(kind, "model_fields", {})
-    if last not in fields or "." in section:
-        raise ValueError(f"{name[:60]!r} is no control; {suggest(name, _RunConfig.model_fields)}such as warmup")
+def _no_control(name: str) -> str:
+    return f"no control of Play; {suggest(name, CONTROLS)}take it out, or name one such as warmup"
 
 
 def _check_methods(value: Value) -> None:

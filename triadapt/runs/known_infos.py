@@ -41,7 +41,8 @@ class KnownInfos:
         self._known: OrderedDict[Path, tuple[State, float, RunInfo]] = OrderedDict()
 
     def info(self, folder: Path) -> RunInfo:
-        """`RunReader(folder).info()`."""
+        """`RunReader(folder).info()`. What could not be read is tried again each time: a file that is locked for a
+        moment looks damaged, and is the same file when it is not any more."""
         state, now = state_of(folder), time.monotonic()
         with self._lock:
             known = self._known.get(folder)
@@ -49,6 +50,9 @@ class KnownInfos:
             return known[2]
         info = RunReader(folder).info()
         with self._lock:
+            if info.state == "damaged":
+                self._known.pop(folder, None)
+                return info
             self._known[folder] = state, now, info
             self._known.move_to_end(folder)
             while len(self._known) > self._most:

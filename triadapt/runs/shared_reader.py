@@ -6,6 +6,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from triadapt.events import Stamped
@@ -15,6 +16,8 @@ from triadapt.runs.reader import RunReader
 
 MOST_RUNS, MOST_EVENTS = 12, 10_000
 """Runs that are kept, those looked at last, and events of each, the newest."""
+KEPT_SECONDS = 600.0
+"""How long a run is kept that nobody looks at."""
 
 
 class SharedReader(RunReader):
@@ -63,21 +66,27 @@ def _seq(event: Stamped) -> int:
 
 
 class SharedReaders:
-    """Readers of the runs that were looked at last."""
+    """Readers of the runs that were looked at last, and not too long ago. now: a clock, in seconds."""
 
-    def __init__(self, most: int = MOST_RUNS) -> None:
+    def __init__(self, most: int = MOST_RUNS, now: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._now = now
         self._lock = threading.Lock()
-        self._readers: OrderedDict[Path, SharedReader] = OrderedDict()
+        self._readers: OrderedDict[Path, tuple[float, SharedReader]] = OrderedDict()  # since when nobody asked
 
     def reader(self, folder: Path) -> SharedReader:
         """The reader of that run."""
         with self._lock:
-            found = self._readers.pop(folder, None) or SharedReader(folder)
-            self._readers[folder] = found
-            while len(self._readers) > self._most:
+            now = self._now()
+            kept = self._readers.pop(folder, None)
+            found = kept[1] if kept is not None else SharedReader(folder)
+            self._readers[folder] = now, found
+            while len(self._readers) > self._most or now - self._oldest() > KEPT_SECONDS:
                 self._readers.popitem(last=False)
             return found
+
+    def _oldest(self) -> float:
+        return next(iter(self._readers.values()))[0]
 
 
 SHARED = SharedReaders()

@@ -11,14 +11,13 @@ from triadapt.config import RunConfig
 from triadapt.runs.info import RunError
 from triadapt.ui.address import on_view
 from triadapt.ui.branching import branch_control
-from triadapt.ui.classroom.desk import NO_TRAINING
+from triadapt.ui.classroom.desk import NO_TRAINING, Desk
 from triadapt.ui.classroom.rules import may_train, owns
 from triadapt.ui.markdown import plain
 from triadapt.ui.messages import keep_message
 from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.starting import start_if_wanted, want
 from triadapt.ui.tour_component import tour
-from triadapt.workers.manager import RunManager
 
 
 def forget_actions() -> None:
@@ -27,7 +26,7 @@ def forget_actions() -> None:
     st.session_state.pop("message", None)
 
 
-def race_buttons(manager: RunManager, race: Shown | None, configs: list[RunConfig], *, blocked: bool) -> None:
+def race_buttons(manager: Desk, race: Shown | None, configs: list[RunConfig], *, blocked: bool) -> None:
     """Run, pause, step, next event, stop, resume, branch, and the tour. All are always there, so that none moves from
     under a mouse.
 
@@ -86,7 +85,7 @@ def _order(action: Callable[[str], bool], race: str) -> None:
     action(race)
 
 
-def resume(manager: RunManager, view: str) -> None:
+def resume(manager: Desk, view: str) -> None:
     """Queue what ended early, to go on."""
     try:
         manager.resume(view)

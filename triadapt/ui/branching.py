@@ -17,6 +17,7 @@ from triadapt.tasks.registry import ELSEWHERE
 from triadapt.ui.address import on_view
 from triadapt.ui.address_component import board_on_view
 from triadapt.ui.branch_fields import branch_fields
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.classroom.rules import may_train
 from triadapt.ui.downloads import has_weights
 from triadapt.ui.fields import in_page_words, label
@@ -25,14 +26,13 @@ from triadapt.ui.showing import Shown
 from triadapt.ui.starting import start_if_wanted, want
 from triadapt.ui.svg_component import svg
 from triadapt.views.plan import branch_plans
-from triadapt.workers.manager import RunManager
 
 MOST_STEPS_NAMED = 4
 # In pixels: what can be chosen, and beside it, or below on a narrow window, what would come of it.
 FORM_WIDTH, PLAN_WIDTH, GAP = 360, 260, 24
 
 
-def branch_control(manager: RunManager, race: Shown | None) -> None:
+def branch_control(manager: Desk, race: Shown | None) -> None:
     """A popover: which run, from which checkpoint, with which settings. Always there, so that the row of buttons stays
     as it is; of no use for a recorded race, which comes without checkpoints."""
     whole = [] if race is None or race.recorded else [info for info, _ in race.runs if info.state != "damaged"]
@@ -52,7 +52,7 @@ def branch_control(manager: RunManager, race: Shown | None) -> None:
     start_if_wanted("branch", None if plan is None else partial(manager.branch, plan))
 
 
-def _inside(manager: RunManager, whole: list[RunInfo]) -> BranchPlan | None:
+def _inside(manager: Desk, whole: list[RunInfo]) -> BranchPlan | None:
     runs = {info.id: info for info in whole if has_weights(info)}
     plan: BranchPlan | None = None
     lines: list[str] = []
@@ -79,7 +79,7 @@ def _inside(manager: RunManager, whole: list[RunInfo]) -> BranchPlan | None:
     return plan
 
 
-def _form(manager: RunManager, runs: dict[str, RunInfo], seen: int | None, focus: str) -> BranchPlan:
+def _form(manager: Desk, runs: dict[str, RunInfo], seen: int | None, focus: str) -> BranchPlan:
     """seen, focus: step and run that are looked at."""
     run_id = focus if focus in runs else next(iter(runs))
     if len(runs) > 1:
@@ -120,7 +120,7 @@ def _label(info: RunInfo) -> str:
     return METHODS[info.method].label if info.method in METHODS else info.id
 
 
-def _say(manager: RunManager, plan: BranchPlan) -> None:
+def _say(manager: Desk, plan: BranchPlan) -> None:
     """What the branch would do, before it is started."""
     lines = [told_changes(plan.changes, label) or "Nothing changed: it will repeat the run."]
     if METHODS[plan.config.method].allocation != "fixed":
@@ -140,7 +140,7 @@ def _say(manager: RunManager, plan: BranchPlan) -> None:
         st.caption(f":material/warning: {plain(in_page_words(line))}")
 
 
-def _draw(manager: RunManager, plan: BranchPlan) -> None:
+def _draw(manager: Desk, plan: BranchPlan) -> None:
     """Planned total rank of what remains, over what its parent did."""
     plans = branch_plans(
         plan.config, recorded_totals(manager.runs / plan.parent.id), plan.parent.last_step,

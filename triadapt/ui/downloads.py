@@ -18,9 +18,9 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find
 from triadapt.runs.reader import RunReader
 from triadapt.runs.trackio_log import available
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.markdown import plain
 from triadapt.views.final_ranks import RankPanel, rank_panels
-from triadapt.workers.manager import RunManager
 
 # Ending and type of what is downloaded; a zip where there are several files.
 ENDINGS = {
@@ -44,7 +44,7 @@ WEIGHTS_HELP = (
 )
 
 
-def export_panel(manager: RunManager, info: RunInfo, *, weights: bool = True) -> None:
+def export_panel(manager: Desk, info: RunInfo, *, weights: bool = True) -> None:
     """Choose what to take away, of the run or of its race. Nothing is made before it is asked for. weights:
     whether those may be taken too."""
     whole = bool(info.race) and st.checkbox(
@@ -60,7 +60,7 @@ def export_panel(manager: RunManager, info: RunInfo, *, weights: bool = True) ->
         _weights(manager, view)
 
 
-def _data(manager: RunManager, view: str) -> None:
+def _data(manager: Desk, view: str) -> None:
     forms = [form for form in WHAT if form != "trackio" or available()]
     what = str(
         st.segmented_control(
@@ -92,7 +92,7 @@ def _data(manager: RunManager, view: str) -> None:
     )  # fmt: skip
 
 
-def _panels(manager: RunManager, view: str) -> tuple[list[RankPanel], str]:
+def _panels(manager: Desk, view: str) -> tuple[list[RankPanel], str]:
     """Panels of the picture, or what went wrong."""
     try:
         panels = rank_panels([(reader.info(), reader.events()) for reader in _readers(manager, view)])
@@ -101,7 +101,7 @@ def _panels(manager: RunManager, view: str) -> tuple[list[RankPanel], str]:
     return panels, "" if panels else "There are no ranks to draw yet: nothing was adapted."
 
 
-def _picture(manager: RunManager, view: str) -> None:
+def _picture(manager: Desk, view: str) -> None:
     """The picture that was drawn for this view."""
     drawn, panels, error = st.session_state.get("picture", ("", [], ""))
     if drawn != view:
@@ -133,7 +133,7 @@ def _picture(manager: RunManager, view: str) -> None:
     )  # fmt: skip
 
 
-def _weights(manager: RunManager, view: str) -> None:
+def _weights(manager: Desk, view: str) -> None:
     """Weights are made on request, because they take some seconds and torch."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = str(
@@ -163,7 +163,7 @@ def has_weights(info: RunInfo) -> bool:
     return info.folder is not None and any((info.folder / "checkpoints").glob("step-*.safetensors"))
 
 
-def _prepared(manager: RunManager, view: str, what: str) -> tuple[bytes, str]:
+def _prepared(manager: Desk, view: str, what: str) -> tuple[bytes, str]:
     """The zip, or what went wrong."""
     try:
         return taken(manager, view, what), ""
@@ -171,11 +171,11 @@ def _prepared(manager: RunManager, view: str, what: str) -> tuple[bytes, str]:
         return b"", str(error)
 
 
-def _readers(manager: RunManager, view: str) -> Sequence[RunReader]:
+def _readers(manager: Desk, view: str) -> Sequence[RunReader]:
     return [RunReader(manager.runs / info.id) for info in find(manager.runs, view)]
 
 
-def taken(manager: RunManager, view: str, what: str) -> bytes:
+def taken(manager: Desk, view: str, what: str) -> bytes:
     """The exported file of a run or race, a zip where there are several. Raises RunError, OSError."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / view

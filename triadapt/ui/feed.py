@@ -15,13 +15,13 @@ from triadapt.runs.bundle import Readable
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.ui.address import named_view
 from triadapt.ui.board_component import board, held_copy
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, beside_its_parent, shown
 from triadapt.ui.watchers import WATCHERS, between_refreshes
 from triadapt.views.delivery import Delivery, News
 from triadapt.views.health import Health
-from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS, MOST_SECONDS, AT_ONCE = 0.5, 2.0, 8
 """Seconds between two frames for up to `AT_ONCE` sessions; for more the server is asked no more often in all."""
@@ -77,7 +77,7 @@ def _names(race: Shown) -> tuple[str, ...]:
     return (race.view, *(info.id for info, _ in race.beside))
 
 
-def feed(manager: RunManager, view: str, parent: bool = False) -> None:
+def feed(manager: Desk, view: str, parent: bool = False) -> None:
     """Draw the board once, a branch beside its parent if `parent`. Meant to run in a fragment; asks for a whole rerun
     as long as the runs' states differ from those the rest of the page was drawn with."""
     try:
@@ -110,7 +110,7 @@ def feed(manager: RunManager, view: str, parent: bool = False) -> None:
         st.rerun()
 
 
-def _news(manager: RunManager, race: Shown, sent: Sent, info: RunInfo, reader: Readable) -> News:
+def _news(manager: Desk, race: Shown, sent: Sent, info: RunInfo, reader: Readable) -> News:
     rows: list[Stamped] = []
     after = sent.delivery.after(info.id, info.generation)
     if info.state != "damaged":
@@ -128,7 +128,7 @@ def _in_page_words(event: Warned) -> Warned:
     return replace(event, message=in_page_words(event.message), advice=in_page_words(event.advice))
 
 
-def status_of(manager: RunManager, info: RunInfo, race: Shown) -> dict[str, Any]:
+def status_of(manager: Desk, info: RunInfo, race: Shown) -> dict[str, Any]:
     """State, message, place in the queue, speed and time left of one run, for the board."""
     if race.recorded or info.state == "damaged":
         return {"state": info.state, "message": info.error}

@@ -13,8 +13,8 @@ import streamlit as st
 
 from triadapt.config import ConfigError
 from triadapt.runs.info import RunError
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.markdown import plain
-from triadapt.workers.manager import RunManager
 
 LARGEST_UPLOAD, MOST_FILES = 64, 50
 UPLOADS = "import_uploads"
@@ -33,7 +33,7 @@ class Upload(Protocol):
     def getvalue(self) -> bytes: ...
 
 
-def import_panel(manager: RunManager, select: Callable[[list[str]], None]) -> None:
+def import_panel(manager: Desk, select: Callable[[list[str]], None]) -> None:
     """Draw the control. select: called with the ids of what came in; the page then starts over."""
     with st.expander("Import"):
         st.caption("A bundle, a TensorBoard log of ranks or a PEFT adapter becomes a race like any other.")

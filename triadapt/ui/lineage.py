@@ -9,19 +9,19 @@ import streamlit as st
 from triadapt.runs.info import RunInfo, told_changes
 from triadapt.runs.lineage import ancestors, branches_of
 from triadapt.ui.address import on_view
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.compare_selection import PARAMETER
 from triadapt.ui.fields import label
 from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown
 from triadapt.ui.titles import branch_line, method_label
-from triadapt.workers.manager import RunManager
 
 BESIDE = "parent"
 """Name in the address of the choice whether a branch is shown beside its parent."""
 MOST_BRANCHES = 4
 
 
-def lineage(manager: RunManager, race: Shown, infos: Sequence[RunInfo]) -> bool:
+def lineage(manager: Desk, race: Shown, infos: Sequence[RunInfo]) -> bool:
     """Tell the lineage of the race on view, with links. Returns whether its parent is wanted on the board too.
 
     infos: all runs of the folder.
@@ -36,7 +36,7 @@ def lineage(manager: RunManager, race: Shown, infos: Sequence[RunInfo]) -> bool:
     return beside
 
 
-def _parents(manager: RunManager, info: RunInfo, *, alone: bool) -> bool:
+def _parents(manager: Desk, info: RunInfo, *, alone: bool) -> bool:
     """The line of one branch. Returns whether its parent is wanted beside it."""
     line = ancestors(manager.runs, info)
     told, at = [], info

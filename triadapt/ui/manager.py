@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gc
 import threading
-from typing import cast
 
 from triadapt.runs.library import runs_folder
 from triadapt.ui.classroom.desk import Desk
@@ -29,6 +28,6 @@ def _made() -> RunManager:
     return RunManager(runs_folder(None))
 
 
-def manager() -> RunManager:
-    """The manager as the visitor of this session has it; typed as what it stands before."""
-    return cast(RunManager, Desk(shared_manager(), seat()))
+def manager() -> Desk:
+    """The manager as the visitor of this session has it."""
+    return Desk(shared_manager(), seat())

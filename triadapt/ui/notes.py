@@ -12,13 +12,13 @@ from triadapt.runs.info import RunInfo
 from triadapt.runs.reader import RunReader
 from triadapt.ui.address import on_view
 from triadapt.ui.brought import settings_brought
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.classroom.rules import shows_page
 from triadapt.ui.fields import in_page_words
 from triadapt.ui.markdown import plain
 from triadapt.ui.showing import Shown, race_id
 from triadapt.ui.titles import method_label, progress
 from triadapt.ui.what_if_choice import what_if_link
-from triadapt.workers.manager import RunManager
 
 _OWN_ERROR = re.compile(r"^(?:TrainingError|ConfigError|RunError): ")
 """What runs of earlier versions begin their error with."""
@@ -28,7 +28,7 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def state_notes(manager: RunManager, race: Shown) -> None:
+def state_notes(manager: Desk, race: Shown) -> None:
     """Settings, queue, and how runs failed, were stopped or interrupted; of a recorded race, what it shows."""
     if race.recorded:
         words = "Press **Run** to start your own."
@@ -68,7 +68,7 @@ def _what_if(race: Shown) -> str:
     return f" {what_if_link(race.view)}" if any(spec.allocation != "fixed" for spec in methods) else ""
 
 
-def _queued(manager: RunManager, race: Shown) -> None:
+def _queued(manager: Desk, race: Shown) -> None:
     """Why nothing moves, and what does instead."""
     before = manager.active()[: manager.active().index(race_id(race))]
     if not before:
@@ -83,7 +83,7 @@ def _queued(manager: RunManager, race: Shown) -> None:
         )  # fmt: skip
 
 
-def _early_ends(manager: RunManager, infos: list[RunInfo]) -> None:
+def _early_ends(manager: Desk, infos: list[RunInfo]) -> None:
     """Errors of failed, damaged and interrupted runs, those of one kind in one line."""
     ends: dict[str, list[RunInfo]] = {}
     tracebacks: dict[str, None] = {}

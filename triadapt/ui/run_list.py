@@ -13,6 +13,7 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import delete, list_runs, rename, set_note
 from triadapt.runs.lineage import parent_of
 from triadapt.sweeps.library import list_studies
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.classroom.room import student
 from triadapt.ui.classroom.rules import check_own, may_train, owns, shows_page
 from triadapt.ui.compare_selection import MOST, PARAMETER
@@ -22,14 +23,13 @@ from triadapt.ui.notes import told_error
 from triadapt.ui.run_rows import COLUMNS, OFTEN_EMPTY, TITLES, Row, cells, rows_of
 from triadapt.ui.titles import branch_line, method_label
 from triadapt.ui.what_if_choice import what_if_address
-from triadapt.workers.manager import RunManager
 
 WHAT_IF = "Take its decisions again under another schedule, without training."
 BESIDE = "Puts their ranks, curves and numbers side by side on the Compare page."
 DELETIONS, OPENED, CAME_IN = "run_deletions", "opened_study", "came_in"
 
 
-def run_table(manager: RunManager) -> Row | None:
+def run_table(manager: Desk) -> Row | None:
     """Draw the list. Returns the row that is chosen alone; for several runs there is a button to compare them."""
     infos = list_runs(manager.runs)
     if not infos:
@@ -111,7 +111,7 @@ def _compare_button(run_ids: list[str]) -> None:
         st.switch_page("pages/compare.py", query_params={PARAMETER: ",".join(run_ids)})
 
 
-def race_panel(manager: RunManager, info: RunInfo) -> None:
+def race_panel(manager: Desk, info: RunInfo) -> None:
     """What can be done with the chosen run."""
     st.text(f"{info.name or info.id} · {info.id}")
     if info.error:
@@ -153,7 +153,7 @@ def _open_buttons(info: RunInfo) -> None:
         st.switch_page("pages/play.py", query_params={"run": info.race})
 
 
-def _describe_form(manager: RunManager, info: RunInfo) -> None:
+def _describe_form(manager: Desk, info: RunInfo) -> None:
     with st.form("describe", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the race", info.name, key=f"name-{info.id}", help="All its runs are called so.")
         note = st.text_input(
@@ -166,7 +166,7 @@ def _describe_form(manager: RunManager, info: RunInfo) -> None:
             _do(lambda: _describe(manager, info, name, note))
 
 
-def _describe(manager: RunManager, info: RunInfo, name: str, note: str) -> None:
+def _describe(manager: Desk, info: RunInfo, name: str, note: str) -> None:
     check_own(manager, info.race)
     if name != info.name:
         rename(manager.runs, info.race or info.id, name)
@@ -183,7 +183,7 @@ def _do(action: Callable[[], object]) -> None:
 
 
 @st.dialog("Delete this run?")
-def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
+def _confirm_delete(manager: Desk, info: RunInfo) -> None:
     st.text(f"{info.name}\n{info.id}" if info.name else info.id)
     st.write("It will be gone for good, its checkpoints with it.")
     with st.container(horizontal=True):
@@ -199,7 +199,7 @@ def _confirm_delete(manager: RunManager, info: RunInfo) -> None:
             st.rerun()  # which closes the dialog
 
 
-def _delete(manager: RunManager, info: RunInfo, view: str) -> None:
+def _delete(manager: Desk, info: RunInfo, view: str) -> None:
     check_own(manager, info.race)
     delete(manager.runs, view)
     _forget_choice()

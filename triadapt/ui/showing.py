@@ -11,8 +11,8 @@ from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs
 from triadapt.runs.lineage import parent_of
 from triadapt.runs.shared_reader import SHARED
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.classroom.room import student
-from triadapt.workers.manager import RunManager
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def recorded_runs(slug: str) -> list[BundleRun]:
     return read_bundle(next(race.path for race in recorded_races() if race.slug == slug))
 
 
-def first_view(manager: RunManager) -> str:
+def first_view(manager: Desk) -> str:
     """What a visitor without a wish sees: in a class what the teacher chose; else the race that runs here, else one
     that another program trains, else the first recorded one, else nothing."""
     taken = student()
@@ -65,7 +65,7 @@ def first_view(manager: RunManager) -> str:
     return "healthy-race" if "healthy-race" in recorded_titles() else next(iter(recorded_titles()), "")
 
 
-def shown(manager: RunManager, view: str) -> Shown:
+def shown(manager: Desk, view: str) -> Shown:
     """The race of that name. Raises RunError when there is none."""
     titles = recorded_titles()
     if view in titles:
@@ -80,7 +80,7 @@ def shown(manager: RunManager, view: str) -> Shown:
     )
 
 
-def beside_its_parent(manager: RunManager, race: Shown) -> Shown:
+def beside_its_parent(manager: Desk, race: Shown) -> Shown:
     """The same with the run it was branched from, if it is one branch and that run can be read."""
     info = race.runs[0][0]
     parent = parent_of(manager.runs, info) if len(race.runs) == 1 and not race.recorded else None

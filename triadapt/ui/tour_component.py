@@ -1,7 +1,7 @@
 """The tour of the play page: its stops, and the button that starts it.
 
-It starts by itself on a browser's first visit (`ui/tour/tour.js`); whoever was sent to a race or to a class is left
-alone, and so is a browser that a program drives.
+It starts by itself on a browser's first visit (`ui/tour/tour.js`); whoever was sent to a race or to a class, or is a
+student without a word of it in the address, is left alone, and so is a browser that a program drives.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from triadapt.ui.board_component import component, static_url
+from triadapt.ui.classroom.room import student
 
 KEY = "tour"
 
@@ -50,4 +51,5 @@ STOPS = (
 def tour() -> None:
     """Draw the button, whose place is always there, and start the tour on a first visit."""
     draw = component("triadapt_tour", "tour.js", *static_url("tour"))
-    draw(data=[asdict(stop) for stop in STOPS], key=KEY, width="content")
+    data = {"stops": [asdict(stop) for stop in STOPS], "by_itself": student() is None}
+    draw(data=data, key=KEY, width="content")

@@ -13,6 +13,7 @@ from triadapt.figures.what_if_maps import difference_map, small_map
 from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunError, told_changes
 from triadapt.ui import manager
+from triadapt.ui.classroom.desk import Desk
 from triadapt.ui.compare_selection import Choosable
 from triadapt.ui.fields import label
 from triadapt.ui.figure_component import figure
@@ -23,7 +24,6 @@ from triadapt.views.what_if.checks import Check, checks_of
 from triadapt.views.what_if.comparison import WhatIf, cautions, differing_events, named, summary, told, what_if
 from triadapt.views.what_if.measured import measured
 from triadapt.views.what_if.recording import Recording
-from triadapt.workers.manager import RunManager
 
 MAP_WIDTH = 250
 
@@ -45,7 +45,7 @@ def what_if_section() -> None:
 
 # A fragment: a control moved here draws what follows anew, and neither lists the runs again nor touches the page.
 @st.fragment
-def _replayed(runs: RunManager, token: str, recording: Recording, checks: Sequence[Check]) -> None:
+def _replayed(runs: Desk, token: str, recording: Recording, checks: Sequence[Check]) -> None:
     # Places first. One control follows fast on another, and each ends the drawing of the last where it stands: what was
     # drawn below by then would be at a place that the browser no longer has.
     moved, errors, words, pictures, events, check = (st.container() for _ in range(6))

@@ -14,7 +14,7 @@ from triadapt.figures.what_if_maps import difference_map
 from triadapt.runs.info import LIVE, RunError, told_changes
 from triadapt.runs.reader import RunReader
 from triadapt.tasks.registry import ELSEWHERE
-from triadapt.ui.classroom.desk import NO_TRAINING
+from triadapt.ui.classroom.desk import NO_TRAINING, Desk
 from triadapt.ui.classroom.rules import may_train
 from triadapt.ui.fields import label
 from triadapt.ui.figure_component import figure
@@ -23,7 +23,6 @@ from triadapt.ui.what_if_choice import stored_recording
 from triadapt.views.what_if.agreement import placed
 from triadapt.views.what_if.checks import Check, judged
 from triadapt.views.what_if.comparison import WhatIf, what_if
-from triadapt.workers.manager import RunManager
 
 REFRESH_SECONDS = 1.0
 HELP = {
@@ -35,7 +34,7 @@ HELP = {
 PERCENT = ("Placed alike", "Events alike", "As it was")
 
 
-def check_section(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> None:
+def check_section(runs: Desk, checks: Sequence[Check], found: WhatIf) -> None:
     """The button that starts the real run, and what became of every run that was started so."""
     st.markdown("**Guess and truth**")
     why = _why_not(found, _of_these(checks, found))
@@ -73,7 +72,7 @@ def _why_not(found: WhatIf, check: Check | None) -> str:
     return ""
 
 
-def _results(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> None:
+def _results(runs: Desk, checks: Sequence[Check], found: WhatIf) -> None:
     """Every real run under another schedule of this run, and the one under the present one in full."""
     if any(check.info.live for check in checks):
         checks = [replace(check, info=RunReader(runs.runs / check.info.id).info()) for check in checks]
@@ -95,7 +94,7 @@ def _results(runs: RunManager, checks: Sequence[Check], found: WhatIf) -> None:
     st.dataframe(table, hide_index=True, width="stretch", key="what_if_checks", placeholder="–", column_config=shares)
 
 
-def _row(runs: RunManager, check: Check, found: WhatIf) -> dict[str, object]:
+def _row(runs: Desk, check: Check, found: WhatIf) -> dict[str, object]:
     row: dict[str, object] = {"Change": told_changes(check.changes, label), "State": check.info.state}
     row |= dict.fromkeys(HELP)
     if check.info.state == "finished":
@@ -103,7 +102,7 @@ def _row(runs: RunManager, check: Check, found: WhatIf) -> dict[str, object]:
     return row | {"Run": check.info.id}
 
 
-def _shares(runs: RunManager, check: Check, found: WhatIf) -> dict[str, float | None]:
+def _shares(runs: Desk, check: Check, found: WhatIf) -> dict[str, float | None]:
     recording = found.recording
     guess = what_if(recording, {name: new for name, (_, new) in check.changes.items()})
     truth = stored_recording(runs.runs, check.info)
@@ -116,7 +115,7 @@ def _shares(runs: RunManager, check: Check, found: WhatIf) -> dict[str, float | 
     }
 
 
-def _in_full(runs: RunManager, check: Check, found: WhatIf) -> None:
+def _in_full(runs: Desk, check: Check, found: WhatIf) -> None:
     info = check.info
     if info.state != "finished":
         done = max(0, info.last_step + 1)

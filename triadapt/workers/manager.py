@@ -10,7 +10,8 @@ import atexit
 import itertools
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from triadapt.config import RunConfig
 from triadapt.events import Failed, Stopped
 from triadapt.runs.branch import BranchPlan, make_branch
 from triadapt.runs.info import RunError, RunInfo
-from triadapt.runs.library import find, new_race
+from triadapt.runs.library import Race, find, new_race
 from triadapt.runs.reader import RunReader
 from triadapt.runs.store import RunStore
 from triadapt.workers.lockstep import Action
@@ -29,6 +30,9 @@ from triadapt.workers.turns import Turns
 from triadapt.workers.worker import WorkerProcess
 
 MOST_FAILED_STARTS = 2
+MOST_KNOWN_RACES = 4096
+"""Of so many races, the newest, it is known who asked for them."""
+CLOSED = Stopped(0, "the app was closed")
 
 
 @dataclass
@@ -63,6 +67,7 @@ class RunManager:
         self._turns = Turns()
         self._numbers = itertools.count()
         self._made_by: dict[str, str] = {}
+        self._being_made: Counter[str] = Counter()  # races of each visitor whose folders are being written
         self._current: _Job | None = None
         self._failed_starts = 0
         self._message = ""
@@ -77,12 +82,8 @@ class RunManager:
         self, configs: Sequence[RunConfig], name: str | None = None, *, visitor: str = "", most: int | None = None
     ) -> str:
         """Queue a new race. Returns its id. Raises RunError, OSError with nothing left behind."""
-        with self._changed:
-            self._check_open(visitor, most)
-            race = new_race(self.runs, configs, name)
-            self._made_by[race.id] = visitor
-            self._enqueue(race.id, race.folders, False, max(config.steps for config in configs), visitor)
-        return race.id
+        steps = max((config.steps for config in configs), default=0)
+        return self._make(lambda: new_race(self.runs, configs, name), False, steps, visitor, most)
 
     def resume(self, run_or_race_id: str, *, visitor: str = "", most: int | None = None) -> str:
         """Queue what ended early of a run or race, to go on from its newest checkpoints. Returns the race id.
@@ -112,12 +113,7 @@ class RunManager:
     def branch(self, plan: BranchPlan, name: str | None = None, *, visitor: str = "", most: int | None = None) -> str:
         """Queue a run that goes on from another's checkpoint. Returns its race id. Raises RunError, OSError with
         nothing left behind."""
-        with self._changed:
-            self._check_open(visitor, most)
-            race = make_branch(self.runs, plan, name)
-            self._made_by[race.id] = visitor
-            self._enqueue(race.id, race.folders, True, plan.config.steps, visitor)
-        return race.id
+        return self._make(lambda: make_branch(self.runs, plan, name), True, plan.config.steps, visitor, most)
 
     def pause(self, race_id: str, *, yields: bool = False) -> bool:
         """Hold the race between two steps. Whether it is the race that runs; the same for the methods below.
@@ -185,7 +181,7 @@ class RunManager:
             return [job.race for job in self._jobs()]
 
     def made_by(self, race_id: str) -> str | None:
-        """Who asked for the race; None for one that was not started since the server was."""
+        """Who asked for the race; None for one that was not started since the server was, or long ago."""
         with self._changed:
             return self._made_by.get(race_id)
 
@@ -211,7 +207,7 @@ class RunManager:
         worker.close(timeout)
         for job in waiting:
             for folder in job.folders:
-                _end(folder, Stopped(0, "the app was closed"))
+                _end(folder, CLOSED)
 
     # -- the worker ----------------------------------------------------------------------------------------------
 
@@ -229,11 +225,35 @@ class RunManager:
         """Called with the lock held, so that what it says still holds when the race is queued."""
         if self._shut:
             raise RunError("the app is closing; nothing new is started")
-        waiting = sum(job.visitor == visitor for job in self._queue)
+        waiting = sum(job.visitor == visitor for job in self._queue) + self._being_made[visitor]
         if most is not None and waiting >= most:
             raise RunError(
                 f"{waiting} races of yours wait, the most that may; wait until one starts or take one out with Stop"
             )
+
+    def _make(self, make: Callable[[], Race], resume: bool, steps: int, visitor: str, most: int | None) -> str:
+        """Write a race and queue it. The writing takes as long as the disk does and holds nobody up; the visitor's
+        place is kept meanwhile. What is whole only when the app is closing ends as all that waits does."""
+        with self._changed:
+            self._check_open(visitor, most)
+            self._being_made[visitor] += 1
+        try:
+            race = make()
+        except BaseException:
+            with self._changed:
+                self._being_made -= Counter([visitor])  # which leaves no zeros behind
+            raise
+        with self._changed:
+            self._being_made -= Counter([visitor])
+            shut = self._shut
+            if not shut:
+                self._made_by[race.id] = visitor
+                while len(self._made_by) > MOST_KNOWN_RACES:
+                    del self._made_by[next(iter(self._made_by))]
+                self._enqueue(race.id, race.folders, resume, steps, visitor)
+        for folder in race.folders if shut else ():
+            _end(folder, CLOSED)
+        return race.id
 
     def _enqueue(self, race: str, folders: list[Path], resume: bool, steps: int, visitor: str) -> None:
         with self._changed:

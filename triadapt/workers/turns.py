@@ -6,6 +6,8 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
+MOST_VISITORS = 1024
+
 
 class Waiting(Protocol):
     """A race that waits. number: grows with each that came."""
@@ -24,20 +26,36 @@ class Turns:
 
     So a visitor's next race has at most one race of each other visitor before it, however many these have waiting and
     whenever they came.
+
+    most: visitors who are remembered, those served last. Whoever else has nothing waiting is forgotten when their turn
+    lies before that of all who wait; so a server that is up for weeks does not grow with its visitors.
     """
 
-    def __init__(self) -> None:
-        self._served: dict[str, int] = {}
+    def __init__(self, most: int = MOST_VISITORS) -> None:
+        self._most = max(1, most)
+        self._served: dict[str, int] = {}  # in the order of their turns
         self._turn = 0
 
     def serve(self, visitor: str) -> None:
         """A race of this visitor begins."""
         self._turn += 1
+        self._served.pop(visitor, None)
         self._served[visitor] = self._turn
 
     def order(self, waiting: Iterable[Race]) -> list[Race]:
         """What waits, in the order in which it is served if nothing else comes."""
-        return in_turn(waiting, self._served)
+        races = list(waiting)
+        if len(self._served) > self._most:
+            self._forget({race.visitor for race in races})
+        return in_turn(races, self._served)
+
+    def _forget(self, waiting: set[str]) -> None:
+        """Nobody who waits is passed for it: those who were served had their turn later, and those who never were came
+        first."""
+        oldest = min((self._served[visitor] for visitor in waiting if visitor in self._served), default=self._turn + 1)
+        for visitor, turn in list(self._served.items())[: -self._most]:
+            if turn < oldest:
+                del self._served[visitor]
 
 
 def in_turn(waiting: Iterable[Race], served: Mapping[str, int]) -> list[Race]:

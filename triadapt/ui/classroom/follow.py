@@ -1,6 +1,7 @@
 """Follow me: students' pages go along to where the teacher is.
 
-A small fragment asks every few seconds; all it reads is a number in memory, and nothing is drawn anew until it moves.
+A small fragment asks every few seconds; all it reads is a number in memory and whether the file of the class is still
+the same, and nothing is drawn anew until one of them moves.
 """
 
 from __future__ import annotations
@@ -53,10 +54,12 @@ def class_bar() -> None:
 
 
 def _bar(here: Room) -> None:
+    if room() != here:
+        st.rerun()  # the whole page: its controls, the pages in the menu and this line are of what the class was before
     place, followed = place_of(here.code), _followed()
-    if place.on and not followed.left and place.number != followed.seen:
+    if place.on and not followed.left and place.number != followed.seen and place.page in here.pages:
         followed.seen = place.number
-        _go(place, here)
+        _go(place)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="class_bar"):
         st.caption(f":material/school: {plain(here.title)}", width="content")
         if here.problem:
@@ -83,10 +86,8 @@ def _follow(left: bool) -> None:
     followed.left, followed.seen = left, -1
 
 
-def _go(place: Place, here: Room) -> None:
+def _go(place: Place) -> None:
     """To the teacher's page, as if the visitor had just come there."""
-    if place.page not in here.pages:
-        return
     wanted = {"lesson": place.lesson, "run": place.run}
     visit: Visit | None = st.session_state.get("visit")
     if visit is not None:

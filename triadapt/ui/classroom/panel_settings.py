@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from triadapt.classroom.limits import TASKS_IN_CLASS
+from triadapt.classroom.controls import CONTROLS
 from triadapt.classroom.settings import PAGES, ClassSettings, parse_class
 from triadapt.lessons.registry import LESSONS
 from triadapt.methods.registry import METHODS
@@ -14,17 +14,12 @@ from triadapt.runs.library import list_runs
 from triadapt.ui import manager as managers
 from triadapt.ui.chooser import choices
 from triadapt.ui.classroom.rules import fixed
-from triadapt.ui.control_fields import FIELDS, MORE, OF_METHOD, OF_TASK, SCHEDULE, TRAINING, default_of
+from triadapt.ui.control_fields import FIELDS, default_of
 from triadapt.ui.control_memory import kept_controls
 from triadapt.ui.markdown import plain
 
 TITLES = {"learn": "Learn", "play": "Play", "runs": "Runs", "compare": "Compare", "tune": "Tune"}
 NAMES = {"method": "Methods", "task": "Task"}
-CONTROLS = (
-    "method", "task", *(field.key for field in (*SCHEDULE, *TRAINING, *MORE)),
-    *(field.key for fields in OF_METHOD.values() for field in fields),
-    *(field.key for task in TASKS_IN_CLASS for field in OF_TASK[task] if not field.text),
-)  # fmt: skip
 LOCKED_HELP = "Students see them at the values they have on your Play page when you save, and cannot move them."
 HIDDEN_HELP = "They are not drawn for students, and hold their locked value, else their default."
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from triadapt.classroom.limits import TASKS_IN_CLASS, free_texts
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.classroom.room import Room, student, student_of
 from triadapt.ui.classroom.seat import Seat, seat
-from triadapt.workers.manager import RunManager
 
 FIXED_HELP = "The teacher has fixed this."
+
+
+class Queue(Protocol):
+    """What is asked of whoever queues races: the manager, or the desk before it."""
+
+    def made_by(self, race_id: str) -> str | None: ...
+    def active(self) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -56,14 +62,14 @@ def may_train() -> bool:
     return room is None or room.training
 
 
-def owns(manager: RunManager, race: str, taken: Seat | None = None) -> bool:
+def owns(manager: Queue, race: str, taken: Seat | None = None) -> bool:
     """Whether this session, or that of a seat, may stop, hold, resume, rename or delete a race: everybody outside a
     class and the teacher, and in a class whoever started it since the server was."""
     taken = taken or seat()
     return student_of(taken) is None or manager.made_by(race) == taken.visitor
 
 
-def in_sight(manager: RunManager, infos: Sequence[RunInfo]) -> list[RunInfo]:
+def in_sight(manager: Queue, infos: Sequence[RunInfo]) -> list[RunInfo]:
     """Of the runs those that this session chooses from: a student from their own, the class's, and those under
     way."""
     room = student()
@@ -73,7 +79,7 @@ def in_sight(manager: RunManager, infos: Sequence[RunInfo]) -> list[RunInfo]:
     return [info for info in infos if {info.id, info.race} & there or owns(manager, info.race)]
 
 
-def check_own(manager: RunManager, race: str, taken: Seat | None = None) -> None:
+def check_own(manager: Queue, race: str, taken: Seat | None = None) -> None:
     """Raises RunError where `owns` says no."""
     if not owns(manager, race, taken):
         raise RunError(f"race {race[:60]}: not one of yours; only who started it here, and the teacher, may do that")

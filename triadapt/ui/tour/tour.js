@@ -157,12 +157,12 @@ function firstVisit() {
 }
 
 class Host {
-  constructor(parent) {
+  constructor(parent, byItself) {
     this.parent = parent;
     this.button = button("Tour", "A tour of this page in a minute", () => this.start());
     this.button.classList.add("tour-start");
     parent.append(this.button);
-    const first = firstVisit();
+    const first = byItself && firstVisit();
     this.button.dataset.byItself = String(first);
     if (first) this.#whenReady();
   }
@@ -218,8 +218,8 @@ function linkStyle() {
 // stay as they are.
 export default function mountTour({parentElement, data}) {
   linkStyle();
-  const host = parentElement.triTour ??= new Host(parentElement);
-  host.stops = data;
+  const host = parentElement.triTour ??= new Host(parentElement, data.by_itself);
+  host.stops = data.stops;
   return () => setTimeout(() => {
     if (host.button.isConnected) return;
     host.leave();
