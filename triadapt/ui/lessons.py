@@ -16,8 +16,8 @@ from triadapt.lessons.registry import FIRST, LESSONS
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find
 from triadapt.runs.reader import RunReader
-from triadapt.ui.classroom.room import room
 from triadapt.ui.classroom.desk import Desk
+from triadapt.ui.classroom.room import room
 from triadapt.ui.learn_component import learn, said
 from triadapt.views.lessons.message import learn_message, live_part
 
