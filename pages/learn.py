@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from triadapt.ui.classroom import classroom_panel
+from triadapt.ui.classroom.panel import classroom_panel
 from triadapt.ui.front_door import through_front_door
 from triadapt.ui.lessons import enter_lessons, lessons, refresh_every, visit
 from triadapt.ui.manager import manager

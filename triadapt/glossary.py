@@ -74,10 +74,23 @@ TERMS = {
             query={"planted.width": "128"}, lesson="low-rank", paper="lora",
         ),
         Term(
+            "piece", "Piece",
+            "One column times one row, also called a direction: a matrix of rank r is a sum of r of them.",
+            symbol="u vᵀ", shape="(out, in)", lesson="low-rank",
+        ),
+        Term(
             "singular-value", "Singular value",
-            "How strongly a matrix stretches one of its own directions; dW has at most as many above zero as its "
-            "rank.",
+            "How much one rank-1 piece of a matrix weighs; dW has at most as many above zero as its rank.",
             symbol="σ", shape="numbers, falling", lesson="low-rank",
+        ),
+        Term(
+            "loss", "Loss",
+            "How wrong the network is on a batch, as a number that training lowers.", lesson="lora",
+        ),
+        Term(
+            "gradient", "Gradient",
+            "How much the loss would change with a number, for every number that is trained.", symbol="g",
+            shape="as what is trained", lesson="lora",
         ),
         Term(
             "lora", "LoRA",
@@ -208,7 +221,7 @@ TERMS = {
         Term(
             "reference-rank", "Reference rank",
             "The budget a matrix: the average rank that the target asks for.",
-            symbol="reference_rank", shape="ranks a matrix", query={"reference_rank": "4"}, lesson="one-rank",
+            symbol="reference_rank", shape="ranks a matrix", query={"reference_rank": "4"}, lesson="triangular",
             paper="triadaptlora",
         ),
         Term(
@@ -270,7 +283,7 @@ TERMS = {
             "sensitivity", "Sensitivity",
             "How much the loss would change if a parameter p were zero, to first order; AdaLoRA multiplies its "
             "moving average by that of its uncertainty.",
-            symbol="|p g|", shape="loss", query={"method": "adalora"}, lesson="importance", paper="adalora",
+            symbol="|p g|", shape="loss", query={"method": "adalora"}, lesson="prune-or-grow", paper="adalora",
         ),
         Term(
             "mask", "Pruning (mask)",
@@ -326,6 +339,11 @@ TERMS = {
             "planted-rank", "Planted rank",
             "The rank of the change of a matrix in the teacher, 0 where there is none.",
             shape="ranks", query={"planted.planted_rank": "4"}, lesson="one-rank",
+        ),
+        Term(
+            "oracle", "Oracle",
+            "LoRA that is told where rank is needed, to hold methods against that have to find out; planted task only.",
+            query={"method": "lora", "lora.where": "planted"}, lesson="one-rank",
         ),
         Term(
             "recovery", "Recovery (coverage)",

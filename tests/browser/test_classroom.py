@@ -83,6 +83,13 @@ def test_a_class_from_its_panel_to_a_phone_that_follows(page: Page, phone: Page,
     for name in ("Your work", "Runs", "Tune"):
         expect(phone.get_by_role("link", name=name)).to_have_count(0)
 
+    # A page is added and the teacher goes there: without a touch, the phone has it and goes along.
+    before = read_class(app.runs, "class")
+    write_class(app.runs, "class", before.model_copy(update={"title": "Summer", "pages": ["learn", "play", "runs"]}))
+    page.goto(f"{app.url}/runs")
+    expect(phone).to_have_url(re.compile("/runs"), timeout=20_000)
+    expect(phone.get_by_text("Summer")).to_be_visible()
+
 
 def test_the_tour_leaves_a_student_alone_whose_address_names_no_class(browser: Browser, app: App) -> None:
     context = browser.new_context()

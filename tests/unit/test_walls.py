@@ -112,3 +112,19 @@ def test_the_process_of_the_app_never_loads_torch_or_transformers() -> None:
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == "[]"
+
+
+def test_every_module_of_the_pages_can_be_the_first_to_be_imported() -> None:
+    names = [
+        ".".join(("triadapt", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in files("ui")
+        if path.stem != "__init__"
+    ]
+    script = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    for known in [one for one in sys.modules if one.startswith('triadapt.ui')]: del sys.modules[known]\n"
+        "    importlib.import_module(name)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr

@@ -16,6 +16,10 @@ SMALL: dict[str, Any] = {
 """Twelve matrices, three of them planted, of both kinds under this seed; the default schedule in half the steps."""
 
 
+CHANGED = "with that changed"
+"""What the run of a preset is called in which a suspect was dealt with, whether it was to blame or not."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A run of a race: what the lesson calls it, its method, its fields by dotted name over those of the race."""
@@ -95,7 +99,7 @@ def repair_race(slug: str, suspect: str) -> LessonRace:
         raise ConfigError(
             [f"suspect = {suspect!r}: choose one of {', '.join(one.name for one in preset.suspects)}"]
         )  # fmt: skip
-    return LessonRace((Entry("as found"), Entry("repaired", values=found.changes)), preset.values)
+    return LessonRace((Entry("as found"), Entry(CHANGED, values=found.changes)), preset.values)
 
 
 def race_configs(slug: str, asked: Mapping[str, Any]) -> list[RunConfig]:
@@ -127,5 +131,5 @@ def is_race_of(slug: str, configs: Sequence[RunConfig]) -> bool:
 def race_labels(slug: str) -> list[str]:
     """What the lesson calls the runs of its race, in order."""
     if slug in PRESETS:
-        return ["as found", "repaired"]
+        return ["as found", CHANGED]
     return [run.label for run in RACES[slug].runs] if slug in RACES else []

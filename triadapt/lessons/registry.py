@@ -53,6 +53,6 @@ def mark(lesson: Lesson) -> str:
     if lesson.part == "capstone":
         return "★"
     if lesson.part == "words":
-        return "A–Z"
+        return "…"
     of_part = [one.slug for one in LESSONS.values() if one.part == lesson.part]
     return f"{'' if lesson.part == 'lesson' else '?'}{of_part.index(lesson.slug) + 1}"

@@ -37,7 +37,7 @@ _RATE = Suspect(
 )
 _BUDGET = Suspect(
     "budget", "reference_rank is too small", {"reference_rank": 4},
-    "A larger budget is only a higher line to reach. The trouble stays.",
+    "The budget is twice as high now, and the trouble stays.",
 )  # fmt: skip
 
 PRESETS = {

@@ -17,8 +17,8 @@ from triadapt.lessons.registry import FIRST, LESSONS
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import config_of, find
 from triadapt.runs.reader import RunReader
-from triadapt.ui.classroom import room
 from triadapt.ui.classroom.desk import Desk
+from triadapt.ui.classroom.room import room
 from triadapt.ui.classroom.seat import seat
 from triadapt.ui.learn_component import learn, said
 from triadapt.ui.watchers import WATCHERS, between_refreshes
@@ -176,7 +176,8 @@ def _live(manager: Desk, here: Visit) -> dict[str, Any] | None:
     statuses = [manager.status_of(info) for info in infos]
     error = next((info.error for info in infos if info.error and info.state in ("failed", "damaged")), "")
     status = {
-        "over": not any(info.live for info in infos), "mine": manager.owns(infos[0].race), "error": error,
+        "race": race.id, "over": not any(info.live for info in infos), "mine": manager.owns(infos[0].race),
+        "error": error,
         "seed": race.seed or infos[0].config.get("seed"),
         "message": next((str(one["message"]) for one in statuses if one.get("message") and infos[0].live), ""),
     }  # fmt: skip

@@ -1,6 +1,1 @@
-"""Classes on the pages. `room()` says what holds for a session; `classroom_panel()` is the teacher's."""
-
-from triadapt.ui.classroom.panel import classroom_panel
-from triadapt.ui.classroom.room import Room, room
-
-__all__ = ["Room", "classroom_panel", "room"]
+"""Classes on the pages: who a session is, what holds for it, and the teacher's panel."""

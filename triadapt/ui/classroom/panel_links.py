@@ -60,6 +60,13 @@ def _said_to_be_local(base: str, served: bool) -> str:
             f"it is at {plain(other_host(base, found[0]))}.", icon=":material/wifi_off:",
         )  # fmt: skip
         return base
+    bound = str(st.get_option("server.address") or "")
+    if bound in ("127.0.0.1", "localhost", "::1"):
+        st.warning(
+            f"The server listens on this machine only ({plain(bound)}): start the class without that address.",
+            icon=":material/wifi_off:",
+        )  # fmt: skip
+        return base
     host = found[0]
     if len(found) > 1:
         about = "The one by which the students' network reaches this machine."

@@ -106,7 +106,12 @@ export class Learn {
     this.body.replaceChildren(stage.node);
     this.#drawFoot(spec);
     this.#drawNav();
-    if (scroll) this.root.scrollIntoView({block: "start"});
+    if (scroll) {
+      this.root.scrollIntoView({block: "start"});
+      const heading = stage.node.querySelector("h2");
+      heading.tabIndex = -1;
+      heading.focus({preventScroll: true});
+    }
     requestAnimationFrame(() => this.#heard(stage));
   }
 
@@ -179,6 +184,12 @@ export class Learn {
     return button;
   }
 
+  // A lesson is done when its questions are answered.
+  #tick(slug) {
+    const {asks} = this.stage;
+    if (asks.every((ask) => ask.shown !== undefined || ask.waiting)) this.memory.finish(slug);
+  }
+
   #drawFoot(spec) {
     const {lessons} = this.spec;
     const at = lessons.findIndex((one) => one.slug === spec.slug);
@@ -186,13 +197,13 @@ export class Learn {
       if (!to) return element("span");
       const button = element("button", {type: "button", className, title: to.title}, text(to));
       button.addEventListener("click", () => {
-        if (className === "ln-go") this.memory.finish(spec.slug);
+        if (className === "ln-go") this.#tick(spec.slug);
         this.go(to.slug);
       });
       return button;
     };
     const last = element("button", {type: "button", className: "ln-go", title: "Tick off the last lesson"}, "Done");
-    last.addEventListener("click", () => this.memory.finish(spec.slug));
+    last.addEventListener("click", () => this.#tick(spec.slug));
     this.foot.replaceChildren(
       leap(lessons[at - 1], (to) => `← ${to.title}`, "ln-quiet"), at + 1 < lessons.length ? leap(lessons[at + 1], (to) => `Next: ${to.title} →`, "ln-go") : last,
     );

@@ -13,7 +13,7 @@ export class LineChart extends Picture {
     const series = this.series().filter((one) => one.x.length);
     const given = this.options();
     const {xTitle = "step", yTitle = "", height = 200, line, mark, format} = given;
-    if (!series.length) return {height: 26, label: yTitle, body: `<text x="46" y="17" class="title">${escape(yTitle)}</text><text x="${width - 12}" y="17" text-anchor="end" class="tick">drawn once there is a run</text>`};
+    if (!series.length) return {height: 42, label: yTitle, body: `<text x="46" y="17" class="title">${escape(yTitle)}</text><text x="46" y="34" class="tick">drawn once there is a run</text>`};
     const values = [...series.flatMap((one) => Array.from(one.y)), ...(line ? [line.value] : [])].filter(Number.isFinite);
     const high = given.high ?? (Math.max(0, ...values) * 1.06 || 1);
     const low = given.low ?? Math.min(0, ...values);

@@ -81,7 +81,10 @@ export class RacePanel {
     this.node = element("div", {className: "ln-race", dataset: {testid: "race"}}, element("div", {className: "ln-buttons"}, this.live, ...seed, this.replay, this.cancel), this.status);
     this.live.addEventListener("click", () => this.#train());
     this.replay.addEventListener("click", () => this.show("recorded"));
-    this.cancel.addEventListener("click", () => stage.learn.order("stop", {lesson: stage.spec.slug}));
+    this.cancel.addEventListener("click", () => {
+      stage.learn.order("stop", {lesson: stage.spec.slug});
+      this.status.textContent = "Stopping.";
+    });
     stage.onData(() => this.heard());
   }
 
@@ -118,6 +121,8 @@ export class RacePanel {
     const live = data.live;
     const busy = Boolean(live && !live.over);
     if (!this.kind && live) this.kind = "live";
+    // Who has answered before sees again what it was about.
+    if (!this.kind && data.recorded && this.stage.asks.some((ask) => ask.waiting && !ask.waiting.fresh)) this.kind = "recorded";
     const behind = this.asked > data.heeded; // what came is no answer to the press yet
     this.live.disabled = busy || behind || !learn.mayTrain;
     this.live.hidden = !learn.mayTrain;

@@ -86,6 +86,8 @@ def _of_lesson(slug: str) -> dict[str, Any]:
         return {"change": _full_change()}
     if slug in ("importance", "threshold"):
         return {"scores_of": _recorded("prune-or-grow")["recorded"]}
+    if slug == "prune-or-grow" and (race := _recorded("one-rank")["recorded"]):
+        return {"even_end": float(race["runs"][0]["metrics"]["value"][-1])}
     if slug == "glossary":
         return {"terms": glossary_table()}
     if slug == "capstone":

@@ -50,10 +50,18 @@ export function build(stage) {
     run: "Train both", values: () => values(state.values), recorded: "Show a recorded attempt",
     shown: (runs, kind) => {
       state.runs = runs;
+      state.kind = kind;
       const full = panel.over && runs.length === 2;
-      if (full && kind === "live" && stage.data.live.turn && !stage.memory.attempts.some((one) => one.race === stage.data.live.turn)) {
-        stage.memory.attempt({race: stage.data.live.turn, seed: runs[1].config.seed, values: picked(runs[1].config), ends: runs.map((run) => run.metricAtEnd), on: runs.map((run) => run.onPlanted(Infinity, true))});
+      if (full && kind === "live" && !stage.memory.attempts.some((one) => one.race === stage.data.live.race)) {
+        stage.memory.attempt({race: stage.data.live.race, seed: runs[1].config.seed, values: picked(runs[1].config), ends: runs.map((run) => run.metricAtEnd), on: runs.map((run) => run.onPlanted(Infinity, true))});
       }
+      // After a reload: what was asked for, so that the picture above is of the run below.
+      if (kind === "live" && !state.taken && runs[1]?.started && !panel.asked) {
+        state.values = picked(runs[1].config);
+        for (const [key, slider] of Object.entries(sliders)) slider.set(state.values[key]);
+        mode.press(state.values.growth);
+      }
+      if (kind === "live") state.taken = true;
       while (pictures.length < runs.length) {
         const at = pictures.length;
         pictures.push(new RankGrid(() => cells(state.runs[at]), {testid: `capstone-map-${at}`}));
@@ -75,7 +83,7 @@ export function build(stage) {
     const head = ["schedule", "seed", "default", "yours", "better by"];
     const best = attempts.reduce((most, one) => Math.max(most, gain(one)), -Infinity);
     table.replaceChildren(element("caption", {}, "Your attempts, kept in this browser"), element("tr", {}, ...head.map((text) => element("th", {}, text))), ...attempts.slice(-12).reverse().map((one) => element("tr", {className: gain(one) === best ? "ln-best" : ""},
-      element("td", {}, words_(one.values)), element("td", {}, String(one.seed)), ...one.ends.map((end) => element("td", {}, end.toFixed(3))), element("td", {}, `${(100 * gain(one)).toFixed(0)} %`))));
+      element("td", {}, words_(one.values)), element("td", {}, String(one.seed)), ...one.ends.map((end) => element("td", {}, end.toFixed(3))), element("td", {}, `${(100 * gain(one)).toFixed(1)} %`))));
   }
 
   stage.redraw = () => {
@@ -89,8 +97,9 @@ export function build(stage) {
     }
     const [a, b] = [base.metricAtEnd, yours.metricAtEnd];
     score.draw(line(words("score "), row(frac(row(words("default"), op("−"), words("yours")), words("default")), op("=")), row(frac(row(number(a), op("−"), number(b)), number(a)), op("="), number((100 * (a - b)) / a, "score", 3)), words(" %")),
-      line(words("ranks gained on matrices that need them: default "), number(100 * base.onPlanted(Infinity, true), "on-default", 3), words(" %, yours "), number(100 * yours.onPlanted(Infinity, true), "on-yours", 3), words(" %")));
-    said.textContent = b < a ? `Better than the default, with seed ${yours.config.seed}.` : b > a ? "Not yet. Look where the ranks went, and when." : "The same, to the last digit: an equal schedule.";
+      line(words("ranks gained on matrices that need them: default "), number(100 * base.onPlanted(Infinity, true), "on-default", 3), words(state.kind === "recorded" ? " %, the attempt " : " %, yours "), number(100 * yours.onPlanted(Infinity, true), "on-yours", 3), words(" %")));
+    const whose = state.kind === "recorded" ? `A recorded attempt, not yours: ${words_(picked(yours.config))}. ` : `${words_(picked(yours.config))}. `;
+    said.textContent = whose + (b < a ? `Better than the default, with seed ${yours.config.seed}.` : b > a ? "Not yet. Look where the ranks went, and when." : "The same, to the last digit: an equal schedule.");
   };
 }
 

@@ -10,13 +10,13 @@ export function build(stage) {
   stage.node.append(element("div", {className: "ln-row"}, find, count), list);
   let entries = [];
   const filter = () => {
-    const wanted = find.value.trim().toLowerCase();
+    const wanted = plain(find.value);
     let shown = 0;
     for (const {node, text} of entries) {
       node.hidden = !text.includes(wanted);
       shown += Number(!node.hidden);
     }
-    count.textContent = `${shown} of ${entries.length} terms`;
+    count.textContent = shown ? `${shown} of ${entries.length} terms` : "No term holds these letters.";
   };
   find.addEventListener("input", filter);
   stage.onData(({terms}) => {
@@ -35,9 +35,12 @@ export function build(stage) {
       const node = element("div", {id: `term-${row.slug}`},
         element("dt", {}, row.term, ...(row.symbol ? [element("i", {}, row.symbol)] : [])),
         element("dd", {}, row.meaning, ...(row.shape ? [element("em", {}, ` ${row.shape}`)] : []), element("span", {className: "ln-links"}, ...links)));
-      return {node, text: `${row.term} ${row.symbol} ${row.meaning}`.toLowerCase()};
+      return {node, text: plain(`${row.term} ${row.symbol} ${row.meaning}`)};
     });
     list.replaceChildren(...entries.map(({node}) => node));
     filter();
   });
 }
+
+// As people type: no case, no hyphens, Delta as d.
+const plain = (text) => text.trim().toLowerCase().replaceAll("δ", "d").replace(/[-\s]+/g, " ");

@@ -41,7 +41,7 @@ function drawing(stage) {
   const target = choices[0];
   beat.add(stage.ask({
     id: "picture",
-    question: `Before you touch the slider: how many of its 48 pieces does the first picture, *${target.title}*, need until 99 % of it is there?`,
+    question: `Without the slider: how many of its 48 pieces does the first picture, *${target.title}*, need until 99 % of it is there?`,
     options: [[2, "2"], [4, "4"], [12, "12"], [30, "30"]].some(([value]) => value === needed[target.name]) ? [[2, "2"], [4, "4"], [12, "12"], [30, "30"]]
       : [[needed[target.name], String(needed[target.name])], [12, "12"], [30, "30"], [48, "48"]],
     truth: () => needed[target.name],

@@ -33,7 +33,7 @@ export function build(stage) {
     of a small network in which a few matrices were changed, each by a change of rank 8. The network itself, the *student*, sees only inputs and the teacher's outputs, and has to find
     the changes. Here three of twelve matrices were changed: two blocks with six matrices each.
 
-    Which three? Press them. Nobody can know, so do not think long.`,
+    Which three? Press them. Nobody can know, so do not think long: this guess does not count. What follows comes after it.`,
   grid, commit, said);
 
   const panel = new RacePanel(stage, {
@@ -92,7 +92,7 @@ export function build(stage) {
     beat.section.hidden = false;
     commit.hidden = true;
     const hits = [...state.guess].filter((i) => planted()[i] > 0).length;
-    if (fresh) stage.memory.note("one-rank/where", {picked: [...state.guess], points: hits, of: needed()});
+    if (fresh) stage.memory.note("one-rank/where", {picked: [...state.guess], points: 0, of: 0});
     said.textContent = `${hits} of ${needed()}. Who guesses blindly gets ${(needed() * needed() / planted().length).toFixed(2)} right on average. Neither names nor sizes tell; only training does.`;
     stage.draw();
     if (fresh) said.focus({preventScroll: true});
@@ -116,7 +116,10 @@ export function build(stage) {
       reveal(false);
     }
     const [even, , tri] = state.runs;
-    if (!even?.started || !panel.kind) return;
+    if (!even?.started || !panel.kind || !tri?.started) {
+      shares.draw();
+      return;
+    }
     const share = (run) => 100 * (run.onPlanted() || 0);
     shares.draw(line(words(`trained numbers: ${state.runs.map((run) => `${run.called} ${run.parameters[run.events.length].toLocaleString("en")}`).join(", ")}`)), line(words("ranks on the matrices that need them: everywhere alike "), number(share(even), "share-even", 3), words(" %, TriAdaptLoRA "), number(share(tri), "share-tri", 3), words(" %")),
       line(words("chance: "), row(frac(number(needed()), number(even.n)), op("="), number((100 * needed()) / even.n, "chance", 3)), words(" %")));

@@ -23,7 +23,7 @@ export function build(stage) {
   const panel = new RacePanel(stage, {
     shown: (runs) => {
       state.runs = runs.filter((run) => run.started);
-      if (state.runs.length) slider.set(state.step ?? state.runs[0].end, {max: state.runs[0].end});
+      if (state.runs.length) slider.set(state.step ?? (state.runs[0].over ? state.runs[0].end : state.runs[0].last), {max: state.runs[0].end});
       for (const ask of [loss, share]) ask.settle();
     },
   });
@@ -43,7 +43,7 @@ export function build(stage) {
     question: "Which of the three ends with the lowest loss on held-out data?",
     options: [["AdaLoRA", "AdaLoRA, which prunes"], ["TriAdaptLoRA", "TriAdaptLoRA, which grows by the size of L + U"], ["IncreLoRA", "IncreLoRA, which grows by sensitivity"]],
     truth: () => (panel.over ? [...state.runs].sort((a, b) => a.metricAtEnd - b.metricAtEnd)[0].label : null),
-    reveal: () => `${state.runs.map((run) => `${run.label} ends at ${run.metricAtEnd.toFixed(3)}`).join(", ")}. (Seed ${state.runs[0].config.seed}.) 300 steps are short, and shortest for a method that has to try everything first: in the recorded race on [Play](play?run=healthy-race), twice as long, AdaLoRA ends first. And one run proves little, which is why [studies](tune?tab=Studies) use many seeds.`,
+    reveal: () => `${state.runs.map((run) => `${run.label} ends at ${run.metricAtEnd.toFixed(3)}`).join(", ")}. (Seed ${state.runs[0].config.seed}.) Hold them against rank 2 everywhere in lesson 3${state.runs[0].config.seed === stage.learn.spec.seed && evenEnd(stage) ? `, which ended at ${evenEnd(stage)}` : ""}: adapting does not win by itself. 300 steps are short, and shortest for a method that has to try everything first: in the recorded race on [Play](play?run=healthy-race), twice as long, AdaLoRA ends first. And one run proves little, which is why [studies](tune?tab=Studies) use many seeds.`,
   });
   const share = stage.ask({
     id: "share",
@@ -68,7 +68,6 @@ export function build(stage) {
     In the one study of a real task that comes with this package (docs/studies.md), each with the best of three learning rates, the four could not be told apart. So always look whether a method *does* adapt before you believe that it helps. [Watch all four on Play](play?run=healthy-race), [see a schedule first](tune), or [ask what another schedule would have done](tune?tab=What+if).`);
 
   function start() {
-    if (!state.runs.length) panel.show("recorded");
     if (!state.runs.length) return;
     cancelAnimationFrame(state.playing);
     const begun = performance.now();
@@ -89,7 +88,8 @@ export function build(stage) {
   }
 
   stage.redraw = () => {
-    play.disabled = !state.runs.length && !stage.data?.recorded;
+    play.disabled = !state.runs.length;
+    slider.node.toggleAttribute("data-idle", !state.runs.length);
     formula.draw(...state.runs.map((run) => line(words(`${run.label}: total rank `), number(run.totalAt(at()), `total-${run.method}`), words(` of ${run.target}`), words("  trained numbers "), number(run.parameters[run.eventsAt(at())], `parameters-${run.method}`))));
   };
 }
@@ -101,4 +101,10 @@ function cells(run, step) {
     matrices: run.matrices, title: run.label, share: (i) => Math.min(1, ranks[i] / 8), text: (i) => ranks[i], outlined: (i) => run.planted[i] > 0,
     tip: (i) => `rank ${ranks[i]}, needs ${run.planted[i]}`, note: `ranks ${ranks.join(", ")}`,
   };
+}
+
+// Where LoRA with rank 2 everywhere ended in lesson 3's recording; "" where it is not known.
+function evenEnd(stage) {
+  const {even_end: end} = stage.data || {};
+  return end ? end.toFixed(3) : "";
 }

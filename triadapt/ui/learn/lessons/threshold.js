@@ -90,17 +90,17 @@ export function build(stage) {
   second.shown.hidden = true; // the picture is the answer
   second.add(stage.ask({
     id: "late",
-    question: "With a warm-up of 60 and an interval of 20, under the linear mode: the gap shrinks while the progress grows. When are the most ranks given?",
-    options: [["begin", "in the first third of growth"], ["end", "in the last third of growth"]],
+    question: "With a warm-up of 60 and an interval of 20, under the linear mode: the gap shrinks while the progress grows. When is the staircase steepest?",
+    options: [["begin", "in the first third of its events"], ["middle", "in the middle third"], ["end", "in the last third"]],
     truth: () => {
       const seen = plan({warmup: 60, interval: 20, reference_rank: REF, top_h: 2, add_r: 1, behaviour: "improved"}, {method: "triadaptlora", growth: "linear", allocation: "grows"}, 600, N);
-      const third = (600 - 60) / 3;
-      const given = (from, to) => seen.columns.step.reduce((all, step, i) => all + (step > from && step <= to ? seen.columns.change[i] : 0), 0);
-      return given(60, 60 + third) > given(600 - third, 600) ? "begin" : "end";
+      const {change} = seen.columns;
+      const thirds = [0, 1, 2].map((at) => change.filter((_, i) => Math.floor((3 * i) / change.length) === at).reduce((sum, one) => sum + one, 0));
+      return ["begin", "middle", "end"][thirds.indexOf(Math.max(...thirds))];
     },
     reveal: () => {
       second.shown.hidden = false;
-      return "In the first third: gap times progress is at least 1 at every event, and by the time the progress is large, nothing is missing any more. With an interval four times as long it looks different; try it.";
+      return "Gap times progress is largest when both are of some size: early the progress is small, late the gap. Under the non-linear mode it is otherwise; move the sliders and compare.";
     },
   }));
   stage.onData((data) => {

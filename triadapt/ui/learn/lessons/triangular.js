@@ -60,7 +60,7 @@ export function build(stage) {
     That depends on the new numbers. If the new columns of $B$ are 0, nothing new reaches the output, whatever stands in $A$, $L$ and $U$. If all are drawn at random, as the authors'
     code does, $dW$ changes at once by something nobody has learned.
 
-    This is the output of the same matrix for one input $x$. Grow it both ways and compare. ($s$ is the scale, like alpha / $r$ in lesson 2.)`,
+    This is the output of the same matrix for one input $x$. Grow it both ways and compare; the picture above grows along. ($s$ is the scale, like alpha / $r$ in lesson 2.)`,
   element("div", {className: "ln-buttons"}, stage.button("Grow, harmless", "Add a block whose columns of B are 0", () => step("identity")), stage.button("Grow, drawn at random", "Add a block of random numbers", () => step("gaussian"), "ln-quiet"), reset()), function_, jump);
   second.add(stage.ask({
     id: "jump",
@@ -92,7 +92,7 @@ export function build(stage) {
       line(words(last ? "after  " : "now  "), vector(now, "after")),
     );
     jump.dataset.away = last ? String(last.away) : "";
-    jump.textContent = state.full ? `A matrix of 6 × 6 has no more than rank ${MOST}. Go back to rank 1.` : !last ? "" : last.away === 0 ? "Exactly the same output. The network did not notice." : `The output moved by up to ${last.away.toFixed(3)}, at random, in one instant.`;
+    jump.textContent = state.full ? `A matrix of 6 × 6 has no more than rank ${MOST}. Go back to rank 1. What stands above is the last growth.` : !last ? "" : last.away === 0 ? "Exactly the same output. The network did not notice." : `The output moved by up to ${last.away.toFixed(3)}, at random, in one instant.`;
   };
 }
 
