@@ -9,7 +9,8 @@ from triadapt.ui.address import enter_view, named_view, on_view, stay_with
 from triadapt.ui.arrivals import LOOK_SECONDS, look_for_training
 from triadapt.ui.brought import note_settings
 from triadapt.ui.chooser import choices, race_chooser
-from triadapt.ui.classroom.rules import in_sight
+from triadapt.ui.classroom.desk import NO_TRAINING
+from triadapt.ui.classroom.rules import in_sight, may_train
 from triadapt.ui.control_memory import keep_controls, note_address_problems, open_controls
 from triadapt.ui.controls import race_controls
 from triadapt.ui.feed import feed, refresh_every, reset_board
@@ -39,6 +40,9 @@ for line in (*st.session_state["address_problems"], *problems):
     errors.error(plain(line), icon=":material/error:")
 for line in missing:
     errors.info(plain(line), icon=":material/edit:")
+
+if not may_train():
+    errors.info(plain(NO_TRAINING), icon=":material/pause_circle:")
 
 named = named_view()
 view = named or first_view(runs)

@@ -142,6 +142,7 @@ def test_where_training_is_off_nothing_starts_whatever_is_pressed(
     app = visit()
     button = app.button(key="run_button")
     assert button.disabled and "Training is off in this class" in button.help
+    assert any("Training is off" in one.value for one in app.info)
     app.session_state["on_view"].wanted = "race"  # as if it had been pressed
     app.run()
     assert not manager.submitted and "Training is off in this class" in errors(app)
