@@ -158,8 +158,9 @@ export default function mountLab({parentElement, data, setStateValue}) {
     lab.adopt(data.values);
     lab.heard(data.answer, lab.turn);
   } else if (data.turn !== null) lab.heard(data.answer, data.turn);
+  const mounted = mount.mounted = (mount.mounted || 0) + 1;
   return () => setTimeout(() => {
-    if (root(mount).isConnected) return;
+    if (root(mount).isConnected || mount.mounted !== mounted) return; // a newer call has taken over
     lab.destroy();
     delete parentElement.triLab;
   }, 0);

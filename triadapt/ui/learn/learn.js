@@ -277,8 +277,10 @@ export default function mountLearn({parentElement, data, setStateValue}) {
     mount.last = data;
     mount.learn.push(data);
   }
+  const mounted = mount.mounted = (mount.mounted || 0) + 1;
   return () => setTimeout(() => {
-    if (mount.root.isConnected) return;
+    // A newer call of the same place has taken over: Streamlit moves what it draws anew, which is off the page meanwhile.
+    if (mount.root.isConnected || mount.mounted !== mounted) return;
     mount.learn.destroy();
     delete parentElement.triLearn;
   }, 0);

@@ -220,8 +220,10 @@ export default function mountTour({parentElement, data}) {
   linkStyle();
   const host = parentElement.triTour ??= new Host(parentElement, data.by_itself);
   host.stops = data.stops;
+  const mounted = host.mounted = (host.mounted || 0) + 1;
   return () => setTimeout(() => {
-    if (host.button.isConnected) return;
+    // A newer call of the same place has taken over: Streamlit moves what it draws anew, which is off the page meanwhile.
+    if (host.button.isConnected || host.mounted !== mounted) return;
     host.leave();
     delete parentElement.triTour;
   }, 0);

@@ -271,8 +271,10 @@ export default function mountComparison({parentElement, data}) {
     else mount.waiting = data;
   } else if (mount.comparison) mount.comparison.refreshTheme();
   // Streamlit also calls this when newer data overtook a call that was still loading; only a detached root is an unmount.
+  // And a root that is off the page for a moment, while Streamlit draws its place anew, has been called again by then.
+  const mounted = mount.mounted = (mount.mounted || 0) + 1;
   return () => setTimeout(() => {
-    if (mount.root.isConnected) return;
+    if (mount.root.isConnected || mount.mounted !== mounted) return;
     mount.gone = true;
     if (mount.comparison) mount.comparison.destroy();
     delete parentElement.triCompare;
