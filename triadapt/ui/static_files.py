@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ PARTS: dict[str, Mapping[str, Path]] = {
 }
 
 KEPT_SECONDS = 14 * 24 * 3600.0
+# The first visitors of a server may all come at once, each in a thread of its own.
+_PUBLISHING = threading.Lock()
 
 
 @functools.cache
@@ -34,6 +37,11 @@ def publish(part: str = "board", static: Path = STATIC) -> str:
 
     The folder is named for the hash of its files and of plotly's version, so a browser never mixes versions.
     """
+    with _PUBLISHING:
+        return _publish(part, static)
+
+
+def _publish(part: str, static: Path) -> str:
     files = {
         Path(place) / path.relative_to(source): path
         for place, source in PARTS[part].items()
