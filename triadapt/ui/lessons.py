@@ -33,8 +33,8 @@ STATE = "lessons_visit"
 
 @dataclass
 class Race:
-    """A race trained for a lesson: its id, the request that it answers, its seed. found: in an address, and not made
-    in this session."""
+    """A race trained for a lesson: its id, the request that it answers, its seed. found: in an address, and not looked
+    at yet."""
 
     id: str
     turn: int
@@ -173,6 +173,7 @@ def _live(manager: Desk, here: Visit) -> dict[str, Any] | None:
     if race is None or not labels or len(infos) != len(labels) or (race.found and not _of_lesson(here.slug, infos)):
         here.races.pop(here.slug, None)  # deleted, or an address of something else
         return None
+    race.found = False  # it was looked at
     statuses = [manager.status_of(info) for info in infos]
     error = next((info.error for info in infos if info.error and info.state in ("failed", "damaged")), "")
     status = {

@@ -52,7 +52,7 @@ export class LessonRun {
   colourIn(theme) { return theme.dark ? mixColours(this.colour, "#ffffff", 0.22) : this.colour; }
 
   stairs(theme) {
-    return {label: this.called, colour: this.colourIn(theme), dash: this.dash, stairs: true, x: [0, ...this.events], y: this.totals, until: this.over ? this.end : this.last};
+    return {label: this.called, colour: this.colourIn(theme), dash: this.dash, stairs: true, x: [0, ...this.events], y: this.totals, until: this.whole ? this.end : Math.max(0, this.last)};
   }
 
   lossLine(theme) {
@@ -62,6 +62,15 @@ export class LessonRun {
   metricLine(theme) {
     return {label: this.called, colour: this.colourIn(theme), dash: this.dash, x: Array.from(this.metrics.t), y: Array.from(this.metrics.value)};
   }
+}
+
+// Puts the recorded run whose scores a lesson shows into its state, once, at its event `first`; `slider` chooses another.
+export function takeScores(data, state, slider, first) {
+  const run = (data.scores_of?.runs || []).find((one) => one.method === "triadaptlora");
+  if (!run || state.run) return;
+  state.run = run;
+  state.event = Math.min(first, run.events.length - 1);
+  slider.set(state.event, {max: run.events.length - 1});
 }
 
 // Two buttons, a line that says how the race stands, and the runs. shown(runs, kind) is called with every news of what the reader
@@ -132,6 +141,7 @@ export class RacePanel {
     this.cancel.hidden = !(busy && live.mine);
     if (behind) return;
     this.status.textContent = this.#words(data, live);
+    this.status.classList.toggle("ln-wrong", Boolean(data.problem || (this.kind === "live" && live?.error)));
     this.node.dataset.state = this.kind === "live" && live ? (live.over ? "over" : "busy") : this.kind || "none";
     if (this.kind && this.runs.length) this.shown(this.runs, this.kind);
   }

@@ -3,6 +3,16 @@ import {mapGrid} from "../board/rankmap.js";
 import {PLANTED_COLOUR, brightness, matrixLabel, rankColour} from "../board/theme.js";
 import {Picture, escape, n} from "./draw_svg.js";
 
+// What a grid draws of a run's ranks at a step. `more`: what the lesson says otherwise.
+export function rankCells(run, {step = Infinity, title = run?.called, top = 8, ...more} = {}) {
+  if (!run?.started) return {matrices: []};
+  const ranks = run.ranksAt(step);
+  return {
+    matrices: run.matrices, title, share: (i) => Math.min(1, ranks[i] / top), text: (i) => ranks[i], outlined: (i) => run.planted[i] > 0,
+    tip: (i) => `rank ${ranks[i]}, needs ${run.planted[i]}`, note: `ranks ${ranks.join(", ")}`, ...more,
+  };
+}
+
 export class RankGrid extends Picture {
   // of(): {matrices, title, value(i), text(i), share(i), outlined(i), picked(i), tip(i), note}; pick(i): when a cell is pressed.
   constructor(of, {pick = null, ...look} = {}) {

@@ -4,7 +4,7 @@ import {element} from "../../board/theme.js";
 import {Formula, frac, line, number, op, row, words} from "../formula.js";
 import {LineChart} from "../line_chart.js";
 import {RacePanel} from "../race.js";
-import {RankGrid} from "../rank_grid.js";
+import {RankGrid, rankCells} from "../rank_grid.js";
 
 const [N, STEPS, REF] = [12, 300, 2];
 const DEFAULT = {warmup: 30, interval: 10, growth: "linear", top_h: 2, add_r: 1};
@@ -64,7 +64,7 @@ export function build(stage) {
       if (kind === "live") state.taken = true;
       while (pictures.length < runs.length) {
         const at = pictures.length;
-        pictures.push(new RankGrid(() => cells(state.runs[at]), {testid: `capstone-map-${at}`}));
+        pictures.push(new RankGrid(() => rankCells(state.runs[at]), {testid: `capstone-map-${at}`}));
         maps.append(stage.keep(pictures[at]));
       }
       list();
@@ -110,13 +110,4 @@ const words_ = (values) => `warm-up ${values.warmup}, interval ${values.interval
 // What differs from the default; the server knows the rest.
 function values(all) {
   return Object.fromEntries(Object.entries(all).filter(([key, value]) => value !== DEFAULT[key]));
-}
-
-function cells(run) {
-  if (!run?.started) return {matrices: []};
-  const ranks = run.ranksAt();
-  return {
-    matrices: run.matrices, title: run.called, share: (i) => Math.min(1, ranks[i] / 8), text: (i) => ranks[i], outlined: (i) => run.planted[i] > 0,
-    tip: (i) => `rank ${ranks[i]}, needs ${run.planted[i]}`, note: `ranks ${ranks.join(", ")}`,
-  };
 }

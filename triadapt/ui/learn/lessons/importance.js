@@ -2,7 +2,8 @@
 import {element} from "../../board/theme.js";
 import {Bars} from "../bars.js";
 import {Formula, fenced, frac, line, norm, number, op, power, root, row, sym, words} from "../formula.js";
-import {normalizedFrobenius} from "../maths/importance.js";
+import {byScore, normalizedFrobenius} from "../maths/importance.js";
+import {takeScores} from "../race.js";
 import {coreOf} from "../maths/triangular.js";
 
 const START = {L: [[1.2, 0, 0], [0.4, 1.1, 0], [-0.3, 0.2, 1]], U: [[0.3, 0.5, -0.1], [0, 0.2, 0.4], [0, 0, 0]], m: 3, before: 0.6};
@@ -65,7 +66,7 @@ export function build(stage) {
     const {run, event} = real;
     if (!run) return {values: [], yTitle: "importance", colour: () => theme.grey};
     const scores = run.scoresOf(event);
-    const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]);
+    const order = byScore(scores);
     return {
       values: order.map((i) => scores[i]), names: order.map((i) => `L${run.matrices[i].layer}.${run.matrices[i].module}`), height: 240,
       yTitle: `importance of each matrix at step ${run.events[event]}`, colour: (at) => (run.matrices[order[at]].planted ? "#D55E00" : theme.grey),
@@ -82,12 +83,7 @@ export function build(stage) {
     How good a guide is this? Count, event by event, how many of the three highest need rank. The score sees only the small table, neither $A$ nor $B$ nor the loss. It costs next to nothing, and when most matrices
     have stopped changing, what is left of it is close to chance.`, event.node, bars, guide);
   stage.onData((data) => {
-    const run = (data.scores_of?.runs || []).find((one) => one.method === "triadaptlora");
-    if (!run || real.run) return;
-    real.run = run;
-    real.event = Math.min(2, run.events.length - 1);
-    event.set(real.event, {max: run.events.length - 1});
-    event.set(real.event);
+    takeScores(data, real, event, 2);
   });
   stage.redraw = () => {
     if (real.run) {
@@ -110,5 +106,5 @@ export function build(stage) {
 
 function topThree(run, event) {
   const scores = run.scoresOf(event);
-  return scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).filter((i) => run.planted[i] > 0).length;
+  return byScore(scores).slice(0, 3).filter((i) => run.planted[i] > 0).length;
 }

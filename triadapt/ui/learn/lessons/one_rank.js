@@ -1,5 +1,5 @@
 // Lesson 3: the planted task with the same rank everywhere, against the same ranks where they are needed.
-import {RankGrid} from "../rank_grid.js";
+import {RankGrid, rankCells} from "../rank_grid.js";
 import {LineChart} from "../line_chart.js";
 import {RacePanel} from "../race.js";
 import {PLANTED_COLOUR, element} from "../../board/theme.js";
@@ -101,7 +101,7 @@ export function build(stage) {
   function outcome() {
     if (held.length !== state.runs.length) {
       held.splice(0);
-      held.push(...state.runs.map((_, at) => new RankGrid(() => cells(state.runs[at], state), {testid: `map-${at}`})));
+      held.push(...state.runs.map((_, at) => new RankGrid(() => cells(state.runs[at]), {testid: `map-${at}`})));
       maps.replaceChildren(...held.map((map) => stage.keep(map)));
     }
     ask.settle();
@@ -126,14 +126,8 @@ export function build(stage) {
   };
 }
 
-function cells(run, state) {
-  if (!run.started) return {matrices: twelve(), title: run.called};
-  const ranks = run.ranksAt();
-  return {
-    matrices: run.matrices, title: run.called, share: (i) => Math.min(1, ranks[i] / 8), text: (i) => ranks[i],
-    outlined: (i) => state.open && run.planted[i] > 0, tip: (i) => `rank ${ranks[i]}${state.open ? `, needs ${run.planted[i]}` : ""}`,
-    note: `ranks ${ranks.join(", ")}`,
-  };
+function cells(run) {
+  return run.started ? rankCells(run) : {matrices: twelve(), title: run.called};
 }
 
 function twelve() {

@@ -1,7 +1,7 @@
 // Lesson 7: AdaLoRA comes down to the budget, TriAdaptLoRA and IncreLoRA climb up to it, by different scores.
 import {LineChart} from "../line_chart.js";
 import {RacePanel} from "../race.js";
-import {RankGrid} from "../rank_grid.js";
+import {RankGrid, rankCells} from "../rank_grid.js";
 import {element} from "../../board/theme.js";
 import {Formula, line, number, words} from "../formula.js";
 
@@ -23,13 +23,13 @@ export function build(stage) {
   const panel = new RacePanel(stage, {
     shown: (runs) => {
       state.runs = runs.filter((run) => run.started);
-      if (state.runs.length) slider.set(state.step ?? (state.runs[0].over ? state.runs[0].end : state.runs[0].last), {max: state.runs[0].end});
+      if (state.runs.length) slider.set(state.step ?? (state.runs[0].whole ? state.runs[0].end : Math.max(0, state.runs[0].last)), {max: state.runs[0].end});
       for (const ask of [loss, share]) ask.settle();
     },
   });
   const slider = stage.slider("step", {min: 0, max: 300, value: 300, name: "race-step", help: "The moment that the maps show"}, (step) => { state.step = step; });
   const play = stage.button("Play", "Run through the steps", () => start(), "ln-quiet");
-  const maps = [0, 1, 2].map((i) => new RankGrid(() => cells(state.runs[i], at()), {testid: `meet-${i}`}));
+  const maps = [0, 1, 2].map((i) => new RankGrid(() => rankCells(state.runs[i], {step: at()}), {testid: `meet-${i}`}));
   const totals = new LineChart(() => state.runs.map((run) => run.stairs(stage.learn.theme)), () => ({
     yTitle: "total rank", xHigh: state.runs[0]?.end, line: state.runs[0] && {value: state.runs[0].target, label: `budget ${state.runs[0].target}`}, mark: state.step, height: 220,
   }), {testid: "meet-totals"});
@@ -91,15 +91,6 @@ export function build(stage) {
     play.disabled = !state.runs.length;
     slider.node.toggleAttribute("data-idle", !state.runs.length);
     formula.draw(...state.runs.map((run) => line(words(`${run.label}: total rank `), number(run.totalAt(at()), `total-${run.method}`), words(` of ${run.target}`), words("  trained numbers "), number(run.parameters[run.eventsAt(at())], `parameters-${run.method}`))));
-  };
-}
-
-function cells(run, step) {
-  if (!run) return {matrices: []};
-  const ranks = run.ranksAt(step);
-  return {
-    matrices: run.matrices, title: run.label, share: (i) => Math.min(1, ranks[i] / 8), text: (i) => ranks[i], outlined: (i) => run.planted[i] > 0,
-    tip: (i) => `rank ${ranks[i]}, needs ${run.planted[i]}`, note: `ranks ${ranks.join(", ")}`,
   };
 }
 

@@ -4,7 +4,8 @@ import {Bars} from "../bars.js";
 import {element} from "../../board/theme.js";
 import {Formula, floor, frac, line, number, op, power, row, sym, words} from "../formula.js";
 import {LineChart} from "../line_chart.js";
-import {atOrAbove, growthThreshold} from "../maths/importance.js";
+import {atOrAbove, byScore, growthThreshold} from "../maths/importance.js";
+import {takeScores} from "../race.js";
 import {RankGrid} from "../rank_grid.js";
 
 const MODES = {linear: "linear", "non-linear": "non-linear", fixed: "fixed"};
@@ -27,7 +28,7 @@ export function build(stage) {
   const chosen = () => new Set(state.run ? atOrAbove(scores(), mark()) : []);
   const bars = new Bars((theme) => {
     const values = scores();
-    const order = values.map((_, i) => i).sort((a, b) => values[b] - values[a]);
+    const order = byScore(values);
     const within = chosen();
     return {
       values: order.map((i) => values[i]), names: order.map((i) => nameOf(state.run, i)), height: 250, yTitle: `importance at step ${state.run ? state.run.events[state.event] : "–"}`,
@@ -104,12 +105,7 @@ export function build(stage) {
     },
   }));
   stage.onData((data) => {
-    const run = (data.scores_of?.runs || []).find((one) => one.method === "triadaptlora");
-    if (!run || state.run) return;
-    state.run = run;
-    state.event = Math.min(4, run.events.length - 1);
-    event.set(state.event, {max: run.events.length - 1});
-    event.set(state.event);
+    takeScores(data, state, event, 4);
   });
   stage.redraw = () => {
     const count = allowed();

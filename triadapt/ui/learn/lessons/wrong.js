@@ -1,7 +1,7 @@
 // Presets that fail: what a run shows, what may be to blame, and the same run repaired. One module for all of them.
 import {LineChart} from "../line_chart.js";
 import {RacePanel} from "../race.js";
-import {RankGrid} from "../rank_grid.js";
+import {RankGrid, rankCells} from "../rank_grid.js";
 import {element} from "../../board/theme.js";
 import {inline} from "../say.js";
 
@@ -30,7 +30,7 @@ function scene(stage, state, head, {preset, recorded}) {
   const losses = new LineChart(() => both().map((run, at) => ({...run.metricLine(theme), ...mine(run, at)})), () => ({
     yTitle: "relative loss, held out", xHigh: found()?.end, high: Math.max(1.05, ...both().flatMap((run) => Array.from(run.metrics.value))), height: 200,
   }), {testid: "wrong-loss"});
-  const maps = [0, 1].map((at) => new RankGrid(() => cells([found(), repaired()][at]), {testid: `wrong-map-${at}`}));
+  const maps = [0, 1].map((at) => new RankGrid(() => ranksAtTheEnd([found(), repaired()][at]), {testid: `wrong-map-${at}`}));
   const holder = element("div", {className: "ln-maps"}, ...maps.map((map) => stage.keep(map)));
   const shown = element("div", {className: "ln-shown"}, stage.keep(totals), stage.keep(losses), holder);
   head.section.append(shown);
@@ -85,12 +85,6 @@ function scene(stage, state, head, {preset, recorded}) {
 
 const inlineSafe = (text) => text.replace(/([\w.]+_[\w.]+)/g, "`$1`");
 
-function cells(run) {
-  if (!run?.started) return {matrices: []};
-  const ranks = run.ranksAt();
-  const top = Math.max(8, ...ranks);
-  return {
-    matrices: run.matrices, title: `${run.called}, at the end`, share: (i) => ranks[i] / top, text: (i) => ranks[i], outlined: (i) => run.planted[i] > 0,
-    tip: (i) => `rank ${ranks[i]}, needs ${run.planted[i]}`, note: `ranks ${ranks.join(", ")}`,
-  };
+function ranksAtTheEnd(run) {
+  return rankCells(run, {title: `${run?.called}, at the end`, top: run?.started ? Math.max(8, ...run.ranksAt()) : 8});
 }

@@ -5,6 +5,9 @@ export function normalizedFrobenius(core, blocks) {
   return Math.sqrt(core.flat().reduce((sum, value) => sum + value * value, 0)) / blocks;
 }
 
+// Indices of scores, the highest first; equal ones in the order of the matrices.
+export const byScore = (scores) => Array.from(scores, (_, i) => i).sort((a, b) => scores[b] - scores[a] || a - b);
+
 // The k-th largest score, in single precision as training compares them; NaN where nobody may enter.
 export function growthThreshold(scores, k) {
   if (k < 1) return NaN;
@@ -14,5 +17,5 @@ export function growthThreshold(scores, k) {
 // Indices of the scores that reach the threshold, best first; equal scores in the order of the matrices.
 export function atOrAbove(scores, threshold) {
   const values = Array.from(scores, Math.fround);
-  return values.map((_, i) => i).sort((a, b) => values[b] - values[a] || a - b).filter((i) => values[i] >= Math.fround(threshold));
+  return byScore(values).filter((i) => values[i] >= Math.fround(threshold));
 }
