@@ -63,7 +63,7 @@ class IncreLinear(GrowingLayer):
     def update_layer(self, adapter_name: str, config: Any) -> None:
         """Add an adapter of rank `config.init_r` with dW = 0: E = 0, A and B normal with deviation 0.02."""
         self.scale_rule[adapter_name] = (config.scale, config.alpha, config.reference_rank)
-        self.adapter_dropout[adapter_name] = nn.Dropout(config.dropout) if config.dropout > 0 else nn.Identity()
+        self.set_dropout(adapter_name, config.dropout)
         used, size = config.init_r, config.init_r + (config.add_r if config.advance_learning else 0)
         A, B = self.draw_triplets(size, None)
         self.increlora_A[adapter_name] = nn.Parameter(A)

@@ -31,6 +31,5 @@ class TriAdaptLoraConfig(GrowingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.init not in self.INITS:
-            raise ValueError(f"init = {self.init!r}: must be one of {', '.join(self.INITS)}")
+        self.check_one_of("init", self.INITS)
         self.peft_type = PeftType.TRIADAPTLORA

@@ -70,7 +70,7 @@ class TriAdaptLinear(GrowingLayer):
         """Add an adapter of rank `config.init_r` with dW = 0."""
         self.scale_rule[adapter_name] = (config.scale, config.alpha, config.reference_rank)
         self.init[adapter_name] = config.init
-        self.adapter_dropout[adapter_name] = nn.Dropout(config.dropout) if config.dropout > 0 else nn.Identity()
+        self.set_dropout(adapter_name, config.dropout)
         self._allocate(adapter_name, [config.init_r])
         block = self.draw_block(adapter_name, 0, config.init_r, None)
         with torch.no_grad():
