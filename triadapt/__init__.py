@@ -14,10 +14,6 @@ from typing import Any
 __version__ = "0.1.0"
 
 _LAZY = {
-    "TriAdaptLoraConfig": "triadapt.methods.triadaptlora.config",
-    "TriAdaptLoraModel": "triadapt.methods.triadaptlora.model",
-    "IncreLoraConfig": "triadapt.methods.increlora.config",
-    "IncreLoraModel": "triadapt.methods.increlora.model",
     "save_as_lora": "triadapt.methods.plain_lora",
     "RankGrowth": "triadapt.training.rank_growth",
     "RankGrowthCallback": "triadapt.training.trainer_callback",
@@ -42,12 +38,23 @@ __all__ = [
 ]
 
 
+def _module_of(name: str) -> str | None:
+    """Where a public name is defined; the configurations and models of our tuners are those of the registry."""
+    if name in _LAZY:
+        return _LAZY[name]
+    for spec in import_module("triadapt.methods.registry").METHODS.values():
+        if spec.ours and name in (spec.tuner_name, spec.tuner_name.replace("Config", "Model")):
+            return f"triadapt.methods.{spec.name}.{'config' if name.endswith('Config') else 'model'}"
+    return None
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    module = None if name.startswith("_") else _module_of(name)
+    if module is None:
         raise AttributeError(f"module 'triadapt' has no attribute {name!r}")
     if name != "RunConfig":
         import_module("triadapt.methods.peft_registration")
-    return getattr(import_module(_LAZY[name]), name)
+    return getattr(import_module(module), name)
 
 
 if "peft" in sys.modules:

@@ -56,7 +56,9 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """First event of a run. `config` is the whole configuration; `planned` the steps at which a rank event is due."""
+    """First event of a run. `config` is the whole configuration; `planned` the steps at which a rank event is due.
+    `rank_kind`: see `RankKind` in the registry of methods. `shared`: groups of matrices, by index, that share factors.
+    `frozen_bytes`: what the frozen weights of the model take; 0 when unknown."""
 
     kind: ClassVar[str] = "started"
     config: dict[str, Any]
@@ -75,6 +77,9 @@ class Started(Event):
     device: str
     data: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    rank_kind: str = "allotted"
+    shared: list[list[int]] = field(default_factory=list)
+    frozen_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,11 @@ class Scores(Event):
 SAVED = "saved"
 """Rule of a rank event that is none: it tells ranks that no decision led to, those of an adapter that was imported, or
 those that a run starts with where they are not all equal. It changes nothing, and is the first of its run."""
+MEASURED = "measured"
+"""Rule of a rank event that is none: a method without a rank of its own was measured, and its ranks are the effective
+ranks of dW from here on."""
+UNDECIDED = (SAVED, MEASURED)
+"""Rules of rank events that nobody decided."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +136,22 @@ class RankEvent(Event):
 
 def saved_ranks(ranks: NDArray[np.uint16], parameters: int) -> RankEvent:
     """The event that tells `ranks` `(n,)` which no decision led to. parameters: trainable ones."""
+    return _undecided(0, SAVED, ranks, ranks, parameters, 0)
+
+
+def measured_ranks(
+    step: int, before: NDArray[np.uint16], ranks: NDArray[np.uint16], parameters: int, optimizer_bytes: int
+) -> RankEvent:
+    """The event that tells effective ranks `(n,)` measured after `step`, and those known before."""
+    return _undecided(step, MEASURED, before, ranks, parameters, optimizer_bytes)
+
+
+def _undecided(
+    step: int, rule: str, before: NDArray[np.uint16], ranks: NDArray[np.uint16], parameters: int, optimizer_bytes: int
+) -> RankEvent:
     return RankEvent(
-        step=0, rule=SAVED, threshold=math.nan, allowed=0, chosen=[], total_rank=int(ranks.sum()),
-        trainable_parameters=parameters, optimizer_bytes=0, ranks=ranks, before=ranks,
+        step=step, rule=rule, threshold=math.nan, allowed=0, chosen=[], total_rank=int(ranks.sum()),
+        trainable_parameters=parameters, optimizer_bytes=optimizer_bytes, ranks=ranks, before=before,
     )  # fmt: skip
 
 

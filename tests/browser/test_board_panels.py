@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from test_board import RESTED, alt_texts, board, cached, deliver, open_page, race, scrub, server
 
 from triadapt.events import Geometry, RankEvent
-from triadapt.views.effective_rank import effective_ranks
+from triadapt.methods.effective_rank import effective_ranks
 
 pytestmark = pytest.mark.browser
 

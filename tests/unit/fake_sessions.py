@@ -54,6 +54,9 @@ class FakeSession:
         )  # fmt: skip
         return [started, Evaluation(0, {"recovered": 0.0, "loss": 1.0})]
 
+    def measured(self) -> dict[str, float]:
+        return {}
+
     def advance(self) -> list[Event]:
         step, self.step = self.step, self.step + 1
         if step == 5 and self.config.weight_decay == TROUBLE["raises at step 5"]:

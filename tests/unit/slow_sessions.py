@@ -19,6 +19,9 @@ class SlowSession(FakeSession):
     def open(self, resume: bool = False, checkpoint_file: str | None = None) -> list[Event]:
         return [_judged(event) for event in super().open(resume, checkpoint_file)]
 
+    def measured(self) -> dict[str, float]:
+        return {}
+
     def advance(self) -> list[Event]:
         threading.Event().wait(STEP_SECONDS)
         return [_judged(event) for event in super().advance()]

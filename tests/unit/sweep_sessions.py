@@ -34,6 +34,9 @@ class SweepSession(FakeSession):
     def open(self, resume: bool = False, checkpoint_file: str | None = None) -> list[Event]:
         return self._judged(super().open(resume, checkpoint_file))
 
+    def measured(self) -> dict[str, float]:
+        return {}
+
     def advance(self) -> list[Event]:
         if self.step == 12 and self.folder is not None and self.config.seed >= HELD_SEED:
             if (self.folder.parent / HANG_FILE).exists():

@@ -24,6 +24,7 @@ JSON = st.recursive(
 MATRICES = st.builds(Matrix, TEXT, st.integers(0, 99), TEXT, st.tuples(COUNTS, COUNTS), st.none() | st.integers(0, 64))
 OF_ANNOTATION = {
     "int": COUNTS, "float": FLOATS, "str": TEXT, "bool": st.booleans(), "list[int]": st.lists(COUNTS, max_size=4),
+    "list[list[int]]": st.lists(st.lists(COUNTS, max_size=3), max_size=3),
     "dict[str, Any]": st.dictionaries(TEXT, JSON, max_size=3),
     "dict[str, str]": st.dictionaries(TEXT, TEXT, max_size=3),
     "dict[str, float]": st.dictionaries(TEXT, FLOATS, max_size=3), "list[Matrix]": st.lists(MATRICES, max_size=3),

@@ -13,7 +13,8 @@ from typing import Any
 WIDTH, HEIGHT = 300, 150
 LEFT, RIGHT, TOP, BOTTOM = 26, 6, 12, 18
 LABEL_HEIGHT = 10
-DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
+DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3", "longdash": "12 5",
+          "longdashdot": "12 3 2 3"}  # fmt: skip
 
 
 def _apart(totals: Sequence[int], y: Callable[[float], float]) -> list[int]:

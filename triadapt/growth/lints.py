@@ -67,7 +67,7 @@ def _found(
         if not found:
             found[REFUSED] = "; ".join(error.lines)
         return found, None
-    if smallest is not None and config.reference_rank > smallest:
+    if smallest is not None and config.reference_rank > smallest and METHODS[config.method].rank == "allotted":
         found["above_matrix"] = (
             f"reference_rank = {config.reference_rank}: must not be above {smallest}, the size of the smallest adapted "
             f"matrix"
@@ -83,7 +83,7 @@ def _found(
         )
     kind = METHODS[config.method].allocation
     if kind != "fixed":
-        found |= _of_growth(config, seen) if kind == "grows" else _of_pruning(config)
+        found |= _of_pruning(config) if kind == "prunes" else _of_growth(config, seen) if kind == "grows" else {}
     if kind == "grows" and counted is not None and counted.processes > 1:
         found[ONE_PROCESS] = (
             f"processes = {counted.processes}: growth changes shapes, which parallel wrappers hold fixed, so it "

@@ -30,9 +30,12 @@ def parameters_along(config: AllocationConfig, seen: Preview, shapes: Sequence[t
     A rank of a matrix takes `in + out` entries, one more where a value stands between its factors. TriAdaptLoRA's L and
     U take `2 * block * rank after it` for every block (arXiv 2501.08008), so it also counts how often one matrix grew.
     """
-    allocation = METHODS[config.method].allocation
+    allocation, settings = METHODS[config.method].allocation, _settings(config)
+    if hasattr(settings, "parameters"):  # its size follows from its settings; what freezes later is counted as a share
+        whole = settings.parameters(config, shapes)
+        shares = [row["total_rank"] / max(1, seen.start) for row in seen.rows]
+        return [Parameters(each, each, each) for each in (whole, *(_nearest(whole * share) for share in shares))]
     if allocation == "fixed":
-        settings: Any = config.method_settings
         return [_placed(seen.start, settings.carriers(config, len(shapes)), sorted(map(sum, shapes)))]
     triangular = config.method == "triadaptlora"
     widths = sorted(sum(shape) + (not triangular) for shape in shapes)
@@ -40,6 +43,10 @@ def parameters_along(config: AllocationConfig, seen: Preview, shapes: Sequence[t
         most = pruning_schedule(config).init_rank
         return [_kept(total, most, widths) for total in (seen.start, *(row["total_rank"] for row in seen.rows))]
     return _grown(seen, config.add_r, widths, triangular)
+
+
+def _settings(config: AllocationConfig) -> Any:
+    return config.method_settings
 
 
 def _placed(total: int, carriers: int, widths: list[int]) -> Parameters:

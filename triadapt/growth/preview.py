@@ -92,6 +92,10 @@ def preview(
         return _pruning(config, n, target, start, after, brief)
     if allocation == "fixed":
         return _fixed(config, n, target)
+    if allocation == "freezes":
+        settings: Any = config.method_settings
+        seen: Preview = settings.preview(config, n, after)
+        return seen
     start = start or n
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if start >= target and after < 0:
@@ -139,7 +143,9 @@ def preview(
 
 def _fixed(config: AllocationConfig, n: int, target: int) -> Preview:
     settings: Any = config.method_settings
-    start = settings.start_total(config, n)
+    if METHODS[config.method].rank == "measured":  # there is none before it has learned something
+        return Preview(config.method, n, 0, 0, config.steps, config.warmup)
+    start = settings.start_total(config, n) if hasattr(settings, "start_total") else target
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if start < target:
         result._find(

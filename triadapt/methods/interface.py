@@ -105,6 +105,14 @@ class MethodRun(ABC):
         """Per matrix, concatenated in order: the singular values of dW (`rank` values each, largest first), and the
         core between A and B (`rank * rank` values row by row if triangular, `rank` if diagonal, none otherwise)."""
 
+    def recorded_ranks(self) -> NDArray[np.uint16]:
+        """How many singular values `geometry()` gives for each matrix, `(n,)`."""
+        return self.ranks()
+
+    def shared(self) -> list[list[int]]:
+        """Groups of matrices, by index, that share factors with one another; none by itself."""
+        return []
+
     decides_before_step: bool = False
     """Whether decisions are taken between backward and the optimizer's step."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from peft.utils import PeftType, register_peft_method
 
-from triadapt.methods.increlora.config import IncreLoraConfig
-from triadapt.methods.increlora.model import IncreLoraModel
-from triadapt.methods.triadaptlora.config import TriAdaptLoraConfig
-from triadapt.methods.triadaptlora.model import TriAdaptLoraModel
+from triadapt.methods.registry import METHODS
 
 
 def add_peft_type(name: str) -> None:
@@ -25,14 +24,15 @@ def add_peft_type(name: str) -> None:
 
 
 def register() -> None:
-    """Register TriAdaptLoRA and IncreLoRA with PEFT; a second call does nothing."""
-    for name, config, model in (
-        ("triadaptlora", TriAdaptLoraConfig, TriAdaptLoraModel),
-        ("increlora", IncreLoraConfig, IncreLoraModel),
-    ):
-        if name.upper() not in PeftType.__members__:
-            add_peft_type(name.upper())
-            register_peft_method(name=name, config_cls=config, model_cls=model)
+    """Register the tuners of this package with PEFT; a second call does nothing."""
+    for spec in METHODS.values():
+        if spec.ours and spec.name.upper() not in PeftType.__members__:
+            # The configuration names its member of the enum when it is made, not when it is imported.
+            module, name = spec.tuner.split(":")
+            config = getattr(import_module(module), name)
+            model = getattr(import_module(f"{module.rpartition('.')[0]}.model"), name.replace("Config", "Model"))
+            add_peft_type(spec.name.upper())
+            register_peft_method(name=spec.name, config_cls=config, model_cls=model)
 
 
 register()

@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
+    from triadapt.methods.card import Card
     from triadapt.methods.interface import MethodRun
 
-Allocation = Literal["grows", "prunes", "fixed"]
+Allocation = Literal["grows", "prunes", "freezes", "fixed"]
+RankKind = Literal["allotted", "measured"]
+"""`allotted`: a rank that was chosen or granted. `measured`: dW has no such rank; what is recorded in its place is how
+many singular values carry 99 % of its energy, whenever they are measured."""
 
 
 @dataclass(frozen=True)
 class MethodSpec:
     """What the rest of the house needs to know of one method.
 
-    `settings` and `run` are `module:attribute` paths. The settings module must not import torch; the run module may,
-    and is only imported in the process that trains.
+    `settings`, `card`, `tuner` and `run` are `module:attribute` paths. The modules of the settings and of the card must
+    not import torch; the others may, and are only imported in the process that trains. `tuner` is the configuration
+    class that PEFT knows. `at_first`: whether a race has the method that names none.
     """
 
     name: str
@@ -32,15 +37,43 @@ class MethodSpec:
     dash: str
     summary: str
     settings: str
+    card: str
+    tuner: str
     run: str
+    rank: RankKind
+    at_first: bool
 
     def settings_class(self) -> type[BaseModel]:
         """The pydantic model of this method's own section of a configuration."""
         return _load(self.settings)  # type: ignore[no-any-return]
 
+    def method_card(self) -> Card:
+        """What the method is, for whoever chooses one."""
+        return _load(self.card)  # type: ignore[no-any-return]
+
     def run_class(self) -> type[MethodRun]:
         """The class that drives this method in a training session. Imports torch."""
         return _load(self.run)  # type: ignore[no-any-return]
+
+    @property
+    def decides(self) -> bool:
+        """Whether ranks change, under a schedule."""
+        return self.allocation != "fixed"
+
+    @property
+    def replayed(self) -> bool:
+        """Whether the schedule lab can draw its decisions ahead, and a recorded run can be decided again."""
+        return self.allocation in ("grows", "prunes")
+
+    @property
+    def ours(self) -> bool:
+        """Whether the tuner is this package's."""
+        return self.tuner.startswith("triadapt.")
+
+    @property
+    def tuner_name(self) -> str:
+        """Name of the configuration class that PEFT knows."""
+        return self.tuner.partition(":")[2]
 
 
 def _load(path: str) -> Any:
@@ -48,20 +81,33 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def _spec(name: str, label: str, allocation: Allocation, colour: str, dash: str, summary: str) -> MethodSpec:
+def _spec(
+    name: str, label: str, allocation: Allocation, colour: str, dash: str, summary: str, *, tuner: str,
+    rank: RankKind = "allotted", at_first: bool = False,
+) -> MethodSpec:  # fmt: skip
+    """tuner: name of the configuration class; one that stands for itself is PEFT's, `.config:NAME` this package's."""
     package = f"triadapt.methods.{name}"
+    where = f"{package}{tuner}" if tuner.startswith(".") else f"peft:{tuner}"
     return MethodSpec(
-        name, label, allocation, colour, dash, summary, f"{package}.settings:Settings", f"{package}.run:Run"
-    )
+        name, label, allocation, colour, dash, summary, f"{package}.settings:Settings", f"{package}.card:CARD", where,
+        f"{package}.run:Run", rank, at_first,
+    )  # fmt: skip
 
 
-# Colours are from the Okabe-Ito palette, told apart by people with any of the common colour-vision deficiencies.
+# The first colours are from the Okabe-Ito palette, told apart by people with any of the common colour-vision
+# deficiencies; dashes tell the others apart.
 METHODS: dict[str, MethodSpec] = {
     spec.name: spec
     for spec in (
-        _spec("triadaptlora", "TriAdaptLoRA", "grows", "#0072B2", "solid", "grows triangular blocks under a threshold"),
-        _spec("increlora", "IncreLoRA", "grows", "#E69F00", "dash", "grows the top-h matrices by gradient score"),
-        _spec("adalora", "AdaLoRA", "prunes", "#009E73", "dot", "starts wide and prunes triplets to a budget"),
-        _spec("lora", "LoRA", "fixed", "#CC79A7", "dashdot", "the same rank for every matrix"),
+        _spec("triadaptlora", "TriAdaptLoRA", "grows", "#0072B2", "solid", "grows triangular blocks under a threshold",
+              tuner=".config:TriAdaptLoraConfig", at_first=True),
+        _spec("increlora", "IncreLoRA", "grows", "#E69F00", "dash", "grows the top-h matrices by gradient score",
+              tuner=".config:IncreLoraConfig", at_first=True),
+        _spec("adalora", "AdaLoRA", "prunes", "#009E73", "dot", "starts wide and prunes triplets to a budget",
+              tuner="AdaLoraConfig", at_first=True),
+        _spec("lora", "LoRA", "fixed", "#CC79A7", "dashdot", "the same rank for every matrix", tuner="LoraConfig",
+              at_first=True),
     )
-}
+}  # fmt: skip
+AT_FIRST = tuple(name for name, spec in METHODS.items() if spec.at_first)
+"""The methods of a race that names none."""

@@ -129,7 +129,7 @@ def write_bundle(
                 values = info.as_dict()
                 if isinstance(reader, BundleRun):
                     values["state"] = reader.ended
-                _put(file, {"run": {key: values[key] for key in _INFO_FIELDS}, "events": len(events)})
+                _put(file, {"run": {key: values[key] for key in (*_INFO_FIELDS, "measured")}, "events": len(events)})
                 for stamped in events:
                     _put(file, _event_line(stamped))
         os.replace(partial, path)
@@ -207,7 +207,9 @@ def _run(path: Path, lines: Iterator[dict[str, Any]]) -> BundleRun:
     try:
         line = next(lines)
         known = line["run"]
-        info = _INFO.validate_python({key: known[key] for key in _INFO_FIELDS})
+        info = _INFO.validate_python(
+            {key: known[key] for key in _INFO_FIELDS} | {"measured": known.get("measured", {})}  # older files have none
+        )
         info = replace(info, name=tidy_name(info.name), note=info.note[:LONGEST_NOTE])
         if not abs(info.created) < LATEST:
             raise ValueError(f"created = {info.created}: not a time")

@@ -87,7 +87,7 @@ class RunInfo:
     sequence number, 0 when there is none. generation: how often events were taken back for a resume; a reader that
     kept events of an older generation must read again from 0. seconds: active running time. metric_value: newest value
     of the metric named `metric`. lineage: where the run comes from when it was not trained here, or
-    only from a branch point on.
+    only from a branch point on. measured: of the machine it ran on, such as `step_seconds`; empty when unknown.
     """
 
     id: str
@@ -112,6 +112,7 @@ class RunInfo:
     folder: Path | None = None
     config: dict[str, Any] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
 
     @property
     def live(self) -> bool:

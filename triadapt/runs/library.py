@@ -29,6 +29,8 @@ from triadapt.tasks.registry import KNOWN_TASKS
 ENVIRONMENT = "TRIADAPT_RUNS"
 LONGEST_NAME = 120
 LONGEST_NOTE = 4000
+MOST_NAMED = 3
+"""Methods that the name of a race spells out."""
 
 _RACE = r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}"
 _RUN = rf"({_RACE})-[a-z][a-z0-9_]{{0,39}}(?:-[0-9]{{1,3}})?"
@@ -97,6 +99,7 @@ def import_run_group(folder: Path, runs: Sequence[tuple[RunInfo, RunConfig, list
             created=info.created,
         ) as store:  # fmt: skip
             store.copy_events(events)
+            store.set_measured(info.measured)
             state = info.state if info.state in ("finished", "stopped", "failed") else "stopped"
             store.set_state(state, info.error)
         _write_meta(place, {"note": info.note})
@@ -144,7 +147,7 @@ def make_runs(
 
 def _title(configs: Sequence[RunConfig]) -> str:
     labels = dict.fromkeys(METHODS[config.method].label for config in configs)
-    methods = f"All {len(METHODS)} methods" if len(labels) == len(METHODS) else ", ".join(labels)
+    methods = f"{len(labels)} methods" if len(labels) > MOST_NAMED else ", ".join(labels)
     return f"{methods} on {KNOWN_TASKS[configs[0].task].label}"
 
 

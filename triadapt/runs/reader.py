@@ -136,6 +136,7 @@ class RunReader:
             folder=self.folder,
             config=config,
             lineage=meta["lineage"],
+            measured=meta.get("measured", {}),
         )
 
 

@@ -165,6 +165,11 @@ class RunStore:
             self._change_state(state, error)
             self._write()
 
+    def set_measured(self, values: dict[str, float]) -> None:
+        """Keep what was measured of the run beside its events, such as `step_seconds`; written with what comes next."""
+        with self._lock:
+            self._meta["measured"] = values
+
     def start_clock(self) -> None:
         """Let the run's time go on. Getting ready does not count, so this is not part of the state `running`."""
         with self._lock:

@@ -105,7 +105,7 @@ def uses(config: RunConfig, name: str) -> bool:
     grows = allocation == "grows"
     match name:
         case "warmup" | "interval":
-            return allocation != "fixed"
+            return METHODS[config.method].decides
         case "growth":
             return grows and config.method != "increlora"
         case "top_h":

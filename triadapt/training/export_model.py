@@ -206,7 +206,7 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
     base = f'{auto}.from_pretrained("{name}"{at})' if name else "task.build_model()"
     head = [f"from transformers import {auto}"] if name else PLANTED_BASE
     if "adapter" in forms:
-        ours = [REGISTER] if config.method in OWN_TUNERS else []
+        ours = [REGISTER] if METHODS[config.method].ours else []
         parts += ["## adapter", _code([*head, "from peft import PeftModel", *ours, _load(base, "adapter")])]
     if "lora" in forms:
         alone = "; PEFT alone loads it" if name else ""
@@ -222,8 +222,7 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-OWN_TUNERS = ("triadaptlora", "increlora")
-REGISTER = "from triadapt import TriAdaptLoraConfig  # importing it makes PEFT know the tuners"
+REGISTER = "from triadapt import TriAdaptLoraConfig  # importing it makes PEFT know all tuners of this package"
 PLANTED_BASE = [
     "from pathlib import Path",
     "from triadapt.config import load_toml, parse_config",

@@ -24,7 +24,7 @@ OWN_NAMES = {"warmup": "tinit", "interval": "deltaT"}
 
 def adaptive_adapter(model: Any) -> tuple[MethodSpec, str]:
     """The method and name of the active adapter. Raises ValueError when it is none whose rank changes."""
-    known = ", ".join(spec.label for spec in METHODS.values() if spec.allocation != "fixed")
+    known = ", ".join(spec.label for spec in METHODS.values() if spec.replayed)
     if not isinstance(model, PeftModel):
         raise ValueError(f"model: a {type(model).__name__}, not a PEFT model; wrap it with get_peft_model ({known})")
     active = model.active_adapters
@@ -33,7 +33,7 @@ def adaptive_adapter(model: Any) -> tuple[MethodSpec, str]:
     kind = model.peft_config[active[0]].peft_type
     name = str(getattr(kind, "value", kind)).lower()
     spec = METHODS.get(name)
-    if spec is None or spec.allocation == "fixed":
+    if spec is None or not spec.replayed:
         raise ValueError(f"peft_type = {name.upper()}: its rank never changes; adaptive methods are {known}")
     return spec, active[0]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import statistics
+import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -25,8 +28,10 @@ from triadapt.events import (
     Step,
     Stopped,
     Warned,
+    measured_ranks,
     saved_ranks,
 )  # fmt: skip
+from triadapt.growth.optimizer_state import optimizer_bytes
 from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
@@ -37,6 +42,8 @@ from triadapt.training.devices import choose_device, description, library_versio
 from triadapt.training.rank_events import rank_event
 
 MOST_CHECKPOINTS = 200
+TIMED_STEPS = 200
+"""Of the newest steps, how many the time of a step is told from."""
 
 
 class TrainingError(RuntimeError):
@@ -70,6 +77,7 @@ class Session:
         self.step = 0
         self.done = False
         self._last_checkpoint = -1
+        self._laps: deque[float] = deque(maxlen=TIMED_STEPS)
         self.metrics: dict[str, float] = {}
         self._baselines_known = True
         self.matrices = self.task.matrices()
@@ -79,19 +87,29 @@ class Session:
         self.method: MethodRun = run_class(adapted, self.matrices, config)
         self.model = adapted.to(self.device).train()
         self.trainable = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        outside = [p for name, p in self.trainable.items() if ".modules_to_save." in name]
+        self._head_parameters: int = sum(p.numel() for p in outside)
+        self.lr_scale = float(getattr(config.method_settings, "lr_scale", 1.0))
         self.optimizer = torch.optim.AdamW(
-            self.trainable.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            self._groups(outside), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         if config.lr_warmup:  # where a scheduler of PyTorch's leaves it, for blocks with a warm-up of their own
             for group in self.optimizer.param_groups:
                 group["initial_lr"] = config.learning_rate
         self.method.bind_optimizer(self.optimizer)
-        outside: set[int] = {id(p) for name, p in self.trainable.items() if ".modules_to_save." in name}
-        self._head_parameters: int = sum(p.numel() for p in self.trainable.values() if id(p) in outside)
+
+    def _groups(self, outside: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
+        """Everything in one group, but for a method whose adapter learns at a rate of its own; heads never do."""
+        if self.lr_scale == 1.0:
+            return [{"params": list(self.trainable.values()), "lr_scale": 1.0}]
+        heads = {id(p) for p in outside}
+        inside = [p for p in self.trainable.values() if id(p) not in heads]
+        groups = [{"params": inside, "lr_scale": self.lr_scale}, {"params": outside, "lr_scale": 1.0}]
+        return [group for group in groups if group["params"]]
 
     def _check_against_matrices(self) -> None:
         smallest = min(min(matrix.shape) for matrix in self.matrices)
-        if self.config.reference_rank > smallest:
+        if self.config.reference_rank > smallest and METHODS[self.config.method].rank == "allotted":
             raise TrainingError(
                 f"reference_rank = {self.config.reference_rank}: must not be above {smallest}, the size of the "
                 f"smallest adapted matrix"
@@ -140,13 +158,21 @@ class Session:
             higher_is_better=self.task.higher_is_better,
             total_step=self.config.steps,
             start_total_rank=int(self.method.ranks().sum()),
-            target_total_rank=self.config.reference_rank * len(self.matrices),
+            target_total_rank=0 if spec.rank == "measured" else self.config.reference_rank * len(self.matrices),
             trainable_parameters=self._parameters(),
             planned=planned,
             device=description(self.device),
             data=self.task.describe(),
             versions=library_versions(),
+            rank_kind=spec.rank,
+            shared=self.method.shared(),
+            frozen_bytes=self._frozen_bytes(),
         )
+
+    def _frozen_bytes(self) -> int:
+        """What the weights take that are not trained; a tensor that several modules hold counts once."""
+        held = {p.data_ptr(): p.numel() * p.element_size() for p in self.model.parameters() if not p.requires_grad}
+        return sum(held.values())
 
     def _parameters(self) -> int:
         return self.method.parameter_count() + self._head_parameters
@@ -156,9 +182,10 @@ class Session:
     def advance(self) -> list[Event]:
         """Do one optimizer step and return its events, `Finished` among them after the last. Raises TrainingError."""
         step, config = self.step, self.config
+        started = time.perf_counter()
         learning_rate = self._learning_rate(step)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["lr_scale"]
         self._seed(config.seed * 1_000_003 + step)
         with self._autocast():
             loss = self.task.loss(self.model, self.task.batch(step))
@@ -177,6 +204,7 @@ class Session:
         self.optimizer.step()
         decision = self.method.after_step(step) or early
         self.optimizer.zero_grad(set_to_none=True)
+        self._laps.append(time.perf_counter() - started)
         self.step = step + 1
         events: list[Event] = [Step(step, value, learning_rate)]
         if decision is not None:
@@ -188,6 +216,11 @@ class Session:
         if self.done:
             events += self._finish()
         return events
+
+    def measured(self) -> dict[str, float]:
+        """What is known of this machine and belongs to no event: `step_seconds`, the median time of a step of late, the
+        method's own decisions in it, recording and evaluation not. Empty before the first step."""
+        return {"step_seconds": statistics.median(self._laps)} if self._laps else {}
 
     def _checkpoint_due(self, step: int) -> bool:
         """Rank events are checkpointed, but a run of many steps with an interval of 1 must not fill the disk."""
@@ -228,8 +261,13 @@ class Session:
             if scores is not None:
                 yield Scores(step, scores)
         if allocated or (step + 1) % config.geometry_every == 0 or last:
+            before = self.method.ranks().copy()
             singular, core = self.method.geometry()
-            yield Geometry(step + 1, self.method.ranks(), singular, core)
+            yield Geometry(step + 1, self.method.recorded_ranks(), singular, core)
+            if METHODS[config.method].rank == "measured":
+                yield measured_ranks(
+                    step, before, self.method.ranks(), self._parameters(), optimizer_bytes(self.optimizer)
+                )
         if (step + 1) % config.eval_every == 0 or last:
             yield self._evaluate(step + 1)
 

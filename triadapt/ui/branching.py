@@ -123,7 +123,7 @@ def _label(info: RunInfo) -> str:
 def _say(manager: Desk, plan: BranchPlan) -> None:
     """What the branch would do, before it is started."""
     lines = [told_changes(plan.changes, label) or "Nothing changed: it will repeat the run."]
-    if METHODS[plan.config.method].allocation != "fixed":
+    if METHODS[plan.config.method].decides:
         _draw(manager, plan)
         first = ", ".join(str(step) for step in plan.planned[:MOST_STEPS_NAMED])
         more = ", ..." if len(plan.planned) > MOST_STEPS_NAMED else ""

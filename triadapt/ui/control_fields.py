@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from triadapt.config import RunConfig
 from triadapt.methods.registry import METHODS
@@ -52,27 +55,32 @@ MORE = (
     Field("batch_size", "Batch size", "Rows a step.", 1, 512, slider=False),
     Field("eval_every", "Evaluate every", "Steps between two evaluations.", 1, 1000, slider=False),
 )
-OF_METHOD = {
-    "triadaptlora": (
-        Field("triadaptlora.behaviour", "TriAdaptLoRA decides", "As improved here, or as its authors' code does.",
-              options=("improved", "reference")),
-    ),
-    "increlora": (
-        Field("increlora.behaviour", "IncreLoRA decides", "As improved here, or as its authors' code does.",
-              options=("improved", "reference")),
-    ),
-    "adalora": (
-        Field("adalora.init_rank_ratio", "AdaLoRA starts at", "Start rank over budget; above 1.", 1.01, 64.0, 0.1,
-              slider=False),
-        Field("adalora.final_share", "AdaLoRA's final share", "Share of the steps at the end with the budget fixed.",
-              0.0, 0.99, 0.05, slider=False),
-    ),
-    "lora": (
-        Field("lora.where", "LoRA's ranks", "even: the same for every matrix. planted: all on the matrices with a "
-              "planted change, the answer that the others look for and no method that one can use; planted task only.",
-              options=("even", "planted")),
-    ),
-}  # fmt: skip
+
+
+def _of_settings(section: str, settings: type[BaseModel]) -> tuple[Field, ...]:
+    """The controls that the settings of a method ask for: fields with a title. Bounds are those of the field, where its
+    `control` does not narrow them."""
+    return tuple(
+        _control(f"{section}.{name}", info) for name, info in settings.model_fields.items() if info.title is not None
+    )
+
+
+def _control(key: str, info: FieldInfo) -> Field:
+    title, description = info.title or key, info.description or ""
+    if options := get_args(info.annotation):
+        return Field(key, title, description, options=tuple(map(str, options)))
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    given: Any = extra.get("control", {})
+    kind = int if info.annotation is int else float
+    bounds = {
+        name: getattr(one, name) for one in info.metadata for name in ("ge", "gt", "le", "lt") if hasattr(one, name)
+    }
+    low = given.get("low", bounds.get("ge", bounds.get("gt", 0)))
+    high = given.get("high", bounds.get("le", bounds.get("lt", 0)))
+    return Field(key, title, description, kind(low), kind(high), kind(given.get("step", 1)), slider=False)
+
+
+OF_METHOD = {name: _of_settings(name, spec.settings_class()) for name, spec in METHODS.items()}
 
 
 A_MODEL = "minilm, the folder of a saved model, or a hub id such as answerdotai/ModernBERT-base."

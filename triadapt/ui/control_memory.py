@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST, METHODS
 from triadapt.ui.classroom.rules import control_rules, fixed
 from triadapt.ui.classroom.seat import CLASS, TEACHER
 from triadapt.ui.control_fields import ALL, field_problem
@@ -74,7 +74,7 @@ def open_controls() -> None:
     before.earlier, kept = True, before.values
     before.named = frozenset(params)
     named = [name for name in params.get_all("method") if name in METHODS]
-    st.session_state["method"] = named or kept.get("method", list(METHODS))
+    st.session_state["method"] = named or kept.get("method", list(AT_FIRST))
     task = params.get("task", kept.get("task", "planted"))
     st.session_state["task"] = task if task in control_rules().tasks else "planted"
     before.values = kept | {"method": st.session_state["method"], "task": st.session_state["task"]}

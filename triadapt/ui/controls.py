@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from triadapt.config import ConfigError, RunConfig, data_problems, parse_config, set_value
 from triadapt.figures.schedule import schedule_svg
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST, METHODS
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.beside_fields import say_beside, still_empty
 from triadapt.ui.classroom.locked import METHODS_HELP, locked_methods, locked_task, locked_widget
@@ -40,7 +40,7 @@ UNUSABLE = "address_unusable"
 # Not bound like the other widgets: the address would hold labels, not the names of the command line.
 def _choose_methods(rules: ControlRules) -> list[str]:
     if "method" in rules.locked or "method" in rules.hidden:
-        held: list[str] = rules.locked.get("method", list(METHODS))
+        held: list[str] = rules.locked.get("method", list(AT_FIRST))
         if "method" not in rules.hidden:
             locked_methods(held)
         return held
@@ -49,7 +49,7 @@ def _choose_methods(rules: ControlRules) -> list[str]:
         format_func=lambda name: METHODS[name].label, help=METHODS_HELP,
     )  # fmt: skip
     params = st.query_params
-    wanted = [] if methods == list(METHODS) else [name for name in METHODS if name in methods]
+    wanted = [] if methods == list(AT_FIRST) else [name for name in METHODS if name in methods]
     if params.get_all("method") != wanted:
         if wanted:
             params["method"] = wanted
@@ -188,8 +188,12 @@ def draw_sketch(configs: list[RunConfig], worded: Callable[[str], str] = str) ->
         return
     rules = control_rules()
     held = {*rules.locked, *rules.hidden}
-    st.caption("Planned total rank")
-    svg(schedule_svg(plans), key="sketch_svg")
+    planned = [item for item in plans if item["rank"] == "allotted"]
+    if planned:
+        st.caption("Planned total rank")
+        svg(schedule_svg(planned), key="sketch_svg")
+    if unplanned := [item["label"] for item in plans if item not in planned]:
+        st.caption(f"{', '.join(unplanned)}: no rank to plan; that of dW is measured.")
     for number, finding in enumerate(merged((item["label"], lint) for item in plans for lint in item["lints"])):
         st.caption(f":material/warning: {', '.join(finding['labels'])}: {plain(worded(finding['message']))}")
         if finding["fix"] and not outside_controls(finding["changes"]) and not held & set(finding["changes"]):

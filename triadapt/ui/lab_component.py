@@ -13,7 +13,7 @@ import streamlit as st
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.board_component import LOADER, static_url
-from triadapt.views.lab.inputs import KNOWN_MODELS, NUMBERS, OWN, defaults, task_modules
+from triadapt.views.lab.inputs import DRAWN, KNOWN_MODELS, NUMBERS, OWN, defaults, task_modules
 
 KEY = "schedule_lab"
 
@@ -31,7 +31,7 @@ def _spec() -> dict[str, Any]:
         "numbers": {key: asdict(one) for key, one in NUMBERS.items()},
         "methods": [
             {"name": spec.name, "label": spec.label, "colour": spec.colour, "dash": spec.dash,
-             "allocation": spec.allocation} for spec in METHODS.values()
+             "allocation": spec.allocation} for spec in map(METHODS.__getitem__, DRAWN)
         ],
         "tasks": {name: spec.label for name, spec in TASKS.items()},
         "modules": {name: task_modules(name) for name in TASKS},

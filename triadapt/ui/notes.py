@@ -65,7 +65,7 @@ def _what_if(race: Shown) -> str:
     methods = [METHODS[info.method] for info in known]
     if not shows_page("tune"):
         return ""
-    return f" {what_if_link(race.view)}" if any(spec.allocation != "fixed" for spec in methods) else ""
+    return f" {what_if_link(race.view)}" if any(spec.replayed for spec in methods) else ""
 
 
 def _queued(manager: Desk, race: Shown) -> None:

@@ -126,7 +126,7 @@ def race_panel(manager: Desk, info: RunInfo) -> None:
             if st.button("Compare with its parent", icon=":material/compare:", key="compare_parent",
                          help="Puts it beside the run that it was branched from, on the Compare page."):  # fmt: skip
                 st.switch_page("pages/compare.py", query_params={PARAMETER: f"{parent.id},{info.id}"})
-        decides = info.method in METHODS and METHODS[info.method].allocation != "fixed" and "warmup" in info.config
+        decides = info.method in METHODS and METHODS[info.method].replayed and "warmup" in info.config
         if decides and shows_page("tune"):
             if st.button("What if", icon=":material/alt_route:", key="what_if_run", help=WHAT_IF):
                 st.switch_page("pages/tune.py", query_params=what_if_address(info.id))

@@ -63,7 +63,7 @@ def choose_run(choosable: Choosable) -> str | None:
 def _adapts(choosable: Choosable, token: str) -> bool:
     info = choosable.infos.get(token)
     method = token.rpartition(".")[2] if info is None else info.method
-    return method in METHODS and METHODS[method].allocation != "fixed" and (info is None or info.last_seq > 0)
+    return method in METHODS and METHODS[method].replayed and (info is None or info.last_seq > 0)
 
 
 def _wished(choosable: Choosable, tokens: list[str]) -> str:

@@ -28,6 +28,8 @@ def started(event: Started) -> dict[str, Any]:
         "dash": spec.dash if spec else "solid",
         "allocation": event.allocation,
         "core_kind": event.core_kind,
+        "rank_kind": event.rank_kind,
+        "shared": event.shared,
         "task": event.task,
         "metric": event.metric,
         "higher_is_better": event.higher_is_better,

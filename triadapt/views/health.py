@@ -14,7 +14,7 @@ from statistics import fmean, pstdev
 import numpy as np
 from numpy.typing import NDArray
 
-from triadapt.events import SAVED, Event, Finished, Geometry, Matrix, RankEvent, Started, Step, Warned
+from triadapt.events import MEASURED, SAVED, Event, Finished, Geometry, Matrix, RankEvent, Started, Step, Warned
 
 LEARNT_BY = 20
 """Steps after which an adapter that has learnt anything is no longer 0."""
@@ -60,6 +60,8 @@ class Health:
                 self._losses.append(event.loss)
             elif isinstance(event, RankEvent) and event.rule == SAVED:
                 self._saved = True
+            elif isinstance(event, RankEvent) and event.rule == MEASURED:
+                pass  # nobody decided anything
             elif isinstance(event, RankEvent):
                 self._events.append(event)
                 changed = event.ranks != event.before

@@ -13,7 +13,8 @@ from triadapt.methods.registry import METHODS
 
 def plan(config: RunConfig, num_matrices: int | None = None) -> dict[str, Any]:
     """Stairs of the planned total rank: `steps` and `totals` of equal length, with label, colour and dash of the
-    method, `target`, `total_step`, `warmup`, and as `lints` what speaks against it."""
+    method, `rank` (its `RankKind`: one that is measured has no plan), `target`, `total_step`, `warmup`, and as `lints`
+    what speaks against it."""
     seen, spec = preview(config, num_matrices), METHODS[config.method]
     shapes = None if num_matrices else shapes_of(config)
     steps = [0, *(row["step"] for row in seen.rows), config.steps]
@@ -22,6 +23,7 @@ def plan(config: RunConfig, num_matrices: int | None = None) -> dict[str, Any]:
         "label": spec.label,
         "colour": spec.colour,
         "dash": spec.dash,
+        "rank": spec.rank,
         "steps": steps,
         "totals": [*totals, totals[-1]],
         "target": seen.target,

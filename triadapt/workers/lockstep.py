@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from triadapt.config import RunConfig
-from triadapt.events import Checkpointed, Event, Failed, Finished, RankEvent, Stopped, Warned
+from triadapt.events import Checkpointed, Evaluation, Event, Failed, Finished, RankEvent, Stopped, Warned
 from triadapt.pretrained.notes import told_to
 from triadapt.runs.library import config_of
 from triadapt.runs.reader import RunReader
@@ -38,6 +38,7 @@ class TrainingSession(Protocol):
     def open(self, resume: bool = False, checkpoint_file: str | None = None) -> list[Event]: ...
     def advance(self) -> list[Event]: ...
     def stop(self, reason: str) -> list[Event]: ...
+    def measured(self) -> dict[str, float]: ...
 
 
 OpenSessions = Callable[[list[RunConfig], list[Path | None]], Sequence[TrainingSession]]
@@ -199,6 +200,8 @@ class Lockstep:
         assert member.session is not None
         try:
             events = member.session.advance()
+            if any(isinstance(event, Evaluation) for event in events):
+                member.store.set_measured(member.session.measured())
             self._take(member, events)
             self._check_done(member)
         except Exception as error:

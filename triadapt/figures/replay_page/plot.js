@@ -123,7 +123,7 @@ function placed(value, ref, letter, full, layout, linear) {
 function shapeSvg(shape, full, layout) {
   const at = (key, letter) => placed(shape[key], shape[`${letter}ref`] || letter, letter, full, layout, false).toFixed(1);
   const {color = "#888", width = 1, dash} = shape.line || {};
-  const dashes = {dot: "1.5 3", dash: "6 4", dashdot: "6 3 1.5 3"}[dash] || "";
+  const dashes = {dot: "1.5 3", dash: "6 4", dashdot: "6 3 1.5 3", longdash: "10 4", longdashdot: "10 3 1.5 3"}[dash] || "";
   const look = `stroke="${escaped(color)}" stroke-width="${width}" stroke-dasharray="${dashes}" fill="${escaped(shape.fillcolor || "none")}"`;
   const [x0, y0, x1, y1] = [at("x0", "x"), at("y0", "y"), at("x1", "x"), at("y1", "y")];
   return `<path d="${shape.type === "rect" ? `M${x0} ${y0}H${x1}V${y1}H${x0}Z` : `M${x0} ${y0}L${x1} ${y1}`}" ${look}/>`;

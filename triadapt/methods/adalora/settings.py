@@ -18,10 +18,15 @@ class Settings(BaseModel):
     may_change: ClassVar[tuple[str, ...]] = ("final_share", "beta1", "beta2", "orthogonality")
     """Fields after a change of which a checkpoint still fits."""
 
-    init_rank_ratio: float = Field(1.5, gt=1, le=256, description="Start rank over reference rank; above 1.")
+    init_rank_ratio: float = Field(
+        1.5, gt=1, le=256, title="AdaLoRA starts at", description="Start rank over budget; above 1.",
+        json_schema_extra={"control": {"low": 1.01, "high": 64.0, "step": 0.1}},
+    )  # fmt: skip
     final_share: float = Field(
-        0.25, ge=0, lt=1, description="Share of the steps at the end with the budget fixed; 0: none."
-    )
+        0.25, ge=0, lt=1, title="AdaLoRA's final share",
+        description="Share of the steps at the end with the budget fixed; 0: none.",
+        json_schema_extra={"control": {"high": 0.99, "step": 0.05}},
+    )  # fmt: skip
     beta1: float = Field(0.85, gt=0, lt=1, description="Moving average of the sensitivity.")
     beta2: float = Field(0.85, gt=0, lt=1, description="Moving average of the uncertainty.")
     orthogonality: float = Field(0.1, ge=0, description="Coefficient of the orthogonality term, training only.")

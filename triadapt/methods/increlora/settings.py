@@ -15,7 +15,8 @@ class Settings(BaseModel):
 
     behaviour: Literal["improved", "reference"] = Field(
         "improved",
-        description="reference: as the authors' code decides, before the optimizer's step.",
+        title="IncreLoRA decides",
+        description="As improved here; reference: as the authors' code decides, before the optimizer's step.",
     )
     scale: Literal["constant", "rank"] = Field(
         "constant", description="What alpha is divided by: the reference rank or the current rank."

@@ -19,6 +19,7 @@ class Settings(BaseModel):
 
     where: Literal["even", "planted"] = Field(
         "even",
+        title="LoRA's ranks",
         description="even: the same rank for every matrix; planted: the whole budget on the matrices that carry a "
         "planted change, which is the answer that adaptive methods look for and no method that one can use.",
     )

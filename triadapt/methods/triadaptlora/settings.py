@@ -15,6 +15,7 @@ class Settings(BaseModel):
 
     behaviour: Literal["improved", "reference"] = Field(
         "improved",
+        title="TriAdaptLoRA decides",
         description="improved: the budget is counted in ranks and never exceeded; reference: as the authors' code "
         "decides, before the optimizer's step, counting matrices.",
     )

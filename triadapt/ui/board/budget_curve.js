@@ -47,7 +47,8 @@ export class BudgetCurve extends TimeChart {
     this.y.value = this.kind;
     this.x.value = xKind;
     this.x.title = X_KINDS[xKind].title;
-    const drawn = runs.filter((run) => run.started);
+    const rankless = this.kind === "rank" ? runs.filter((run) => run.measured) : [];
+    const drawn = runs.filter((run) => run.started && !rankless.includes(run));
     const values = [];
     const traces = drawn.flatMap((run) => this.#traces(run, kind, values));
     const targets = this.kind === "rank" ? [...new Set(drawn.map((run) => run.started.target_total).filter((target) => target > 0))] : [];
@@ -56,7 +57,8 @@ export class BudgetCurve extends TimeChart {
     const room = known ? Math.max((high - low) * 0.12, Math.abs(high) * 0.01, 1e-12) : 0.1;
     const range = known ? [low >= 0 ? Math.max(0, low - room) : low - room, high + 2 * room] : [0, 1]; // above: the name of the target
     if (xKind === "step") traces.unshift(this.#planned(drawn, range));
-    this.note.textContent = known ? kind.note : drawn.some((run) => run.events.length) ? "not recorded" : "nothing to draw yet: no rank event";
+    const without = rankless.length ? `${rankless.map((run) => run.started.label).join(", ")}: no rank of its own` : "";
+    this.note.textContent = known ? [kind.note, without].filter(Boolean).join("; ") : without && !drawn.length ? without : drawn.some((run) => run.events.length) ? "not recorded" : "nothing to draw yet: no rank event";
     this.react(traces, {
       yaxis: {range, tickformat: {rank: "d", moves: "d", threshold: ".2~g"}[this.kind] || "~s", uirevision: `${this.kind} ${this.resets}`},
       shapes: targets.map((target) => ({

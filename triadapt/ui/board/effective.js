@@ -1,4 +1,4 @@
-// How much of the allocated rank the change of a matrix uses. The Python twin is triadapt/views/effective_rank.py.
+// How much of the allocated rank the change of a matrix uses. The Python twin is triadapt/methods/effective_rank.py.
 import {lastAtOrBefore} from "./frames.js";
 
 const EFFECTIVE_ENERGY = 0.99;

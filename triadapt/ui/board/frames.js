@@ -88,9 +88,14 @@ export class HeldRun {
     return new Array(this.size).fill(Math.round(this.started.start_total / this.size));
   }
 
-  // Rank events that were decided: one that tells ranks which nobody decided is left out.
+  // Rank events that were decided: those that tell ranks which nobody decided are left out.
   get decisions() {
-    return this.events.filter((event) => event.rule !== "saved");
+    return this.events.filter((event) => event.rule !== "saved" && event.rule !== "measured");
+  }
+
+  // Whether its method has no rank of its own, so that its ranks are those of dW as they were measured.
+  get measured() {
+    return Boolean(this.started) && this.started.rank_kind === "measured";
   }
 
   // Index of the last rank event at or before a step, -1 if none.

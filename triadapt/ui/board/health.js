@@ -24,11 +24,12 @@ export function healthParts(run, step) {
   const {allocation, planned, start_total: start, target_total: target} = run.started;
   const fired = run.events.filter((event) => event.t <= step);
   const total = fired.length ? fired[fired.length - 1].total : start;
+  if (run.measured) return [fired.length ? `no rank of its own; effective rank of dW ${total} in all` : "no rank of its own; dW not measured yet"];
   if (allocation === "fixed") return [`fixed ranks, total ${total}`];
   if (fired.some((event) => event.rule === "saved")) return [`an adapter as it was saved, total ${total}`];
   const parts = [`${fired.length} of ${Math.max(planned.length, run.events.length)} events fired`, target ? `total ${total} of ${target}` : `total ${total}`];
   if (!target) return parts; // of a training from elsewhere it may not be known
-  const reached = fired.find((event) => (allocation === "prunes" ? event.total <= target : event.total >= target));
+  const reached = fired.find((event) => (allocation === "prunes" || allocation === "freezes" ? event.total <= target : event.total >= target));
   const ended = run.started.total_step <= step + 1;
   if (reached) parts.push(`budget reached at step ${reached.t}`);
   else if (!planned.length) parts.push("the schedule never fires");

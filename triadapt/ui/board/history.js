@@ -57,6 +57,7 @@ export class HistoryPanel {
 
   #emptyWords(run) {
     if (!run || !run.started) return "No run yet.";
+    if (run.measured) return `${run.started.label} has no rank of its own: see the rank map for that of dW, as it was measured.`;
     if (run.started.allocation === "fixed") return `${run.started.label} never changes a rank: there is no history to show.`;
     if (run.events.length && run.events.every((event) => event.rule === "saved")) return "An adapter holds one state: there is no history to show.";
     if (run.events.length) return "";

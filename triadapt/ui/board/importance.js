@@ -308,7 +308,7 @@ export class ImportancePanel {
       value: series.triplets ? "weakest triplet held; dashed: threshold" : "dashed: threshold; dots: chosen",
       rank: series.triplets ? "places by the weakest triplet held; dots: rank changed" : "place among all matrices; dots: chosen",
       margin: series.triplets ? "weakest triplet held minus threshold; from 0 down: lost" : "importance minus threshold; from 0 up: may grow",
-      chosen: `share of ${series.events.length} events at which ${run.started.allocation === "prunes" ? "its rank changed" : "it was chosen"}`,
+      chosen: `share of ${series.events.length} events at which ${["prunes", "freezes"].includes(run.started.allocation) ? "its rank changed" : "it was chosen"}`,
     }[this.view];
     this.note.textContent = `${run.started.label}; ${what}`;
     this.note.title = of ? `${of}: ${what}` : what;

@@ -1,5 +1,5 @@
 // One matrix: its importance against the threshold and the spectrum of its change over time, beside what stands between A and B.
-import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, numberFormat, shapeWords, tidy} from "./theme.js";
+import {chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, methodColour, numberFormat, shapeWords, sharedWords, tidy} from "./theme.js";
 import {keepChoice} from "./board_view.js";
 import {corePicture} from "./core.js";
 import {geometryAt, usedAt} from "./effective.js";
@@ -80,8 +80,8 @@ export class MatrixPanel {
     const m = run.started.matrices[index];
     const planted = m.planted === null ? "" : m.planted ? `, planted ${m.planted}` : ", nothing planted";
     this.heading.textContent = `Matrix ${label}`;
-    const used = this.#usedWords(usedAt(run, step), index);
-    this.note.textContent = `${run.started.label}, rank ${rank}${planted}${used}, ${shapeWords(m)}${label === this.board.pinned ? ", pinned" : ""}`;
+    const used = this.#usedWords(usedAt(run, step), index) + sharedWords(run, index);
+    this.note.textContent = `${run.started.label}, ${run.measured ? "effective " : ""}rank ${rank}${planted}${used}, ${shapeWords(m)}${label === this.board.pinned ? ", pinned" : ""}`;
     this.note.title = this.note.textContent;
     this.describe(`Matrix ${label} of ${run.started.label} at step ${step}: rank ${rank}${planted}${used}. ${this.spoken}`);
   }
@@ -89,6 +89,7 @@ export class MatrixPanel {
   // How much of the rank is used, and of when that is known.
   #usedWords(found, index) {
     if (!found) return "";
+    if (this.shown.run.measured) return `, measured after ${found.t} steps`;
     const used = found.used[index];
     return used === null ? `, used ? (changed since ${found.t})` : `, used ${used}`;
   }
@@ -158,7 +159,7 @@ export class MatrixPanel {
     this.hasImportance = traces.length > 0;
     const dotted = traces.length > 2 && wide * layout.width > MATRIX_WORDS ? "; dotted: the threshold" : "";
     if (this.hasImportance) this.#title(`importance${dotted}`, 0, 1);
-    else if (run.started.allocation === "fixed") this.#title(`${run.started.label} scores no matrix and has nothing between A and B.`, 0, 1);
+    else if (run.started.allocation === "fixed") this.#title(`${run.started.label} scores no matrix and ${run.measured ? "decides nothing" : "has nothing between A and B"}.`, 0, 1);
     else this.#instead(isOver(run) && !run.events.some((event) => event.late) ? "No importance was recorded." : "No importance yet.", wide / 2, 0.8);
     const values = traces.flatMap((trace) => trace.y.filter(Number.isFinite));
     layout.xaxis = chartAxis(theme, {

@@ -4,7 +4,7 @@ import {keepChoice} from "./board_view.js";
 import {usedAt} from "./effective.js";
 import {Pace} from "./pace.js";
 import {drawWhole, isOver} from "./parts.js";
-import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, shapeWords, tidy} from "./theme.js";
+import {PLANTED_COLOUR, RANK_SCALE, brightness, chartAxis, chartConfig, chartLayout, chartSection, element, matrixLabel, rankColour, shapeWords, sharedWords, tidy} from "./theme.js";
 
 const MODULE_ORDER = ["qkv", "q", "k", "v", "o", "gate_up", "gate", "up", "down"];
 const MAP_LEFT = 30;
@@ -30,7 +30,8 @@ export function mapGrid(matrices) {
 // colours keep their meaning while a run grows.
 export function rankCeiling(runs) {
   let top = 1;
-  for (const run of runs) {
+  const allotted = runs.filter((run) => run.started && !run.measured); // an effective rank may be as large as the matrix
+  for (const run of allotted.length ? allotted : runs) {
     if (run.started) top = Math.max(top, Math.ceil((2 * run.started.target_total) / Math.max(1, run.size)));
     for (const rank of run.startRanks) top = Math.max(top, rank);
     for (const event of run.events) top = Math.max(top, highestRank(event));
@@ -161,13 +162,13 @@ export class RankMap {
     const ranks = run.ranksAt(this.board.step);
     const at = run.eventAt(this.board.step);
     const scores = at < 0 ? null : run.events[at].scores;
-    const use = (i) => (found && found.used[i] !== null ? `, ${found.used[i]} used after ${found.t} steps` : "");
+    const use = (i) => (found && !run.measured && found.used[i] !== null ? `, ${found.used[i]} used after ${found.t} steps` : "");
     return grid.index.map((row) => row.map((i) => {
       if (i < 0) return "";
       const m = run.started.matrices[i];
       const score = scores && scores.length ? `<br>importance ${tidy(scores[i])}` : "";
       const planted = m.planted === null ? "" : `<br>planted rank ${m.planted}`;
-      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>rank ${ranks[i]}${use(i)} (${shapeWords(m)})${score}${planted}`
+      return `<b>${matrixLabel(m)}</b> ${run.started.label}<br>${run.measured ? "effective rank" : "rank"} ${ranks[i]}${use(i)}${sharedWords(run, i)} (${shapeWords(m)})${score}${planted}`
         + `<br><i>${m.name}</i>`;
     }));
   }
@@ -224,7 +225,7 @@ export class RankMap {
       range: [-0.5, grid.layers.length - 0.5], tickvals: rows, ticktext: rows.map((row) => `L${grid.layers[row]}`),
     });
     layout.annotations.push({
-      text: `<b>${run.started.label}</b>`, showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom",
+      text: `<b>${run.started.label}</b>${run.measured ? " · effective rank" : ""}`, showarrow: false, xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom",
       x: map.x0 / inner.w, y: 1 - map.y0 / inner.h, font: {size: 12, color: theme.text}, borderpad: 1,
     });
     return {
@@ -357,7 +358,7 @@ export class RankMap {
     const step = this.board.step;
     const sums = this.board.runs.filter((run) => run.size).map((run) => {
       const ranks = Array.from(run.ranksAt(step));
-      return `${run.started.label} holds rank ${ranks.reduce((a, b) => a + b, 0)} in ${ranks.length} matrices, at most ${Math.max(...ranks)}`;
+      return `${run.started.label} ${run.measured ? "has effective rank" : "holds rank"} ${ranks.reduce((a, b) => a + b, 0)} in ${ranks.length} matrices, at most ${Math.max(...ranks)}`;
     });
     const truth = this.board.runs.some((run) => run.started && run.started.matrices.some((m) => m.planted));
     this.note.replaceChildren(...(truth ? [element("i", {className: "tri-key"}), "planted rank; "] : []), this.used ? usedNote(this.board.runs, step, this.useBars) : "click a cell to pin it");

@@ -17,7 +17,7 @@ export function spectrumTraces(run, index, theme, axes) {
     x: run.geometry.map((record) => record.t), y: rows.map((row) => (value < row.length ? row[value] : null)),
     line: {color: mixColours(colour, theme.background, most > 1 ? (0.72 * value) / (most - 1) : 0), width: value ? 1.5 : 2.2},
     customdata: run.geometry.map((record) => [record.ranks[index], effectiveRanks(record)[index]]),
-    hovertemplate: `step %{x}: singular value ${value + 1} is %{y:.3g}<br>rank %{customdata[0]}, used %{customdata[1]}<extra></extra>`,
+    hovertemplate: `step %{x}: singular value ${value + 1} is %{y:.3g}<br>${run.measured ? "effective rank" : "rank %{customdata[0]}, used"} %{customdata[1]}<extra></extra>`,
     ...axes,
   }));
 }

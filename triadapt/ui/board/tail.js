@@ -2,7 +2,7 @@
 // is needed once in a while instead of at every refresh.
 import {element} from "./theme.js";
 
-const DASH_PARTS = {solid: [], dot: [1, 1], dash: [3, 3], longdash: [5, 5], dashdot: [3, 1, 1, 1]}; // as Plotly draws them
+const DASH_PARTS = {solid: [], dot: [1, 1], dash: [3, 3], longdash: [5, 5], dashdot: [3, 1, 1, 1], longdashdot: [5, 2, 1, 2]}; // as Plotly draws them
 
 export class Tail {
   constructor(holder) {

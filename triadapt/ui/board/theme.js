@@ -9,7 +9,7 @@ export const PLANTED_COLOUR = "#D55E00";
 // Cividis, evenly spaced; given to Plotly and used for the drafts painted while the scrubber moves, so that they agree.
 const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
 export const RANK_SCALE = CIVIDIS.map((colour, i) => [i / (CIVIDIS.length - 1), colour]);
-export const DASH_ARRAYS = {solid: "", dash: "7 4", dot: "2 3", dashdot: "8 3 2 3", longdash: "11 4"};
+export const DASH_ARRAYS = {solid: "", dash: "7 4", dot: "2 3", dashdot: "8 3 2 3", longdash: "11 4", longdashdot: "11 3 2 3"};
 
 // Colours now in force: Streamlit's variables where there are any, else the system's choice of light or dark.
 export function readTheme(element) {
@@ -191,4 +191,13 @@ export function labelWidth(labels) {
 export function barLabels(labels, per) {
   const width = labelWidth(labels);
   return width + 4 < per ? {angle: 0, room: 24} : {angle: -90, room: Math.min(120, Math.max(54, width + 10))};
+}
+
+// Which other matrices have the same factors, in words.
+export function sharedWords(run, index) {
+  const group = (run.started.shared || []).find((one) => one.includes(index));
+  if (!group || group.length < 2) return "";
+  const shown = group.filter((i) => i !== index).slice(0, 3).map((i) => matrixLabel(run.started.matrices[i]));
+  const more = group.length - 1 - shown.length;
+  return `, shares its factors with ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }

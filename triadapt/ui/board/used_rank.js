@@ -4,7 +4,7 @@ import {usedAt} from "./effective.js";
 // What stands in a cell, by index of the matrix: "4", or "4/2" for rank and used; "?" where the rank has changed since.
 export function cellText(run, step, used) {
   const ranks = run.ranksAt(step);
-  const found = used ? usedAt(run, step) : null;
+  const found = used && !run.measured ? usedAt(run, step) : null;
   return (i) => (found ? `${ranks[i]}/${found.used[i] ?? "?"}` : String(ranks[i]));
 }
 
@@ -12,7 +12,7 @@ export function cellText(run, step, used) {
 export function paintUsed(brush, maps, step, margin) {
   for (const {run, grid, x0, x1, y0, y1} of maps) {
     const found = usedAt(run, step);
-    if (!found) continue;
+    if (!found || run.measured) continue;
     const ranks = run.ranksAt(step);
     const w = (x1 - x0) / grid.modules.length;
     const h = (y1 - y0) / grid.layers.length;
@@ -31,7 +31,7 @@ export function paintUsed(brush, maps, step, margin) {
 
 // What the numbers or bars say, and of when.
 export function usedNote(runs, step, bars) {
-  const found = runs.filter((run) => run.size).map((run) => usedAt(run, step)).filter(Boolean);
+  const found = runs.filter((run) => run.size && !run.measured).map((run) => usedAt(run, step)).filter(Boolean);
   if (!found.length) return "used: nothing measured up to this step";
   const steps = found.map((one) => one.t);
   const [first, last] = [Math.min(...steps), Math.max(...steps)];

@@ -109,8 +109,8 @@ export class WhyPanel {
     if (moment === this.told) return;
     this.told = moment;
     const event = at < 0 ? null : run.events[at];
-    this.heading.textContent = run.started.allocation === "prunes" ? "Why was it pruned?" : "Why did it grow?";
-    const ordinal = event && event.rule !== "saved" ? `, event ${at + 1} of ${Math.max(run.started.planned.length, run.events.length)}` : "";
+    this.heading.textContent = {prunes: "Why was it pruned?", freezes: "Why was it frozen?"}[run.started.allocation] || "Why did it grow?";
+    const ordinal = event && run.decisions.includes(event) ? `, event ${at + 1} of ${Math.max(run.started.planned.length, run.events.length)}` : "";
     const falls = event && event.scores.some((score) => score < 0) ? "; below zero: fell since the last event" : "";
     this.note.textContent = this.note.title = `${run.started.label}${ordinal}${falls}`;
     const words = whyWords(run, event);

@@ -24,6 +24,7 @@ export function named(run, indices, most) {
 // One event in words, with its actual numbers. `event` null: nothing was decided yet.
 export function whyWords(run, event) {
   const {label, allocation, planned, start_total: total} = run.started;
+  if (run.measured) return `${label} has no rank to grant or take: what is shown is how many singular values carry 99 % of the energy of dW.`;
   if (allocation === "fixed") {
     const ranks = Array.from(run.startRanks);
     const even = ranks.every((rank) => rank === ranks[0]);
@@ -72,6 +73,9 @@ export function thresholdPlace(run, event) {
   return `the ${ordinalOf(event.allowed)}largest importance${among}`;
 }
 
+// What is judged one by one, where that is not a matrix.
+const unitsOf = (run) => (run.started.allocation === "freezes" ? "subspaces" : "triplets");
+
 function unitWords(run, event) {
   const kept = keptTriplets(event);
   const lost = event.chosen.filter((i) => event.ranks[i] < event.before[i]);
@@ -81,10 +85,10 @@ function unitWords(run, event) {
     .slice(0, 4).map((i) => `${matrixLabel(run.started.matrices[i])} lost ${event.before[i] - event.ranks[i]}`);
   const more = lost.length > 4 ? ` and ${lost.length - 4} more lost some` : "";
   const back = regained.length ? ` ${named(run, regained, 3)} got rank back.` : "";
-  const what = gone ? `${gone} ${gone === 1 ? "rank was" : "ranks were"} pruned: ${names.join(", ")}${more}.` : "no matrix lost rank.";
+  const what = gone ? `${gone} ${gone === 1 ? "rank was" : "ranks were"} ${run.started.allocation === "freezes" ? "frozen" : "pruned"}: ${names.join(", ")}${more}.` : "no matrix lost rank.";
   const line = kept < event.units.length ? `, those with an importance above ${tidy(event.threshold)}` : "";
   const tied = kept < event.allowed ? ` A tie at the threshold cuts ${event.allowed - kept} more than the budget of ${event.allowed} asks.` : "";
-  return `the budget keeps ${kept} of ${event.units.length} triplets${line}; ${what}${spaced(marginWords(run, event))}${tied}${back}`
+  return `the budget keeps ${kept} of ${event.units.length} ${unitsOf(run)}${line}; ${what}${spaced(marginWords(run, event))}${tied}${back}`
     + capital(totalWords(run, event));
 }
 
@@ -117,7 +121,7 @@ const capital = (text) => ` ${text[0].toUpperCase()}${text.slice(1)}`;
 export function totalWords(run, event) {
   const {allocation, target_total: target} = run.started;
   if (!target) return `total rank ${event.total}.`;
-  return allocation === "prunes" && event.total > target ? `total rank ${event.total}, in the end ${target}.` : `total rank ${event.total} of ${target}.`;
+  return (allocation === "prunes" || allocation === "freezes") && event.total > target ? `total rank ${event.total}, in the end ${target}.` : `total rank ${event.total} of ${target}.`;
 }
 
 // How close it was: the last that made it and the first that did not, {last, first, gap, of, range}; null if nothing was left

@@ -9,7 +9,7 @@ import streamlit as st
 from triadapt.classroom.controls import CONTROLS
 from triadapt.classroom.settings import PAGES, ClassSettings, parse_class
 from triadapt.lessons.registry import LESSONS
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST
 from triadapt.runs.library import list_runs
 from triadapt.ui import manager as managers
 from triadapt.ui.chooser import choices
@@ -86,4 +86,4 @@ def value_now(name: str, before: ClassSettings) -> Any:
     if name in before.locked:
         return before.locked[name]
     task = str(kept.get("task", "planted"))
-    return {"method": list(METHODS), "task": task}.get(name) or default_of(name, task)
+    return {"method": list(AT_FIRST), "task": task}.get(name) or default_of(name, task)

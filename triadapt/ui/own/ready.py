@@ -10,7 +10,7 @@ import tomli_w
 from triadapt.config import RunConfig, data_problems, parse_config
 from triadapt.errors import ConfigError
 from triadapt.growth.preview import matrices_of
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST
 from triadapt.tasks.registry import TASKS
 from triadapt.ui.markdown import plain
 from triadapt.ui.own.data import DataChoice
@@ -37,7 +37,7 @@ def ready(model: ModelChoice, data: DataChoice) -> None:
     settings: Any = config.task_settings
     tokens = getattr(settings, "max_tokens", 0) or settings.block
     say_memory(
-        model, rank=config.reference_rank, batch_size=config.batch_size, tokens=tokens, methods=len(METHODS),
+        model, rank=config.reference_rank, batch_size=config.batch_size, tokens=tokens, methods=len(AT_FIRST),
         causal=data.task == "causal",
     )  # fmt: skip
     epochs = f", {config.steps * config.batch_size / data.rows:.1f} times through the rows" if data.rows else ""
@@ -54,7 +54,7 @@ def ready(model: ModelChoice, data: DataChoice) -> None:
         query = {f"{data.task}.{name}": str(value) for name, value in values.items()}
         st.switch_page("pages/play.py", query_params={"task": data.task, **query})
     with st.expander("On the command line"):
-        table = {"methods": list(METHODS), "task": data.task, data.task: values}
+        table = {"methods": list(AT_FIRST), "task": data.task, data.task: values}
         st.code(tomli_w.dumps(table), language="toml")
         st.code("triadapt train mine.toml", language="bash")
 

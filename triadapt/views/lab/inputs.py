@@ -11,10 +11,12 @@ from triadapt.config import RunConfig
 from triadapt.growth.schedule import GrowthMode
 from triadapt.growth.target_matrices import MOST_LAYERS, TargetMatrices, target_matrices
 from triadapt.growth.trainer_steps import TrainerSteps
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST, METHODS
 from triadapt.tasks.registry import TASKS
 
 OWN = "own"
+DRAWN = tuple(name for name, spec in METHODS.items() if spec.replayed or name in AT_FIRST)
+"""Methods that the lab draws: those whose schedule it knows, and what they are measured against."""
 MODES: tuple[GrowthMode, ...] = ("linear", "non-linear", "fixed")
 Number = int | float
 
@@ -90,7 +92,8 @@ def defaults(task: str) -> dict[str, Any]:
         **{name: getattr(config, name) for name in ("steps", "warmup", "interval", "reference_rank", "growth", "top_h",
                                                     "add_r", "alpha")},
         "adalora.init_rank_ratio": adalora.init_rank_ratio, "adalora.final_share": adalora.final_share,
-        "behaviour": "improved", "modes": "one", "method": [name for name in METHODS if name != "lora"], "task": task,
+        "behaviour": "improved", "modes": "one", "task": task,
+        "method": [name for name in AT_FIRST if METHODS[name].decides],
         "layers": {"planted": 4, "text": 6, "files": 6, "qa": 6}.get(task, 12), "modules": QUERY_VALUE, "from": "steps",
         "epochs": 3.0,
         "rows": 10_000, "batch": 16, "accumulation": 1, "processes": 1, "drop_last": "no",
@@ -131,8 +134,8 @@ def read_inputs(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
                 values[name] = number
     if "method" in given:
         names = [given["method"]] if isinstance(given["method"], str) else list(given["method"] or ())
-        lines += [f"method = {_short(m)}: known are {', '.join(METHODS)}; left out" for m in names if m not in METHODS]
-        values["method"] = [name for name in METHODS if name in names]
+        lines += [f"method = {_short(m)}: known are {', '.join(DRAWN)}; left out" for m in names if m not in DRAWN]
+        values["method"] = [name for name in DRAWN if name in names]
     if "modules" in given:
         values["modules"] = str(given["modules"])[:MOST_TEXT]
     if values["task"] == "text":

@@ -14,19 +14,16 @@ from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import TASKS
 from triadapt.views.lab.inputs import allocation_values, meaning
 
-CLASSES = {"triadaptlora": "TriAdaptLoraConfig", "increlora": "IncreLoraConfig", "adalora": "AdaLoraConfig",
-           "lora": "LoraConfig"}  # fmt: skip
-
 
 def peft_snippet(values: Mapping[str, Any], method: str) -> str:
     """Python that adapts a model `base` and trains it on `rows` with the Trainer. Raises ConfigError."""
     meant = meaning(values)
     config = parse_allocation(allocation_values(values, meant.steps, method, values["growth"]))
     seen = preview(config, meant.matrices.count, brief=True)
-    ours = method in ("triadaptlora", "increlora")
-    grows = METHODS[method].allocation != "fixed"
-    peft = ["get_peft_model"] if ours else [CLASSES[method], "get_peft_model"]
-    own = sorted((["RankGrowthCallback"] if grows else []) + ([CLASSES[method]] if ours else []))
+    spec = METHODS[method]
+    ours, grows, tuner = spec.ours, spec.decides, spec.tuner_name
+    peft = ["get_peft_model"] if ours else [tuner, "get_peft_model"]
+    own = sorted((["RankGrowthCallback"] if grows else []) + ([tuner] if ours else []))
     imports = [f"from peft import {', '.join(peft)}", "from transformers import Trainer, TrainingArguments"]
     imports += [f"from triadapt import {', '.join(own)}"] if own else []
     about = f"# No rank event, total rank {seen.start} over {meant.matrices.count} matrices."
@@ -40,7 +37,7 @@ def peft_snippet(values: Mapping[str, Any], method: str) -> str:
     return "\n".join(
         [
             *imports, "", about, *counting,
-            _call("config", CLASSES[method], {"target_modules": meant.matrices.names, **_fields(config)}),
+            _call("config", tuner, {"target_modules": meant.matrices.names, **_fields(config)}),
             "model = get_peft_model(base, config)  # a new head needs modules_to_save=[...] above",
             *([_callback(config)] if grows else []),
             _call("args", "TrainingArguments", {"output_dir": "out", **_training(meant.counted, meant.steps)}),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from triadapt.events import SAVED, Geometry, RankEvent, Stamped
+from triadapt.events import UNDECIDED, Geometry, RankEvent, Stamped
 from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import Readable
 from triadapt.runs.reader import RunReader
@@ -36,7 +36,9 @@ def lesson_run(run: Readable, called: str) -> dict[str, Any]:
     if record is None:
         return shared
     decisions = [
-        stamped.event for stamped in events if isinstance(stamped.event, RankEvent) and stamped.event.rule != SAVED
+        stamped.event
+        for stamped in events
+        if isinstance(stamped.event, RankEvent) and stamped.event.rule not in UNDECIDED
     ]
     losses = binned(record.steps, record.losses, MOST_LOSSES)
     return shared | {

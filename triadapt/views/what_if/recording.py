@@ -103,7 +103,7 @@ def recording_of(events: Iterable[Stamped], given_until: int = -1) -> Recording:
         raise RunError(
             "what it was imported from tells nothing of its schedule, so its decisions cannot be taken again"
         )
-    if METHODS[config.method].allocation == "fixed":
+    if not METHODS[config.method].replayed:
         raise RunError(f"{METHODS[config.method].label} takes no decisions about rank, so there is nothing to replay")
     n = len(started.matrices)
     start = np.asarray(allocations[0].before if allocations else np.full(n, started.start_total_rank // n), np.int64)

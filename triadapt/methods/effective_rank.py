@@ -1,4 +1,4 @@
-"""How much of the allocated rank the change of a matrix uses. The JavaScript twin is ui/board/effective.js."""
+"""How many directions the change of a matrix uses. Free of torch; the JavaScript twin is ui/board/effective.js."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ def effective_ranks(singular: NDArray[Any], ranks: NDArray[Any]) -> NDArray[np.u
     total = int(ends[-1]) if len(ends) else 0
     if len(values) != total:
         raise ValueError(f"singular: {len(values)} values, but ranks add up to {total}; give as many values")
-    return np.array([_effective(part) for part in np.split(values, ends[:-1])][: len(ends)], dtype=np.uint16)
+    return np.array([effective_rank(part) for part in np.split(values, ends[:-1])][: len(ends)], dtype=np.uint16)
 
 
-def _effective(singular: NDArray[np.float64]) -> int:
-    energy = np.cumsum(np.sort(singular[np.isfinite(singular)] ** 2)[::-1])
+def effective_rank(singular: NDArray[Any]) -> int:
+    """The same for the singular values of one matrix."""
+    values = np.asarray(singular, dtype=np.float64)
+    energy = np.cumsum(np.sort(values[np.isfinite(values)] ** 2)[::-1])
     if not len(energy) or energy[-1] == 0:
         return 0
     return int(np.searchsorted(energy, ENERGY * energy[-1])) + 1

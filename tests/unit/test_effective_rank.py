@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triadapt.views.effective_rank import effective_ranks
+from triadapt.methods.effective_rank import effective_ranks
 
 
 def test_singular_values_that_carry_99_percent_of_the_energy_count() -> None:
