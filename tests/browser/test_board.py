@@ -437,7 +437,7 @@ def test_a_replay_opens_from_a_file_without_a_network_plays_and_scrubs(
     step = "Number(document.querySelector('.tri-board')?.dataset.step)"
     wait_for(lambda: page.evaluate(f"{step} > 5"))  # the page forbids the eval of wait_for_function
     page.keyboard.press("Space")
-    assert page.evaluate("board.scrubber.playing") is None
+    wait_for(lambda: page.evaluate("board.scrubber.playing === null"))
     assert page.locator("h1").inner_text() == "Race </script>"
     assert page.locator("[data-testid=rank-map] .hm").count() == 4
     at = page.evaluate(step)

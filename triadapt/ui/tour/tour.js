@@ -7,7 +7,7 @@ const DONE = "triadapt.tour"; // in the browser: it was finished or skipped
 const LATER = "triadapt.tour.later"; // in this tab: the visitor came for something else
 const LINKS = ["run", "class"]; // names in the address of who was sent here to see something
 const READY = "[data-testid=rank-map]";
-const WAIT_MS = 8000;
+const WAIT_MS = 30000; // any press or key before ends the waiting
 
 class Tour {
   constructor(stops, ended) {
