@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 from bases import bert, gpt2, llama, planted
-from methods import config_of, every_growing_method, layers_of, peft_warnings, wrapped
+from methods import (
+    CONTRACTS,
+    OURS,
+    config_of,
+    every_growing_method,
+    every_method_of_ours,
+    layers_of,
+    peft_warnings,
+    wrapped,
+)
 from peft import PeftModel, get_peft_model
 from torch import nn
 
@@ -20,30 +29,34 @@ def error_of(model: nn.Module, config: Any) -> str:
     return message
 
 
-@every_growing_method
+SHARED = [
+    ({"bias": "all"}, "bias = 'all': only 'none'"),
+    ({"alpha": 0}, "alpha = 0: must be above 0"),
+    ({"dropout": 1.0}, "dropout = 1.0: must be at least 0 and below 1"),
+]
+GROWTH = [
+    ({"init_r": 0}, "init_r = 0: must be at least 1"),
+    ({"add_r": 0}, "add_r = 0: must be at least 1"),
+    ({"reference_rank": 1, "init_r": 2}, "reference_rank = 1: must not be below init_r = 2"),
+]
+
+
 @pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"init_r": 0}, "init_r = 0: must be at least 1"),
-        ({"add_r": 0}, "add_r = 0: must be at least 1"),
-        ({"reference_rank": 1, "init_r": 2}, "reference_rank = 1: must not be below init_r = 2"),
-        ({"bias": "all"}, "bias = 'all': only 'none'"),
-        ({"alpha": 0}, "alpha = 0: must be above 0"),
-        ({"dropout": 1.0}, "dropout = 1.0: must be at least 0 and below 1"),
-    ],
+    ("method", "values", "message"),
+    [(name, *line) for name in OURS for line in SHARED + (GROWTH if CONTRACTS[name].grows else [])],
 )
 def test_a_wrong_configuration_names_field_value_and_fix(method: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         config_of(method, "bert", **{"target_modules": ["query"], **values})
 
 
-@every_growing_method
+@every_method_of_ours
 def test_a_layer_that_cannot_be_adapted_is_named(method: str) -> None:
     with pytest.raises(ValueError, match=r"word_embeddings is a Embedding; only Linear and Conv1D"):
         get_peft_model(bert(), config_of(method, "bert", target_modules=["word_embeddings"]))
 
 
-@every_growing_method
+@every_method_of_ours
 @pytest.mark.parametrize(
     ("build", "names"),
     [
@@ -64,7 +77,7 @@ def test_unknown_target_modules_are_named_with_those_that_there_are(
     assert expression.startswith(r"target_modules = '.*\\.nothing': no layer")
 
 
-@every_growing_method
+@every_method_of_ours
 def test_every_field_that_left_no_layer_is_named(method: str) -> None:
     out_of_range = config_of(method, "llama", target_modules=["q_proj"], layers_to_transform=[7])
     assert error_of(llama(), out_of_range).startswith(
@@ -96,7 +109,7 @@ def test_a_start_rank_above_the_size_of_a_conv1d_is_named_the_right_way_round(me
     )
 
 
-@every_growing_method
+@every_method_of_ours
 @pytest.mark.parametrize("base", ["llama", "gpt2"])
 def test_layers_to_transform_chooses_blocks(method: str, base: str) -> None:
     whole, one = wrapped(method, base), wrapped(method, base, layers_to_transform=[1])
@@ -105,7 +118,7 @@ def test_layers_to_transform_chooses_blocks(method: str, base: str) -> None:
     assert all(".1." in name for name in tuner.layers())
 
 
-@every_growing_method
+@every_method_of_ours
 def test_all_linear_adapts_every_linear_layer_but_the_head(method: str) -> None:
     model = get_peft_model(llama(), config_of(method, "llama", target_modules="all-linear", task_type="SEQ_CLS"))
     assert isinstance(model, PeftModel)
@@ -114,7 +127,7 @@ def test_all_linear_adapts_every_linear_layer_but_the_head(method: str) -> None:
     assert names == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
 
-@every_growing_method
+@every_method_of_ours
 def test_a_second_adapter_is_checked_like_the_first(method: str) -> None:
     model = wrapped(method, "bert")
     with pytest.raises(ValueError) as caught:
@@ -123,5 +136,10 @@ def test_a_second_adapter_is_checked_like_the_first(method: str) -> None:
         "target_modules = ['nothing']: no layer of this model is chosen; "
         "its linear layers are classifier, dense, key, query, value"
     )
+
+
+@every_growing_method
+def test_the_start_rank_of_a_second_adapter_is_checked_like_the_first(method: str) -> None:
+    model = wrapped(method, "bert")
     with pytest.raises(ValueError, match=r"init_r = 17: .* its rank is at most 16; lower init_r"):
         model.add_adapter("other", config_of(method, "bert", init_r=17, reference_rank=17))

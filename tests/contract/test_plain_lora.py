@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from bases import BASES, bert, close, every_base, logits
-from methods import config_of, every_growing_method, every_method, peft_warnings, trained, trained_on, wrapped
+from methods import config_of, every_method, every_method_of_ours, in_full, peft_warnings, trained, trained_on, wrapped
 from peft import PeftModel
 from safetensors.torch import load_file
 
 from triadapt import save_as_lora
-from triadapt.methods.registry import METHODS
 
 pytestmark = peft_warnings
 
@@ -27,7 +26,7 @@ def test_the_plain_lora_export_gives_the_same_outputs(method: str, base: str, tm
     close(logits(loaded), logits(model))
 
 
-@every_growing_method
+@every_method_of_ours
 def test_the_plain_lora_export_of_a_second_adapter_says_how_its_layers_are_stored(method: str, tmp_path: Path) -> None:
     model = trained_on(method, "gpt2")
     model.add_adapter("other", config_of(method, "gpt2"))
@@ -56,7 +55,7 @@ for adapter in adapters:
 
 def test_the_plain_lora_exports_load_where_this_package_is_not(tmp_path: Path) -> None:
     bert().save_pretrained(str(tmp_path / "base"))
-    models = {method: trained_on(method, "bert", modules_to_save=["classifier"]) for method in METHODS}
+    models = {method: trained_on(method, "bert", modules_to_save=["classifier"]) for method in in_full}
     for method, model in models.items():
         save_as_lora(model, tmp_path / method)
     paths = [str(tmp_path / name) for name in ("base", *models)]

@@ -14,7 +14,7 @@ def adapted_matrices(model: PeftModel, adapter: str = "default") -> list[Matrix]
     found = {
         path: (int(module.out_features), int(module.in_features))
         for path, module in model.base_model.model.named_modules()
-        if isinstance(module, BaseTunerLayer) and adapter in _adapters(module)
+        if isinstance(module, BaseTunerLayer) and adapter in adapters_of(module)
     }
     return [
         Matrix(path, layer, module, shape)
@@ -22,5 +22,6 @@ def adapted_matrices(model: PeftModel, adapter: str = "default") -> list[Matrix]
     ]
 
 
-def _adapters(layer: BaseTunerLayer) -> set[str]:
+def adapters_of(layer: BaseTunerLayer) -> set[str]:
+    """Names of the adapters that an adapted layer has."""
     return {name for part in layer.adapter_layer_names for name in getattr(layer, part)}

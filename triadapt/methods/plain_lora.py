@@ -1,4 +1,4 @@
-"""An adapter as a plain LoRA folder, exactly, for places where this package is not installed."""
+"""An adapter as a plain LoRA folder, for places where this package is not installed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from peft.tuners.adalora import AdaLoraLayer
 from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import save_file
+from transformers.pytorch_utils import Conv1D
 
-from triadapt.methods.tuner_layer import GrowingLayer
+from triadapt.methods.adapted_layers import adapters_of
 
 Factors = tuple[torch.Tensor, torch.Tensor]
 
+NOT_ADDED = ("oft_", "boft_", "hra_", "road_", "ia3_", "ln_tuning_", "psoft_", "osf_")
+"""Parameters of PEFT's tuners that multiply a weight; there is no dW to decompose."""
+
 
 def save_as_lora(model: PeftModel, folder: str | Path, adapter: str = "default") -> None:
-    """Write adapter `adapter` of a TriAdaptLoRA, IncreLoRA or AdaLoRA model to `folder` as PEFT LoRA.
+    """Write adapter `adapter` of a model that any method has adapted to `folder` as PEFT LoRA.
 
-    Each matrix keeps its rank: `lora_A` `(r, in)` is A, `lora_B` `(out, r)` is `s B (L + U)`, or `s B diag(E)`, and
-    `rank_pattern` and `alpha_pattern` say r. Triplets in reserve are left out: their share of dW, about 1e-5 of a
-    triplet in use, ends with training; so are AdaLoRA's whose value is 0. Modules trained beside the adapter are
-    written too. The folder holds `adapter_config.json` and `adapter_model.safetensors` and loads with
-    `PeftModel.from_pretrained`. Raises ValueError when the model has no such adapter.
+    Where dW is a product of two, each matrix keeps its rank: `lora_A` `(r, in)` is A, `lora_B` `(out, r)` is
+    `s B (L + U)`, or `s B diag(E)`, and `rank_pattern` and `alpha_pattern` say r. Triplets in reserve are left out:
+    their share of dW, about 1e-5 of a triplet in use, ends with training; so are AdaLoRA's whose value is 0. Any other
+    dW is written by its singular value decomposition, at the rank that float precision tells from 0. Modules trained
+    beside the adapter are written too. The folder holds `adapter_config.json` and `adapter_model.safetensors` and loads
+    with `PeftModel.from_pretrained`. Raises ValueError when the model has no such adapter.
     """
     factors = adapter_factors(model, adapter)
     if not factors:
@@ -80,10 +86,13 @@ def write_lora(folder: str | Path, factors: dict[str, Factors], config: Any, bes
 
 def _factors(layer: Any, adapter: str) -> Factors | None:
     """A and B of a layer, scale in B, or None where it has no such adapter."""
-    if isinstance(layer, GrowingLayer):
-        return layer.lora_factors(adapter) if adapter in layer.scaling else None
-    if not isinstance(layer, LoraLayer) or adapter not in layer.scaling:
+    if not isinstance(layer, BaseTunerLayer) or adapter not in adapters_of(layer):
         return None
+    if hasattr(layer, "lora_factors"):
+        found: Factors = layer.lora_factors(adapter)
+        return found
+    if not isinstance(layer, LoraLayer):
+        return _decomposed(layer, adapter)
     A, B = layer.lora_A[adapter], layer.lora_B[adapter]
     if isinstance(layer, AdaLoraLayer):
         values = layer.lora_E[adapter]
@@ -91,6 +100,21 @@ def _factors(layer: Any, adapter: str) -> Factors | None:
         scale = layer.scaling[adapter] / (layer.ranknum[adapter] + 1e-5)
         return A[kept], B[:, kept] * (values[kept].T * scale)
     return A.weight, B.weight * layer.scaling[adapter]
+
+
+@torch.no_grad()
+def _decomposed(layer: Any, adapter: str) -> Factors | None:
+    """A and B of a layer whose update is added to its weight, from the singular values of dW; None for any other."""
+    if any(name.startswith(NOT_ADDED) for name in layer.adapter_layer_names):
+        return None
+    delta = layer.get_delta_weight(adapter)
+    if isinstance(layer.get_base_layer(), Conv1D):
+        delta = delta.T
+    # The decomposition adds no rounding of its own; what is left below is what float32 has rounded in dW itself.
+    U, values, Vh = torch.linalg.svd(delta.double(), full_matrices=False)
+    kept = values > 4 * torch.finfo(torch.float32).eps * values[0]
+    A, B = values[kept].sqrt()[:, None] * Vh[kept], U[:, kept] * values[kept].sqrt()
+    return A.float(), B.float()
 
 
 def _exact(ranks: dict[str, int]) -> dict[str, int]:
