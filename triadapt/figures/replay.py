@@ -25,7 +25,7 @@ BOARD_SCRIPTS = (
     "time_chart.js", "board_view.js", "effective.js", "used_rank.js", "rankmap.js", "budget_curve.js", "curves.js",
     "need_words.js", "why_words.js", "slow_words.js", "slow_motion.js", "why_all.js", "why.js", "spectrum.js",
     "core.js", "matrix.js", "importance_series.js", "importance.js", "history.js", "scrubber.js", "chips.js",
-    "health.js", "empty_words.js", "board.js",
+    "health.js", "empty_words.js", "shared.js", "board.js",
 )  # fmt: skip
 PAGE_SCRIPTS = ("axes.js", "traces.js", "plot.js", "start.js")
 

@@ -11,6 +11,7 @@ import {WhyPanel} from "./why.js";
 import {MatrixPanel} from "./matrix.js";
 import {HistoryPanel} from "./history.js";
 import {ImportancePanel} from "./importance.js";
+import {SharedPanel} from "./shared.js";
 import {Scrubber} from "./scrubber.js";
 import {HealthLine} from "./health.js";
 import {Chips} from "./chips.js";
@@ -281,8 +282,9 @@ export class Board {
     this.health = new HealthLine(this);
     this.history = new HistoryPanel(this);
     this.importance = new ImportancePanel(this);
+    this.shared = new SharedPanel(this);
     this.panels = [
-      this.scrubber, this.chips, this.rankMap, this.budget, this.loss, this.metric, this.why, this.matrix, this.history, this.importance, this.health,
+      this.scrubber, this.chips, this.rankMap, this.budget, this.loss, this.metric, this.why, this.matrix, this.history, this.importance, this.shared, this.health,
     ];
     this.pending = new Map(this.panels.map((panel) => [panel, new Set()]));
     this.near = new Map();
@@ -290,7 +292,7 @@ export class Board {
     this.turn = 0;
     this.empty = element("p", {className: "tri-empty", role: "status"}, "");
     const time = element("div", {className: "tri-time"}, this.budget.section, this.loss.section, this.metric.section);
-    this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section, this.history.section, this.importance.section);
+    this.grid = element("div", {className: "tri-grid"}, this.rankMap.section, time, this.why.section, this.matrix.section, this.history.section, this.importance.section, this.shared.section);
     this.refused = element("div", {className: "tri-refused", role: "status"});
     this.root.replaceChildren(this.chips.section, this.chips.errors, this.refused, this.empty, this.grid, this.scrubber.section, this.health.section);
     applyTheme(this.root, this.theme);
