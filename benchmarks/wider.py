@@ -1,0 +1,128 @@
+"""All methods on the planted task, docstrings and SST-2.
+
+The rate of each is chosen on one seed, the results are of three others. Every run is a run folder like any other, so it
+can be looked at on the Methods page; what is there is not trained again.
+
+    python -m benchmarks.wider --data FOLDER --runs FOLDER [--tasks planted text sst2] [--tables]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.tables import Table
+from benchmarks.wider_plan import PILOT, RATES, SEEDS, Planned, planned, variants
+from triadapt.config import parse_config
+from triadapt.events import RankEvent, Started
+from triadapt.runs.info import RunInfo
+from triadapt.runs.library import config_of, list_runs, new_race
+from triadapt.runs.reader import RunReader
+
+TASKS = ("planted", "text", "sst2")
+
+
+def train_one(runs: str, key: str, values: dict[str, object]) -> str:
+    """Train one run in its own folder and say how it ended."""
+    from triadapt.workers.lockstep import Lockstep  # noqa: PLC0415  (the tables need none of it)
+    from triadapt.workers.sessions import open_sessions  # noqa: PLC0415
+
+    race = new_race(Path(runs), [parse_config(values)], key)
+    states = Lockstep(race.folders, open_sessions).run()
+    return f"{key}: {next(iter(states.values()))}"
+
+
+def finished(runs: Path) -> dict[tuple[str, int], RunInfo]:
+    """Finished runs of the comparison, by key and seed."""
+    found = {}
+    for info in list_runs(runs) if runs.is_dir() else []:
+        if info.state == "finished" and " · " in info.name:
+            found[info.name, config_of(info).seed] = info
+    return found
+
+
+def train(plan: Sequence[Planned], runs: Path, processes: int) -> dict[tuple[str, int], RunInfo]:
+    """Train what is missing, several at a time, and return all that is finished."""
+    done = finished(runs)
+    left = [item for item in plan if (item.key, item.config.seed) not in done]
+    began = time.perf_counter()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        orders = [pool.submit(train_one, str(runs), item.key, item.config.as_dict()) for item in left]
+        for number, order in enumerate(orders, 1):
+            ended = order.result()
+            ahead = (time.perf_counter() - began) / number * (len(left) - number) / 60
+            print(f"{number} of {len(left)}, about {ahead:.0f} min left: {ended}", file=sys.stderr, flush=True)
+    return finished(runs)
+
+
+def chosen_rates(task: str, done: dict[tuple[str, int], RunInfo]) -> dict[str, tuple[float, ...]]:
+    """The best rate of each variant at the pilot seed."""
+    best: dict[str, tuple[float, ...]] = {}
+    for name in variants(task):
+        tried = [(info, rate) for rate in RATES if (info := done.get((f"{task} · {name} · {rate:g}", PILOT)))]
+        sign = -1 if task == "planted" else 1
+        scored = [(sign * float(info.metric_value), rate) for info, rate in tried if info.metric_value is not None]
+        if scored:
+            best[name] = (max(scored)[1],)
+    return best
+
+
+def _size(runs: Path, info: RunInfo) -> tuple[int, int]:
+    """Trainable parameters at the end, and bytes of the frozen weights."""
+    reader = RunReader(runs / info.id)
+    started = reader.events_of(Started.kind)[0].event
+    assert isinstance(started, Started)
+    ranks = [stamped.event for stamped in reader.events_of(RankEvent.kind)]
+    last = ranks[-1].trainable_parameters if ranks and isinstance(ranks[-1], RankEvent) else 0
+    return last or started.trainable_parameters, started.frozen_bytes
+
+
+def table(task: str, runs: Path, done: dict[tuple[str, int], RunInfo]) -> Table:
+    """Metric, size and time of each variant over the seeds."""
+    rates, rows = chosen_rates(task, done), []
+    lora = None
+    for name, (rate,) in rates.items():
+        infos = [info for seed in SEEDS if (info := done.get((f"{task} · {name} · {rate:g}", seed)))]
+        values = np.array([info.metric_value for info in infos], float)
+        if not len(values):
+            continue
+        count, frozen = _size(runs, infos[0])
+        lora = lora or count
+        seconds = np.median([info.measured.get("step_seconds", np.nan) for info in infos])
+        rows.append((
+            name, f"{rate:g}", f"{count:,}", f"{100 * count / lora:.0f} %", f"{(frozen + 16 * count) / 2**20:.1f}",
+            f"{1000 * seconds:.0f}", f"{values.mean():.4g}", f"{values.min():.4g} to {values.max():.4g}", len(values),
+        ))  # fmt: skip
+    heads = ("method", "rate", "trainable parameters", "of LoRA's at rank 2", "memory, MiB", "ms a step", "mean",
+             "lowest to highest", "seeds")  # fmt: skip
+    metric = next((info.metric for (key, _), info in done.items() if key.startswith(f"{task} · ")), "metric")
+    return Table(f"{task}, {metric}", heads, rows)
+
+
+def main() -> int:
+    """Train what is missing, then print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.wider", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with train.jsonl and dev.jsonl of SST-2")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--processes", type=int, default=2, help="runs at a time (default: %(default)s)")
+    parser.add_argument("--tables", action="store_true", help="train nothing")
+    options = parser.parse_args()
+    for task in options.tasks:
+        if not options.tables:
+            every = dict.fromkeys(variants(task), RATES)
+            pilot = train(planned(task, options.data, (PILOT,), every), options.runs, options.processes)
+            train(planned(task, options.data, SEEDS, chosen_rates(task, pilot)), options.runs, options.processes)
+        print(table(task, options.runs, finished(options.runs)).markdown(), end="\n\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
