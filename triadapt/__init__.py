@@ -30,6 +30,8 @@ __all__ = [
     "RankGrowthCallback",
     "RankRecorder",
     "RunConfig",
+    "SurmConfig",
+    "SurmModel",
     "TriAdaptLoraConfig",
     "TriAdaptLoraModel",
     "save_as_lora",

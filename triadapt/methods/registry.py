@@ -107,6 +107,8 @@ METHODS: dict[str, MethodSpec] = {
               tuner="AdaLoraConfig", at_first=True),
         _spec("lora", "LoRA", "fixed", "#CC79A7", "dashdot", "the same rank for every matrix", tuner="LoraConfig",
               at_first=True),
+        _spec("surm", "SURM", "fixed", "#56B4E9", "longdashdot", "structured matrices of any rank instead of a product",
+              tuner=".config:SurmConfig", rank="measured"),
     )
 }  # fmt: skip
 AT_FIRST = tuple(name for name, spec in METHODS.items() if spec.at_first)

@@ -1,0 +1,46 @@
+"""Settings of SURM (arXiv 2406.17740)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from triadapt.methods.surm.sizes import Structure, part_count
+
+
+class Settings(BaseModel):
+    """SURM adds a structured matrix, which few numbers fill and whose rank may be full, instead of a product."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    structure: Structure = Field(
+        "circulant",
+        title="SURM's structure",
+        description="kronecker: P ⊗ Q; circulant: every column is the one before, turned by one; toeplitz: symmetric, "
+        "equal along diagonals; displacement: sums of circulant times skew-circulant.",
+    )
+    displacement_rank: int = Field(
+        1, ge=1, le=64, title="SURM's displacement rank", description="displacement: how many products are summed."
+    )
+    factor: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        title="SURM's Kronecker factor",
+        description="kronecker: rows and columns of P, where they divide those of dW; 0: near the square roots.",
+    )
+    lr_scale: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        title="SURM's learning rate",
+        description="Learning rate of the adapter over that of the run; heads keep the run's.",
+    )
+
+    def parameters(self, config: Any, shapes: Sequence[tuple[int, int]]) -> int:
+        """Trainable adapter entries over `shapes`, each `(out, in)`."""
+        return sum(
+            part_count(self.structure, out, features, self.displacement_rank, self.factor) for out, features in shapes
+        )
