@@ -13,6 +13,7 @@ import pytest
 import torch
 from bases import BASES, Base, through
 from contract import STEPS, Contract, Parts, everything
+from contract_surm import CONTRACT as SURM
 from peft import AdaLoraConfig, LoraConfig, PeftModel, get_peft_model
 
 from triadapt import IncreLoraConfig, TriAdaptLoraConfig
@@ -167,6 +168,7 @@ CONTRACTS: dict[str, Contract] = {
         other={"r": 5, "rank_pattern": {}},
         uneven=True,
     ),
+    "surm": SURM,
 }
 
 

@@ -7,6 +7,7 @@ from triadapt.reference.adalora import AdaLoraTwin, Triplets
 from triadapt.reference.dense import dense_forward
 from triadapt.reference.increlora import IncreLoraTwin, Triplet
 from triadapt.reference.lora import LoraTwin
+from triadapt.reference.surm import SurmTwin
 from triadapt.reference.triadaptlora import Block, TriAdaptLoraTwin
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Block",
     "IncreLoraTwin",
     "LoraTwin",
+    "SurmTwin",
     "TriAdaptLoraTwin",
     "Triplet",
     "Triplets",

@@ -16,28 +16,22 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     structure: Structure = Field(
-        "circulant",
-        title="SURM's structure",
+        "circulant", title="SURM's structure",
         description="kronecker: P ⊗ Q; circulant: every column is the one before, turned by one; toeplitz: symmetric, "
         "equal along diagonals; displacement: sums of circulant times skew-circulant.",
-    )
+    )  # fmt: skip
     displacement_rank: int = Field(
-        1, ge=1, le=64, title="SURM's displacement rank", description="displacement: how many products are summed."
-    )
+        1, ge=1, le=64, title="SURM's displacement rank", description="displacement: how many products are summed.",
+    )  # fmt: skip
     factor: int = Field(
-        0,
-        ge=0,
-        le=4096,
-        title="SURM's Kronecker factor",
+        0, ge=0, le=4096, title="SURM's Kronecker factor",
         description="kronecker: rows and columns of P, where they divide those of dW; 0: near the square roots.",
-    )
+    )  # fmt: skip
     lr_scale: float = Field(
-        1.0,
-        gt=0,
-        le=1000,
-        title="SURM's learning rate",
+        1.0, gt=0, le=1000, title="SURM's learning rate",
         description="Learning rate of the adapter over that of the run; heads keep the run's.",
-    )
+        json_schema_extra={"control": {"low": 0.01, "high": 1000.0, "step": 0.1}},
+    )  # fmt: skip
 
     def parameters(self, config: Any, shapes: Sequence[tuple[int, int]]) -> int:
         """Trainable adapter entries over `shapes`, each `(out, in)`."""
