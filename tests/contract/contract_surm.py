@@ -1,4 +1,4 @@
-"""SURM in the contract suite: sums of circulants times skew-circulants, beside a second adapter of another structure."""
+"""SURM in the contract suite: a product of circulants, and beside it a second adapter of another structure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triadapt import SurmConfig
 
 
 def config(base: Base, **values: Any) -> Any:
-    shared = {"target_modules": list(base.targets), "structure": "displacement", "alpha": 4.0}
+    shared = {"target_modules": list(base.targets), "structure": "displacement", "alpha": 2.0}
     return SurmConfig(**{**shared, **values})
 
 

@@ -1,7 +1,7 @@
 """Products with circulants and skew-circulants by Fourier transforms, and their gradients.
 
-The gradients are written out because autograd keeps the transform of every input, and goes back through a real transform
-by way of a complex one twice its size. Here only the input itself is kept; its transform is made again.
+The gradients are written out because autograd keeps the transform of every input, and goes back through a real
+transform by way of a complex one twice its size. Here only the input itself is kept; its transform is made again.
 Transforms have no bfloat16: everything here is float32 or float64.
 """
 
@@ -23,7 +23,8 @@ class Circulant(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, c: torch.Tensor, out: int) -> torch.Tensor:
         ctx.save_for_backward(x, c)
         n = len(c)
-        return irfft(rfft(c) * rfft(x, n), n)[:, :out]
+        y: torch.Tensor = irfft(rfft(c) * rfft(x, n), n)
+        return y[:, :out]
 
     @staticmethod
     @once_differentiable
@@ -54,7 +55,8 @@ class Displacement(torch.autograd.Function):
         Y = torch.zeros((), device=x.device)
         for G, H in zip(rfft(g), skew.transform(h), strict=True):
             Y = Y + rfft(skew.back(X * H)).mul_(G)
-        return irfft(Y, n)[:, :out]
+        y: torch.Tensor = irfft(Y, n)
+        return y[:, :out]
 
     @staticmethod
     @once_differentiable
@@ -90,14 +92,14 @@ class Skew:
 
     def transform(self, x: torch.Tensor) -> torch.Tensor:
         """`(..., m)` of `x` `(..., up to n)`."""
-        if self.m == self.n:
-            return fft(pad(x, (0, self.n - x.shape[-1])) * self.turn)
-        if x.shape[-1] <= self.m:
-            return fft(pad(x, (0, self.m - x.shape[-1])) * self.turn)
-        first, second = x[..., : self.m], x[..., self.m :]
-        return fft(torch.complex(first, pad(second, (0, self.n - x.shape[-1]))).mul_(self.turn))
+        if x.shape[-1] <= self.m:  # always where n is odd
+            turned = pad(x, (0, self.m - x.shape[-1])) * self.turn
+        else:
+            turned = torch.complex(x[..., : self.m], pad(x[..., self.m :], (0, self.n - x.shape[-1]))) * self.turn
+        X: torch.Tensor = fft(turned)
+        return X
 
     def back(self, X: torch.Tensor) -> torch.Tensor:
         """`(..., n)`, real, of `X` `(..., m)`."""
-        x = ifft(X).mul_(self.turn.conj())
+        x: torch.Tensor = ifft(X) * self.turn.conj()
         return x.real if self.m == self.n else torch.cat([x.real, x.imag], dim=-1)

@@ -23,9 +23,9 @@ class SurmLinear(AdapterLayer):
     with B = 0 and A uniform within `1 / sqrt(in)`: an entry of its dW moves by the sum of r entries of A with signs,
     about `alpha * rate * sqrt(r / (3 in))` where its scale is alpha. With `s = alpha / sqrt(in)` both are the same
     at r = 3 and within a factor of 2 for r from 1 to 12. The number that counts is the layer's own input size, also
-    where the structured matrix is larger because the output is. Kronecker has Q = 0 and P standard normal, displacement
-    h = 0 and g of standard deviation `1 / sqrt(n)`, times `1 / sqrt(k)` for k products: each makes an entry of M move by
-    `rate` in the root mean square.
+    where the structured matrix is larger because the output is. Kronecker has Q = 0 and P standard normal; displacement
+    has h = 0 and g of standard deviation `1 / sqrt(n)`, over `sqrt(k)` for k products. So an entry of M moves by `rate`
+    in the root mean square there too.
     """
 
     adapter_layer_names = tuple(f"surm_{part}" for part in PARTS)

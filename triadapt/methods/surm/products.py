@@ -7,6 +7,7 @@ up with zeros, the result is cut.
 from __future__ import annotations
 
 import torch
+from torch.nn.functional import pad
 
 from triadapt.methods.surm.convolution import Circulant, Displacement
 
@@ -18,13 +19,16 @@ def multiply(x: torch.Tensor, parts: Parts, out: int) -> torch.Tensor:
     if "P" in parts:
         return kronecker(x, parts["P"], parts["Q"])
     tokens = _wide(x.reshape(-1, x.shape[-1]))
+    if not len(tokens):  # MKL's transforms want at least one; parts are to have a gradient, of zeros, all the same
+        tokens = pad(tokens, (0, 0, 0, 1))
     numbers = {name: _wide(part) for name, part in parts.items()}
     if "g" in parts:
-        y = Displacement.apply(tokens, numbers["g"], numbers["h"], out)
+        y = Displacement.apply(tokens, numbers["g"], numbers["h"], out)  # type: ignore[no-untyped-call]
     else:
         column = numbers["c"] if "c" in parts else around(numbers["t"], out, x.shape[-1])
-        y = Circulant.apply(tokens, column, out)
-    return y.reshape(*x.shape[:-1], out)  # type: ignore[no-any-return]
+        y = Circulant.apply(tokens, column, out)  # type: ignore[no-untyped-call]
+    count = x.numel() // x.shape[-1]
+    return y[:count].reshape(*x.shape[:-1], out)  # type: ignore[no-any-return]
 
 
 def kronecker(x: torch.Tensor, P: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:

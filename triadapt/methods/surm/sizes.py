@@ -43,9 +43,7 @@ def part_shapes(
     return {"P": (outs[0], ins[0]), "Q": (outs[1], ins[1])}
 
 
-def part_count(
-    structure: Structure, out_features: int, in_features: int, displacement_rank: int, factor: int
-) -> int:
+def part_count(structure: Structure, out_features: int, in_features: int, displacement_rank: int, factor: int) -> int:
     """Trained entries of one matrix: n, n, 2 k n, or `out1 in1 + out2 in2`."""
     shapes = part_shapes(structure, out_features, in_features, displacement_rank, factor)
     return sum(math.prod(shape) for shape in shapes.values())
