@@ -30,6 +30,7 @@ PARENTS = {
     "increlora": tiny("increlora"),
     "adalora": tiny("adalora", interval=2),
     "lora": tiny("lora"),
+    "surm": tiny("surm"),
 }
 MATRICES = 6
 
@@ -46,8 +47,7 @@ def trained(folder: Path, config: RunConfig) -> str:
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder of runs for each method, with one finished run in it. LoRA has a checkpoint at its end alone, so one is
-    stopped half-way."""
+    """A folder of runs for each method, with one finished run in it."""
     folders = {}
     for method, config in PARENTS.items():
         folders[method] = tmp_path_factory.mktemp(method)
@@ -57,22 +57,23 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def parent(stored: dict[str, Path], tmp_path: Path) -> Callable[[str], tuple[Path, str]]:
-    """A fresh copy of a method's folder of runs, and the id of the run in it."""
+    """A fresh copy of a method's folder of runs, and the id of the run in it. One of a fixed size has a checkpoint at
+    its end alone, so it gets one half-way."""
 
     def parent(method: str) -> tuple[Path, str]:
         folder = tmp_path / method
         shutil.copytree(stored[method], folder)
-        if method == "lora":
-            _stop_half_way(folder)
+        if METHODS[method].allocation == "fixed":
+            _stop_half_way(folder, PARENTS[method])
         return folder, list_runs(folder)[0].id
 
     return parent
 
 
-def _stop_half_way(folder: Path) -> None:
-    """Let the finished LoRA run have the checkpoint that a stop at step 19 would have written."""
+def _stop_half_way(folder: Path, config: RunConfig) -> None:
+    """Let the finished run have the checkpoint that a stop at step 19 would have written."""
     place = folder / list_runs(folder)[0].id
-    session = Session(PARENTS["lora"], folder=place)
+    session = Session(config, folder=place)
     session.open()
     for _ in range(20):
         session.advance()

@@ -154,7 +154,9 @@ def test_what_is_locked_hidden_or_too_large_is_refused() -> None:
     fixed = {"warmup": 30, "interval": 7, "steps": 5000, "threads": 4, "planted.width": 512, "text.train_rows": 9}
     assert refusals([config], fixed, ["interval", "method"]) == []
     assert refusals([config], {**fixed, "method": ["lora"]}, ()) == ["method: fixed by the teacher at lora"]
-    assert refusals([config] * 5, fixed, ()) == ["5 runs in a race: at most 4 in a class"]
+    most = len(METHODS)
+    too_many = [f"{most + 1} runs in a race: at most {most} in a class"]
+    assert refusals([config] * (most + 1), fixed, ()) == too_many
 
 
 HARMLESS = {
@@ -162,12 +164,13 @@ HARMLESS = {
         "seed", "alpha", "learning_rate", "weight_decay", "max_grad_norm", "adapter_dropout", "planted.strength",
         "planted.noise", "planted.planted_fraction", "text.head_dropout", "adalora.beta1", "adalora.beta2",
         "adalora.orthogonality", "increlora.beta1", "increlora.beta2", "increlora.orthogonality",
+        "surm.lr_scale",
     ),
     "a share of the steps, or a place among them": ("warmup", "lr_warmup", "adalora.final_share"),
     "one event a step at most, whose cost the limits on ranks and matrices bound": ("interval",),
     "a few numbers a matrix, at most once a step": ("scores_every",),
     "no more than there are matrices": ("top_h",),
-    "divides the width, at the same cost": ("planted.heads",),
+    "divides the width, at the same cost": ("planted.heads", "surm.factor"),
 }  # fmt: skip
 
 

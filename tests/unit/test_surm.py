@@ -98,6 +98,19 @@ def test_any_shape_gives_the_matrix_put_down_entry_by_entry(
     same(multiply(torch.eye(features, dtype=torch.float64), parts, out), matrix.T)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_sums_of_products_are_the_matrices_that_moving_along_the_diagonal_changes_by_their_number_in_rank(
+    k: int,
+) -> None:
+    n = 9
+    matrix = dense(drawn("displacement", n, n, k), n, n)
+    down = torch.eye(n, dtype=torch.float64).roll(1, dims=0)
+    skew_down = down.clone()
+    skew_down[0, -1] = -1
+    assert torch.linalg.matrix_rank(down @ matrix - matrix @ skew_down) == k
+    assert torch.linalg.matrix_rank(matrix) == n
+
+
 @every_structure
 def test_no_vectors_and_vectors_without_a_batch_are_multiplied_too(structure: Structure) -> None:
     parts = drawn(structure, 6, 4)

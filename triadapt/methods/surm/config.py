@@ -17,15 +17,16 @@ class SurmConfig(AdapterConfig):
     See `AdapterConfig` for the other fields.
 
     Args:
-        structure: `circulant`, `toeplitz` (symmetric), `displacement` or `kronecker`.
-        displacement_rank: `displacement` sums so many products of a circulant and a skew-circulant.
+        structure: `displacement`, sums of a circulant times a skew-circulant; `circulant` or `toeplitz` (symmetric),
+            which have the fewest numbers; `kronecker`.
+        displacement_rank: how many products `displacement` sums.
         factor: `kronecker`: rows and columns of its first factor, where they divide those of the layer; 0: near the
             square roots, as PEFT's LoKr with `decompose_factor = -1`.
 
     Raises ValueError naming the field, the value and the fix.
     """
 
-    structure: str = field(default="circulant", metadata={"help": "circulant, toeplitz, displacement or kronecker."})
+    structure: str = field(default="displacement", metadata={"help": "displacement, circulant, toeplitz or kronecker."})
     displacement_rank: int = field(default=1, metadata={"help": "Products that displacement sums."})
     factor: int = field(default=0, metadata={"help": "Size of Kronecker's first factor; 0: near the square roots."})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,8 +15,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    may_change: ClassVar[tuple[str, ...]] = ("lr_scale",)
+    """Fields after a change of which a checkpoint still fits."""
+
     structure: Structure = Field(
-        "circulant", title="SURM's structure",
+        "displacement", title="SURM's structure",
         description="kronecker: P ⊗ Q; circulant: every column is the one before, turned by one; toeplitz: symmetric, "
         "equal along diagonals; displacement: sums of circulant times skew-circulant.",
     )  # fmt: skip
@@ -29,7 +32,7 @@ class Settings(BaseModel):
     )  # fmt: skip
     lr_scale: float = Field(
         1.0, gt=0, le=1000, title="SURM's learning rate",
-        description="Learning rate of the adapter over that of the run; heads keep the run's.",
+        description="Learning rate of the adapter over that of the run.",
         json_schema_extra={"control": {"low": 0.01, "high": 1000.0, "step": 0.1}},
     )  # fmt: skip
 
