@@ -5,8 +5,8 @@ from triadapt.methods.card import Card
 CARD = Card(
     formula="dW = s M / √in, where M is a sum of k products circulant(g) skew-circulant(h), one circulant, one "
     "symmetric Toeplitz matrix, or a Kronecker product P ⊗ Q",
-    parameters="With n = max(out, in): 2 k n for k products, n for circulant and Toeplitz; for Kronecker the entries of "
-    "P and Q",
+    parameters="With n = max(out, in): 2 k n for k products, n for circulant and Toeplitz; for Kronecker the entries "
+    "of P and Q",
     adapts="The few numbers that fill a structured matrix are trained; its rank may be full from the start.",
     fixed="The structure is chosen once and is the same for every matrix; n, and with it the size, is the layer's.",
     choose="Adapters have to be small, half of LoRA of rank 1 if need be, and the change is not thought to be of low "
