@@ -12,7 +12,8 @@ CARD = Card(
     choose="Adapters have to be small, half of LoRA of rank 1 if need be, and the change is not thought to be of low "
     "rank.",
     avoid="The change sits in few directions, as the planted one does: a product of low rank holds it, and a circulant "
-    "hardly any of it. Nor is it fast on a CPU: LoRA of rank 8 takes a fifth of the time or less.",
+    "hardly any of it. Nor where steps have to be fast: but for Kronecker's, its products take several times as long "
+    "as LoRA's.",
     paper="Structured Unrestricted-Rank Matrices for Parameter Efficient Fine-tuning",
     source="https://arxiv.org/abs/2406.17740",
     notes=(
