@@ -24,20 +24,14 @@ _LAZY = {
 }
 
 __all__ = [
-    "IncreLoraConfig",
-    "IncreLoraModel",
     "RankGrowth",
     "RankGrowthCallback",
     "RankRecorder",
     "RunConfig",
-    "SurmConfig",
-    "SurmModel",
-    "TriAdaptLoraConfig",
-    "TriAdaptLoraModel",
     "save_as_lora",
     "train",
     "use_plain_loss",
-]
+]  # and for each tuner of this package its configuration and its model: TriAdaptLoraConfig, TriAdaptLoraModel, ...
 
 
 def _module_of(name: str) -> str | None:

@@ -16,12 +16,17 @@ TASKS_IN_CLASS = ("planted", "text")
 MOST_WAITING = 3
 """Races of one student that may wait."""
 MOST: dict[str, float] = {
-    "steps": 2000, "batch_size": 128, "reference_rank": 16, "add_r": 8, "adalora.init_rank_ratio": 8,
-    "surm.displacement_rank": 16,
+    "steps": 2000, "batch_size": 128, "reference_rank": 16, "add_r": 8,
     "planted.blocks": 6, "planted.width": 128, "planted.tokens": 32, "planted.pool": 4096, "planted.held_out": 1024,
     "planted.planted_rank": 32, "text.train_rows": 6000, "text.dev_rows": 600, "text.eval_rows": 300,
     "text.max_tokens": 128,
 }  # fmt: skip
+MOST |= {
+    f"{name}.{field}": extra["in_class"]  # type: ignore[misc]
+    for name, spec in METHODS.items()
+    for field, info in spec.settings_class().model_fields.items()
+    if isinstance(extra := info.json_schema_extra, dict) and "in_class" in extra
+}
 LEAST: dict[str, float] = {"eval_every": 10, "geometry_every": 10}
 MOST_OF_TEXT: dict[str, float] = {"steps": 300}
 """A step of the text task costs as much as some ten of the planted one."""

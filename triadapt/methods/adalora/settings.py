@@ -20,7 +20,7 @@ class Settings(BaseModel):
 
     init_rank_ratio: float = Field(
         1.5, gt=1, le=256, title="AdaLoRA starts at", description="Start rank over budget; above 1.",
-        json_schema_extra={"control": {"low": 1.01, "high": 64.0, "step": 0.1}},
+        json_schema_extra={"control": {"low": 1.01, "high": 64.0, "step": 0.1}, "in_class": 8},
     )  # fmt: skip
     final_share: float = Field(
         0.25, ge=0, lt=1, title="AdaLoRA's final share",

@@ -25,6 +25,7 @@ class Settings(BaseModel):
     )  # fmt: skip
     displacement_rank: int = Field(
         1, ge=1, le=64, title="SURM's displacement rank", description="displacement: how many products are summed.",
+        json_schema_extra={"in_class": 16},
     )  # fmt: skip
     factor: int = Field(
         0, ge=0, le=4096, title="SURM's Kronecker factor",
