@@ -32,6 +32,8 @@ __all__ = [
     "RunConfig",
     "SurmConfig",
     "SurmModel",
+    "TiedLoraConfig",
+    "TiedLoraModel",
     "TriAdaptLoraConfig",
     "TriAdaptLoraModel",
     "save_as_lora",
