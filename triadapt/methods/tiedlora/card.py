@@ -11,9 +11,9 @@ CARD = Card(
     "vBuA trains all four, vu is VeRA's choice, BA is LoRA with tied weights.",
     choose="There are many matrices of few shapes and adapters have to be small: from about rank 8 on it has an eighth "
     "of LoRA's parameters or less.",
-    avoid="Matrices need to change in directions of their own, for all of a shape read and write the same r directions; "
-    "or few matrices have the same shape, so that nothing is saved.",
-    paper="Tied-LoRA: Enhancing parameter efficiency of LoRA with weight tying (Renduchintala, Konuk, Kuchaiev, NAACL 2024)",
+    avoid="Matrices need to change in directions of their own, for all of a shape read and write the same r directions "
+    "up to scale; or few matrices have the same shape, so that little is saved.",
+    paper="Tied-LoRA: Enhancing parameter efficiency of LoRA with Weight Tying (NAACL 2024)",
     source="https://arxiv.org/abs/2311.09578",
     notes=(
         "The paper writes all four letters and marks the frozen ones by colour; `trains` names the trained ones alone.",

@@ -14,17 +14,17 @@ from triadapt.methods.tiedlora.counting import check_trains
 class TiedLoraConfig(AdapterConfig):
     """Configuration of a `TiedLoraModel`: the update of a layer is `alpha / r * diag(v) B diag(u) A`.
 
-    A `(r, in)` and B `(out, r)` are one pair for all adapted layers of the same shape; the vectors u `(r)` and v `(out)`
-    are the layer's own. The update starts at 0: B does if it is trained, else v, else A, else u. Where it is not what
-    starts at 0, A is drawn as LoRA draws it, B from the uniform distribution up to `1 / sqrt(r)`, u and v are 1. See
-    `AdapterConfig` for the other fields.
+    A `(r, in)` and B `(out, r)` are one pair for all adapted layers of the same shape; the vectors u `(r)` and
+    v `(out)` are the layer's own. The update starts at 0, because B does if it is trained, else v, else A, else u. The
+    others start as LoRA draws its A (uniform, up to `1 / sqrt(in)`; B, where it is frozen, up to `1 / sqrt(r)`), and
+    with u and v of ones. See `AdapterConfig` for the other fields.
 
     Args:
         r: rank of the pair, for all layers the same.
         trains: what is trained, the rest being frozen: some of the letters v, B, u, A in this order, at least one. The
             paper writes all four and marks the frozen ones by colour; here they are left out, so that `vBuA` trains
-            everything (the paper's TL6), `vu` is VeRA's choice and `BA` is LoRA with tied weights. Case tells vectors
-            (v, u) from matrices (B, A) and nothing else.
+            everything, `vu` is VeRA's choice and `BA` is LoRA with tied weights. Case tells vectors (v, u) from
+            matrices (B, A) and nothing else.
         projection_seed: what frozen matrices are drawn with: the same for a shape and a rank wherever they are drawn,
             whatever else is adapted. They are saved with the adapter all the same, so loading one needs no seed.
     """

@@ -1,4 +1,4 @@
-"""The Tied-LoRA layer: dW = s * diag(v) B diag(u) A, the pair B, A shared by the layers of a shape (arXiv 2311.09578)."""
+"""The Tied-LoRA layer: dW = s * diag(v) B diag(u) A, B and A shared by the layers of a shape (arXiv 2311.09578)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from torch import nn
 
 from triadapt.methods.adapter_layer import AdapterLayer
 from triadapt.methods.fused_linear import adapted_linear, add_update, frozen_linear
-from triadapt.methods.tiedlora.counting import LETTERS, zero_at_start
+from triadapt.methods.tiedlora.counting import zero_at_start
+
+# PEFT takes a module for one of `modules_to_save` where its path merely ends like one, so no name ends in `v` or `u`.
+PARTS = {"v": "tiedlora_v_vector", "B": "tiedlora_B", "u": "tiedlora_u_vector", "A": "tiedlora_A"}
+"""Where a layer holds each factor of vBuA."""
 
 
 class TiedMatrix(nn.Module):
@@ -60,7 +64,7 @@ class TiedLinear(AdapterLayer):
     All four are parameters, what is frozen among them too: it is moved, cast and saved like the rest.
     """
 
-    adapter_layer_names = ("tiedlora_v", "tiedlora_B", "tiedlora_u", "tiedlora_A")
+    adapter_layer_names = tuple(PARTS.values())
     other_param_names = ("scaling", "adapter_dropout")
 
     def __init__(
@@ -72,9 +76,9 @@ class TiedLinear(AdapterLayer):
         **_: Any,
     ) -> None:
         super().__init__(base_layer, config.fan_in_fan_out)
-        self.tiedlora_v = nn.ParameterDict({})
+        self.tiedlora_v_vector = nn.ParameterDict({})
         self.tiedlora_B = nn.ModuleDict({})
-        self.tiedlora_u = nn.ParameterDict({})
+        self.tiedlora_u_vector = nn.ParameterDict({})
         self.tiedlora_A = nn.ModuleDict({})
         # PEFT's class has one for all layers.
         self.frozen_peft_weight_names: dict[str, tuple[str, ...]] = {}
@@ -92,25 +96,25 @@ class TiedLinear(AdapterLayer):
         zero = zero_at_start(config.trains)
         self.scaling[adapter_name] = config.alpha / config.r
         self.set_dropout(adapter_name, config.dropout)
-        self.tiedlora_v[adapter_name] = nn.Parameter(torch.full((self.out_features,), float(zero != "v")))
+        self.tiedlora_v_vector[adapter_name] = nn.Parameter(torch.full((self.out_features,), float(zero != "v")))
         self.tiedlora_B[adapter_name] = pair["B"]
-        self.tiedlora_u[adapter_name] = nn.Parameter(torch.full((config.r,), float(zero != "u")))
+        self.tiedlora_u_vector[adapter_name] = nn.Parameter(torch.full((config.r,), float(zero != "u")))
         self.tiedlora_A[adapter_name] = pair["A"]
         self.frozen_peft_weight_names[adapter_name] = tuple(
-            f"tiedlora_{letter}" for letter in LETTERS if letter not in config.trains
+            name for letter, name in PARTS.items() if letter not in config.trains
         )
         self._move_adapter_to_device_of_base_layer(adapter_name)
         self.set_adapter(self.active_adapters, inference_mode=config.inference_mode)
 
     def factors(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """v, B, u and A, all on the device of this layer; the pair is on that of one of those that share it."""
-        v, u = self.tiedlora_v[adapter], self.tiedlora_u[adapter]
+        v, u = self.tiedlora_v_vector[adapter], self.tiedlora_u_vector[adapter]
         B, A = self.tiedlora_B[adapter].weight, self.tiedlora_A[adapter].weight
         return v, B.to(v.device), u, A.to(v.device)
 
     def rank(self, adapter: str) -> int:
         """Rank of the pair."""
-        return len(self.tiedlora_u[adapter])
+        return len(self.tiedlora_u_vector[adapter])
 
     def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
         v, B, u, A = self.factors(adapter)

@@ -18,7 +18,7 @@ Trains = Literal[
 
 
 class Settings(BaseModel):
-    """Tied-LoRA shares one pair of factors among all matrices of a shape; a matrix has two scaling vectors of its own."""
+    """Tied-LoRA shares one pair of factors among all matrices of a shape; each has two scaling vectors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
