@@ -111,6 +111,8 @@ METHODS: dict[str, MethodSpec] = {
               tuner=".config:SurmConfig", rank="measured"),
         _spec("tiedlora", "Tied-LoRA", "fixed", "#D55E00", "longdash", "one pair of factors for all matrices of a shape",
               tuner=".config:TiedLoraConfig"),
+        _spec("tiedlora", "Tied-LoRA", "fixed", "#D55E00", "longdash",
+              "one pair of factors for all matrices of a shape", tuner=".config:TiedLoraConfig"),
     )
 }  # fmt: skip
 AT_FIRST = tuple(name for name, spec in METHODS.items() if spec.at_first)

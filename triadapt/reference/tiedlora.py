@@ -1,4 +1,4 @@
-"""Tied-LoRA, the slow way: dW_i = s * diag(v_i) B diag(u_i) A, B and A those of the matrix's shape (arXiv 2311.09578)."""
+"""Tied-LoRA, the slow way: dW = s * diag(v) B diag(u) A, B and A those of the matrix's shape (arXiv 2311.09578)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Shape = tuple[int, int]
 
 @dataclass
 class TiedLoraTwin:
-    """One pair for each shape `(out, in)`: A `(r, in)` and B `(out, r)`. For each matrix by name its shape, u `(r,)` and
-    v `(out,)`.
+    """One pair for each shape `(out, in)`: A `(r, in)` and B `(out, r)`. For each matrix by name its shape, u `(r,)`
+    and v `(out,)`.
 
     scale: s. trains: the letters of vBuA that are trained.
     """
