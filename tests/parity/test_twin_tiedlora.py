@@ -57,12 +57,12 @@ def test_the_tuner_and_its_twin_train_alike(trains: str) -> None:
     def dense(*args: Any) -> Any:
         return dense_forward(base, twin.deltas(), *args)
 
+    slow_model: Any = dense
     losses = []
     for step in range(STEPS):
         batch = tuple(part.double() for part in task.batch(step))
-        of_fast, of_slow = task.loss(run.model, batch), task.loss(dense, batch)
-        of_fast.backward()
-        of_slow.backward()
+        of_fast, of_slow = task.loss(run.model, batch), task.loss(slow_model, batch)
+        (of_fast + of_slow).backward()  # type: ignore[no-untyped-call]
         for optimizer in (fast, slow):
             optimizer.step()
             optimizer.zero_grad()

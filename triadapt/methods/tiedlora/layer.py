@@ -109,7 +109,8 @@ class TiedLinear(AdapterLayer):
     def factors(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """v, B, u and A, all on the device of this layer; the pair is on that of one of those that share it."""
         v, u = self.tiedlora_v_vector[adapter], self.tiedlora_u_vector[adapter]
-        B, A = self.tiedlora_B[adapter].weight, self.tiedlora_A[adapter].weight
+        held: tuple[Any, Any] = self.tiedlora_B[adapter], self.tiedlora_A[adapter]
+        B, A = held[0].weight, held[1].weight
         return v, B.to(v.device), u, A.to(v.device)
 
     def rank(self, adapter: str) -> int:
