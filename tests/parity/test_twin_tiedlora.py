@@ -29,8 +29,8 @@ def twin_of(run: Run, trains: str, scale: float) -> TiedLoraTwin:
         A={shape: leaf(layer.tiedlora_A["default"].weight) for shape, layer in one.items()},
         B={shape: leaf(layer.tiedlora_B["default"].weight) for shape, layer in one.items()},
         shape=shapes,
-        u={name: leaf(layer.tiedlora_u_vector["default"]) for name, layer in layers.items()},
-        v={name: leaf(layer.tiedlora_v_vector["default"]) for name, layer in layers.items()},
+        u={name: leaf(layer.tiedlora_u_vector["default"].weight) for name, layer in layers.items()},
+        v={name: leaf(layer.tiedlora_v_vector["default"].weight) for name, layer in layers.items()},
         scale=scale,
         trains=trains,
     )

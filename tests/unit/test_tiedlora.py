@@ -60,8 +60,7 @@ def layers(model: nn.Module) -> list[Any]:
 
 
 def letters(layer: Any, adapter: str = "default") -> dict[str, torch.Tensor]:
-    held = {letter: getattr(layer, name)[adapter] for letter, name in PARTS.items()}
-    return {letter: part if isinstance(part, torch.Tensor) else part.weight for letter, part in held.items()}
+    return {letter: getattr(layer, name)[adapter].weight for letter, name in PARTS.items()}
 
 
 def x() -> torch.Tensor:
@@ -233,10 +232,20 @@ def test_shared_factors_stay_shared_through_copies_moves_and_casts() -> None:
     assert is_tied(copy.deepcopy(model).to("meta").to_empty(device="cpu"))
 
 
-def test_an_adapter_over_bfloat16_is_tied_in_float32() -> None:
-    model = adapted(model=base().to(torch.bfloat16))
+@every_configuration
+def test_an_adapter_over_bfloat16_is_tied_in_float32_and_what_is_frozen_stays_frozen(
+    trains: str, tmp_path: Path
+) -> None:
+    model = adapted(trains, base().to(torch.bfloat16))
     assert is_tied(model)
     assert {p.dtype for layer in layers(model) for p in letters(layer).values()} == {torch.float32}
+    assert count(model) == by_formula(trains, 3, shapes_of(model))
+    model.save_pretrained(str(tmp_path))
+    for low in (False, True):
+        loaded = PeftModel.from_pretrained(base().to(torch.bfloat16), str(tmp_path), low_cpu_mem_usage=low)
+        assert is_tied(loaded) and not count(loaded)
+        assert {p.dtype for layer in layers(loaded) for p in letters(layer).values()} == {torch.float32}
+        torch.testing.assert_close(given(loaded), given(model), rtol=0, atol=0)
 
 
 def test_the_optimizer_holds_a_shared_factor_once() -> None:

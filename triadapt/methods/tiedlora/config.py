@@ -26,7 +26,8 @@ class TiedLoraConfig(AdapterConfig):
             everything, `vu` is VeRA's choice and `BA` is LoRA with tied weights. Case tells vectors (v, u) from
             matrices (B, A) and nothing else.
         projection_seed: what frozen matrices are drawn with: the same for a shape and a rank wherever they are drawn,
-            whatever else is adapted. They are saved with the adapter all the same, so loading one needs no seed.
+            whatever else is adapted (over a base in half precision, rounded to it). They are saved with the adapter all
+            the same, so loading one needs no seed.
     """
 
     r: int = field(default=8, metadata={"help": "Rank of the shared factors."})

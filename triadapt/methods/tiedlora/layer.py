@@ -17,16 +17,17 @@ PARTS = {"v": "tiedlora_v_vector", "B": "tiedlora_B", "u": "tiedlora_u_vector", 
 """Where a layer holds each factor of vBuA."""
 
 
-class TiedMatrix(nn.Module):
-    """A factor that several layers hold. Layers share this module and not only its parameter, so that whatever gives it
-    another parameter (a move, a cast, a loaded adapter) does so for all of them."""
+class Factor(nn.Module):
+    """One of v, B, u, A. Layers share this module and not only its parameter, so that whatever gives it another
+    parameter (a move, a cast, a loaded adapter) does so for all of them. A cast of PEFT's leaves a module's parameter
+    frozen; one that stands in a dict by itself it would make trainable."""
 
     def __init__(self, weight: torch.Tensor) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)
 
 
-Pair = dict[str, TiedMatrix]
+Pair = dict[str, Factor]
 """B `(out, r)` and A `(r, in)` by letter."""
 
 
@@ -40,11 +41,11 @@ def draw_pair(out_features: int, in_features: int, config: Any) -> Pair:
         bound = 1 / math.sqrt(shape[1])
         frozen = torch.empty(shape).uniform_(-bound, bound, generator=generator)
         if letter not in config.trains:
-            pair[letter] = TiedMatrix(frozen)
+            pair[letter] = Factor(frozen)
         elif letter == zero_at_start(config.trains):
-            pair[letter] = TiedMatrix(torch.zeros(shape))
+            pair[letter] = Factor(torch.zeros(shape))
         else:
-            pair[letter] = TiedMatrix(torch.empty(shape).uniform_(-bound, bound))
+            pair[letter] = Factor(torch.empty(shape).uniform_(-bound, bound))
     return pair
 
 
@@ -76,9 +77,9 @@ class TiedLinear(AdapterLayer):
         **_: Any,
     ) -> None:
         super().__init__(base_layer, config.fan_in_fan_out)
-        self.tiedlora_v_vector = nn.ParameterDict({})
+        self.tiedlora_v_vector = nn.ModuleDict({})
         self.tiedlora_B = nn.ModuleDict({})
-        self.tiedlora_u_vector = nn.ParameterDict({})
+        self.tiedlora_u_vector = nn.ModuleDict({})
         self.tiedlora_A = nn.ModuleDict({})
         # PEFT's class has one for all layers.
         self.frozen_peft_weight_names: dict[str, tuple[str, ...]] = {}
@@ -96,9 +97,9 @@ class TiedLinear(AdapterLayer):
         zero = zero_at_start(config.trains)
         self.scaling[adapter_name] = config.alpha / config.r
         self.set_dropout(adapter_name, config.dropout)
-        self.tiedlora_v_vector[adapter_name] = nn.Parameter(torch.full((self.out_features,), float(zero != "v")))
+        self.tiedlora_v_vector[adapter_name] = Factor(torch.full((self.out_features,), float(zero != "v")))
         self.tiedlora_B[adapter_name] = pair["B"]
-        self.tiedlora_u_vector[adapter_name] = nn.Parameter(torch.full((config.r,), float(zero != "u")))
+        self.tiedlora_u_vector[adapter_name] = Factor(torch.full((config.r,), float(zero != "u")))
         self.tiedlora_A[adapter_name] = pair["A"]
         self.frozen_peft_weight_names[adapter_name] = tuple(
             name for letter, name in PARTS.items() if letter not in config.trains
@@ -108,14 +109,14 @@ class TiedLinear(AdapterLayer):
 
     def factors(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """v, B, u and A, all on the device of this layer; the pair is on that of one of those that share it."""
-        v, u = self.tiedlora_v_vector[adapter], self.tiedlora_u_vector[adapter]
-        held: tuple[Any, Any] = self.tiedlora_B[adapter], self.tiedlora_A[adapter]
-        B, A = held[0].weight, held[1].weight
+        held: list[Any] = [getattr(self, name)[adapter] for name in PARTS.values()]
+        v, B, u, A = (factor.weight for factor in held)
         return v, B.to(v.device), u, A.to(v.device)
 
     def rank(self, adapter: str) -> int:
         """Rank of the pair."""
-        return len(self.tiedlora_u_vector[adapter])
+        factor: Any = self.tiedlora_u_vector[adapter]
+        return len(factor.weight)
 
     def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
         v, B, u, A = self.factors(adapter)

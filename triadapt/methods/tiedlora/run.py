@@ -11,6 +11,7 @@ from peft import PeftConfig
 
 from triadapt.methods.peft_run import PeftRun
 from triadapt.methods.tiedlora.config import TiedLoraConfig
+from triadapt.methods.tiedlora.layer import PARTS
 from triadapt.methods.tiedlora.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,11 +44,8 @@ class Run(PeftRun):
 
     def parameter_count(self) -> int:
         """What is trained, shared factors once."""
-        own = {
-            p for layer in self.layers for name in layer.adapter_layer_names
-            for p in _parameters(getattr(layer, name)[self.adapter]) if p.requires_grad
-        }  # fmt: skip
-        return sum(p.numel() for p in own)
+        held = {getattr(layer, name)[self.adapter].weight for layer in self.layers for name in PARTS.values()}
+        return sum(p.numel() for p in held if p.requires_grad)
 
     def factors(self, index: int) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
         A, B = self.layers[index].lora_factors(self.adapter)
@@ -58,7 +56,3 @@ class Run(PeftRun):
         for index, layer in enumerate(self.layers):
             groups.setdefault(id(layer.tiedlora_A[self.adapter]), []).append(index)
         return [group for group in groups.values() if len(group) > 1]
-
-
-def _parameters(held: Any) -> list[torch.nn.Parameter]:
-    return [held] if isinstance(held, torch.nn.Parameter) else list(held.parameters())
