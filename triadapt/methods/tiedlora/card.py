@@ -9,8 +9,8 @@ CARD = Card(
     adapts="Any of v, B, u, A is trained, from the first step to the last; the rank never changes.",
     fixed="The rank, which is the same for all matrices, and the letters that are left out of `trains`: 15 choices, "
     "vBuA trains all four, vu is VeRA's choice, BA is LoRA with tied weights.",
-    choose="There are many matrices of few shapes and adapters have to be small: from about rank 8 on it has an eighth "
-    "of LoRA's parameters or less.",
+    choose="Adapters have to be small and the model is deep, so that many matrices have the same shape: over BERT-base "
+    "it has an eighth of LoRA's parameters at rank 8, and a smaller share at higher ranks.",
     avoid="Matrices need to change in directions of their own, for all of a shape read and write the same r directions "
     "up to scale; or few matrices have the same shape, so that little is saved.",
     paper="Tied-LoRA: Enhancing parameter efficiency of LoRA with Weight Tying (NAACL 2024)",

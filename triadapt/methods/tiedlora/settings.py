@@ -39,6 +39,7 @@ class Settings(BaseModel):
         1.0, gt=0, le=1000, title="Tied-LoRA's learning rate",
         description="Learning rate of the adapter over that of the run. Configurations that train vectors alone need "
         "more than those that train B.",
+        json_schema_extra={"control": {"low": 0.1, "step": 0.5}},
     )  # fmt: skip
 
     def rank_of(self, config: AllocationConfig) -> int:
