@@ -17,8 +17,7 @@ MOST_WAITING = 3
 """Races of one student that may wait."""
 MOST: dict[str, float] = {
     "steps": 2000, "batch_size": 128, "reference_rank": 16, "add_r": 8, "adalora.init_rank_ratio": 8,
-    "surm.displacement_rank": 16,
-    "tiedlora.rank": 64,
+    "surm.displacement_rank": 16, "tiedlora.rank": 64,
     "planted.blocks": 6, "planted.width": 128, "planted.tokens": 32, "planted.pool": 4096, "planted.held_out": 1024,
     "planted.planted_rank": 32, "text.train_rows": 6000, "text.dev_rows": 600, "text.eval_rows": 300,
     "text.max_tokens": 128,
