@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from triadapt.config import parse_config
 from triadapt.events import Checkpointed, Failed, Finished, Matrix, RankEvent, Started, Step
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST
 from triadapt.runs.bundle import import_bundle, recorded_races
 from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore
@@ -47,7 +47,7 @@ def test_run_submits_one_configuration_a_method_with_the_values_on_the_page(
     app.button(key="run_button").click().run()
     assert not app.exception
     (configs,) = manager.submitted
-    assert [config.method for config in configs] == list(METHODS)
+    assert [config.method for config in configs] == list(AT_FIRST)
     assert {(config.warmup, config.seed, config.steps) for config in configs} == {(30, 3, 600)}
     assert app.query_params["run"]
 

@@ -14,6 +14,7 @@ import torch
 from bases import BASES, Base, through
 from contract import STEPS, Contract, Parts, everything
 from contract_surm import CONTRACT as SURM
+from contract_tiedlora import TIEDLORA
 from peft import AdaLoraConfig, LoraConfig, PeftModel, get_peft_model
 
 from triadapt import IncreLoraConfig, TriAdaptLoraConfig
@@ -169,6 +170,7 @@ CONTRACTS: dict[str, Contract] = {
         uneven=True,
     ),
     "surm": SURM,
+    "tiedlora": TIEDLORA,
 }
 
 

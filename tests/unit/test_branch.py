@@ -31,6 +31,7 @@ PARENTS = {
     "adalora": tiny("adalora", interval=2),
     "lora": tiny("lora"),
     "surm": tiny("surm"),
+    "tiedlora": tiny("tiedlora"),
 }
 MATRICES = 6
 

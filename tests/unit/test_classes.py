@@ -164,7 +164,7 @@ HARMLESS = {
         "seed", "alpha", "learning_rate", "weight_decay", "max_grad_norm", "adapter_dropout", "planted.strength",
         "planted.noise", "planted.planted_fraction", "text.head_dropout", "adalora.beta1", "adalora.beta2",
         "adalora.orthogonality", "increlora.beta1", "increlora.beta2", "increlora.orthogonality",
-        "surm.lr_scale",
+        "surm.lr_scale", "tiedlora.lr_scale",
     ),
     "a share of the steps, or a place among them": ("warmup", "lr_warmup", "adalora.final_share"),
     "one event a step at most, whose cost the limits on ranks and matrices bound": ("interval",),

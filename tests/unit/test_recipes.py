@@ -10,7 +10,7 @@ from triadapt import cli
 from triadapt.config import load_toml, parse_config
 from triadapt.errors import ConfigError
 from triadapt.growth.preview import preview
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST, METHODS
 from triadapt.recipe import read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
@@ -24,7 +24,7 @@ def test_there_is_one_for_each_task_of_the_papers() -> None:
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
 def test_every_method_of_a_recipe_fires_and_reaches_its_budget(file: Path) -> None:
     recipe = read_recipe(load_toml(file))
-    assert recipe.methods == list(METHODS) and recipe.seeds == [41, 42, 43, 44, 45]
+    assert recipe.methods == list(AT_FIRST) and recipe.seeds == [41, 42, 43, 44, 45]
     for method in recipe.methods:
         config = parse_config({**recipe.values_for(method), "seed": recipe.seeds[0]})
         assert config.task_settings.model == "microsoft/deberta-v3-base"  # type: ignore[attr-defined]

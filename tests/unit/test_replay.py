@@ -17,7 +17,7 @@ from benchmarks.made_up_run import made_up_run
 from triadapt.config import parse_config
 from triadapt.events import RankEvent, Stamped, Started
 from triadapt.figures.replay import BOARD_SCRIPTS, PAGE_SCRIPTS, classic_script, race_replay
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST
 from triadapt.runs.info import RunInfo
 from triadapt.ui import __file__ as ui
 from triadapt.views.frames import unpack
@@ -28,7 +28,7 @@ Runs = list[tuple[RunInfo, list[Stamped]]]
 MEGABYTE = 2**20
 
 
-def race(matrices: int, steps: int, methods: tuple[str, ...] = tuple(METHODS), **values: object) -> Runs:
+def race(matrices: int, steps: int, methods: tuple[str, ...] = AT_FIRST, **values: object) -> Runs:
     configs = [parse_config({"method": method, "steps": steps, **values}) for method in methods]
     infos = [
         RunInfo(

@@ -17,6 +17,7 @@ from triadapt.tasks.text.settings import Settings as TextSettings
 from triadapt.views.lab.findings import answer, findings
 from triadapt.views.lab.inputs import (
     CHOICES,
+    DRAWN,
     NUMBERS,
     address,
     allocation_values,
@@ -38,7 +39,7 @@ def random_inputs(rng: random.Random) -> dict[str, Any]:
         if rng.random() < 0.7 and not (name == "layers" and values["task"] == "text"):
             high = min(one.high, 500)
             values[name] = rng.randint(1, int(high)) if one.step == 1 else round(rng.uniform(one.low, high), 4)
-    values["method"] = [name for name in METHODS if rng.random() < 0.6]
+    values["method"] = [name for name in DRAWN if rng.random() < 0.6]
     values["modules"] = rng.choice([values["modules"], "dense 16x4, out 4x16", "up"])
     return values
 
@@ -128,7 +129,7 @@ SHORT = {
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true:UserWarning")
 @pytest.mark.parametrize("counted", [False, True])
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", DRAWN)
 def test_the_snippet_trains_and_allocates_as_the_lab_says(
     method: str, counted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

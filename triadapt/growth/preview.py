@@ -145,6 +145,9 @@ def _fixed(config: AllocationConfig, n: int, target: int) -> Preview:
     settings: Any = config.method_settings
     if METHODS[config.method].rank == "measured":  # there is none before it has learned something
         return Preview(config.method, n, 0, 0, config.steps, config.warmup)
+    if hasattr(settings, "rank_of"):  # a rank of its own, chosen beside the budget, is all that it is to have
+        total = settings.rank_of(config) * n
+        return Preview(config.method, n, total, total, config.steps, config.warmup)
     start = settings.start_total(config, n) if hasattr(settings, "start_total") else target
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if start < target:

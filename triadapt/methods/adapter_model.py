@@ -54,7 +54,7 @@ class AdapterModel(BaseTuner):  # type: ignore[misc]
         self.check_size(base, current_key, config)
         config.fan_in_fan_out = isinstance(base, Conv1D)
         if isinstance(target, self.layer_class):
-            target.update_layer(adapter_name, config)
+            self.extend_layer(target, adapter_name, config)
             return
         module = self.new_layer(target, adapter_name, config)
         if adapter_name not in self.active_adapters:
@@ -68,6 +68,10 @@ class AdapterModel(BaseTuner):  # type: ignore[misc]
         """A layer with its first adapter in place of `base`."""
         module: AdapterLayer = self.layer_class(base, adapter_name, config=config)
         return module
+
+    def extend_layer(self, layer: AdapterLayer, adapter_name: str, config: Any) -> None:
+        """A further adapter on a layer that has some."""
+        layer.update_layer(adapter_name, config)
 
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """See PEFT. Raises NoMatchingPeftModuleError, a ValueError, that says which layers there are."""

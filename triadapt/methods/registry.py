@@ -109,6 +109,8 @@ METHODS: dict[str, MethodSpec] = {
               at_first=True),
         _spec("surm", "SURM", "fixed", "#56B4E9", "longdashdot", "structured matrices of any rank instead of a product",
               tuner=".config:SurmConfig", rank="measured"),
+        _spec("tiedlora", "Tied-LoRA", "fixed", "#D55E00", "longdash",
+              "one pair of factors for all matrices of a shape", tuner=".config:TiedLoraConfig"),
     )
 }  # fmt: skip
 AT_FIRST = tuple(name for name, spec in METHODS.items() if spec.at_first)

@@ -8,6 +8,7 @@ from triadapt.reference.dense import dense_forward
 from triadapt.reference.increlora import IncreLoraTwin, Triplet
 from triadapt.reference.lora import LoraTwin
 from triadapt.reference.surm import SurmTwin
+from triadapt.reference.tiedlora import TiedLoraTwin
 from triadapt.reference.triadaptlora import Block, TriAdaptLoraTwin
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "IncreLoraTwin",
     "LoraTwin",
     "SurmTwin",
+    "TiedLoraTwin",
     "TriAdaptLoraTwin",
     "Triplet",
     "Triplets",

@@ -158,7 +158,7 @@ class Session:
             higher_is_better=self.task.higher_is_better,
             total_step=self.config.steps,
             start_total_rank=int(self.method.ranks().sum()),
-            target_total_rank=0 if spec.rank == "measured" else self.config.reference_rank * len(self.matrices),
+            target_total_rank=self._target_total_rank(),
             trainable_parameters=self._parameters(),
             planned=planned,
             device=description(self.device),
@@ -168,6 +168,14 @@ class Session:
             shared=self.method.shared(),
             frozen_bytes=self._frozen_bytes(),
         )
+
+    def _target_total_rank(self) -> int:
+        spec = METHODS[self.config.method]
+        if spec.rank == "measured":
+            return 0
+        if hasattr(self.config.method_settings, "rank_of"):  # chosen beside the budget
+            return int(self.method.ranks().sum())
+        return self.config.reference_rank * len(self.matrices)
 
     def _frozen_bytes(self) -> int:
         """What the weights take that are not trained; a tensor that several modules hold counts once."""
