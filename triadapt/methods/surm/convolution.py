@@ -23,7 +23,7 @@ class Circulant(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, c: torch.Tensor, out: int) -> torch.Tensor:
         ctx.save_for_backward(x, c)
         n = len(c)
-        y: torch.Tensor = irfft(rfft(c) * rfft(x, n), n)
+        y: torch.Tensor = irfft(rfft(x, n).mul_(rfft(c)), n)
         return y[:, :out]
 
     @staticmethod
