@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from transformers import T5EncoderModel
 
 from triadapt.config import parse_config
-from triadapt.methods.plain_lora import Factors, adapter_factors, write_lora
+from triadapt.methods.plain_lora import Factors, adapter_biases, adapter_factors, write_lora
 from triadapt.methods.registry import METHODS
 from triadapt.pretrained.load import AsItCame, load_tokenizer
 from triadapt.runs.export import MODEL_FORMS
@@ -117,7 +117,8 @@ def _save_lora(session: Session, folder: Path) -> None:
     config = model.peft_config[ADAPTER]
     config.base_model_name_or_path = session.task.pretrained_name or None
     config.revision = _revision(session) or None
-    write_lora(folder, factors, config, {})
+    biases = {name.removeprefix(inside): bias for name, bias in adapter_biases(model, ADAPTER).items()}
+    write_lora(folder, factors, config, {}, biases)
     _save_head(model, folder)
 
 

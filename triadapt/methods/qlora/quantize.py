@@ -1,0 +1,54 @@
+"""Linear layers of a model, replaced by the same in 4 bits."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from triadapt.methods.four_bit import is_four_bit, keep_layout
+
+MISSING = "method = 'qlora': bitsandbytes is not installed; run `pip install \"triadapt[four-bit]\"`"
+
+
+def quantize_layers(model: nn.Module, names: Iterable[str], quant_type: str, double_quant: bool) -> None:
+    """Put a bitsandbytes layer with the rounded weight in place of each Linear or Conv1D layer of `names`, in place.
+
+    Layers in 4 bits stay as they are. Products are computed in the type the weight had. Raises ValueError where
+    bitsandbytes is not installed, or a layer is none of these.
+    """
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ValueError(MISSING)
+    for name in names:
+        layer = model.get_submodule(name)
+        if not is_four_bit(layer):
+            model.set_submodule(name, _rounded(layer, name, quant_type, double_quant))
+    # PEFT asks a model for this before it looks at its layers.
+    model.is_loaded_in_4bit = True  # type: ignore[assignment]
+
+
+@torch.no_grad()
+def _rounded(layer: Any, name: str, quant_type: str, double_quant: bool) -> nn.Module:
+    if type(layer) not in (nn.Linear, Conv1D):
+        raise ValueError(
+            f"method = 'qlora': {name} is a {type(layer).__name__}; only Linear and Conv1D layers are quantized"
+        )
+    bnb = importlib.import_module("bitsandbytes")
+    weight = (layer.weight.T if isinstance(layer, Conv1D) else layer.weight).detach().contiguous()
+    out, wide = weight.shape
+    new = bnb.nn.Linear4bit(
+        wide, out, bias=layer.bias is not None, compute_dtype=weight.dtype, compress_statistics=double_quant,
+        quant_type=quant_type, device="meta",
+    )  # fmt: skip
+    held = bnb.nn.Params4bit(
+        weight, requires_grad=False, quant_type=quant_type, compress_statistics=double_quant, module=new
+    )
+    new.weight = held.to(weight.device)  # it is rounded by being moved, also to where it is
+    new.bias = layer.bias
+    keep_layout(new)
+    return new.requires_grad_(False)  # type: ignore[no-any-return]

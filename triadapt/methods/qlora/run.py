@@ -1,0 +1,36 @@
+"""Drives QLoRA: PEFT's LoRA over weights that are rounded to 4 bits first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peft import PeftConfig, PeftModel
+from torch import nn
+
+from triadapt.methods.lora.run import Run as LoraRun
+from triadapt.methods.qlora.quantize import quantize_layers
+from triadapt.methods.qlora.settings import Settings
+
+if TYPE_CHECKING:
+    from triadapt.config import AllocationConfig
+    from triadapt.events import Matrix
+
+
+class Run(LoraRun):
+    """QLoRA (arXiv 2305.14314): the matrices to be adapted are held in 4 bits, LoRA trains over them.
+
+    A base that comes in 4 bits stays as it is.
+    """
+
+    @classmethod
+    def adapt(
+        cls, model: nn.Module, matrices: list[Matrix], config: AllocationConfig, modules_to_save: list[str]
+    ) -> PeftModel:
+        settings = config.method_settings
+        assert isinstance(settings, Settings)
+        quantize_layers(model, [matrix.name for matrix in matrices], settings.quant_type, settings.double_quant)
+        return super().adapt(model, matrices, config, modules_to_save)
+
+    @classmethod
+    def config_for(cls, config: AllocationConfig, matrices: list[Matrix]) -> PeftConfig:
+        return cls.peft_config(config, [matrix.name for matrix in matrices])
