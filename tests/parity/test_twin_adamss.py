@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from test_twins import Race, config_of, leaf
 
 from triadapt.reference import AdamssTwin, Subspace
@@ -16,6 +17,8 @@ def test_adamss(subspace_rank: int) -> None:
     settings = {"subspaces": 4, "subspace_rank": subspace_rank, "final_share": 0.5, "schedule_exponent": 2.0}
     race = Race(config_of("adamss", adamss=settings, interval=5))
     run: Any = race.run
+    for layer in race.layers:
+        layer.dtype = torch.float64  # PEFT computes in the type the base had when it was wrapped
 
     def subspaces(layer: Any) -> list[Subspace]:
         pairs = zip(layer.adamss_A["default"], layer.adamss_B["default"], strict=True)

@@ -11,6 +11,7 @@ from triadapt.reference import LoraTwin, nf4_levels, rounded_to_nf4
 
 pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
 STEPS = 60
+WIDE = {"blocks": 1, "width": 64, "heads": 2, "tokens": 4, "pool": 64, "held_out": 16}
 
 
 def test_the_levels_are_those_of_the_paper() -> None:
@@ -21,7 +22,7 @@ def test_the_levels_are_those_of_the_paper() -> None:
 
 
 def test_qlora() -> None:
-    race = Race(config_of("qlora", reference_rank=3, qlora={"double_quant": False}))
+    race = Race(config_of("qlora", reference_rank=3, qlora={"double_quant": False}, planted=WIDE))
     race.run.model.float()
     A, B = (
         {

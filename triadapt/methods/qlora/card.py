@@ -15,6 +15,8 @@ CARD = Card(
     notes=(
         "Rounded are the matrices that are adapted, on any task. Every other method can train over weights in 4 bits, "
         "too, on a pretrained model that is loaded that way.",
+        "On some CPUs bitsandbytes reads rounded weights right only where the inputs of a matrix are a multiple of 64; "
+        "others are refused there.",
         "It needs bitsandbytes, the extra four-bit. Its paged optimizer is not used.",
     ),
 )

@@ -11,29 +11,39 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from triadapt.methods.four_bit import is_four_bit, keep_layout
+from triadapt.methods.four_bit import is_four_bit, keep_layout, reads_right
 
 MISSING = "method = 'qlora': bitsandbytes is not installed; run `pip install \"triadapt[four-bit]\"`"
 
 
-def quantize_layers(model: nn.Module, names: Iterable[str], quant_type: str, double_quant: bool) -> None:
+def quantize_layers(
+    model: nn.Module, names: Iterable[str], quant_type: str, double_quant: bool, device: str = "cpu"
+) -> None:
     """Put a bitsandbytes layer with the rounded weight in place of each Linear or Conv1D layer of `names`, in place.
 
-    Layers in 4 bits stay as they are. Products are computed in the type the weight had. Raises ValueError where
-    bitsandbytes is not installed, or a layer is none of these.
+    Layers in 4 bits stay as they are. Products are computed in the type the weight had. device: where the model will
+    train. Raises ValueError where bitsandbytes is not installed, a layer is none of these, or the CPU would not compute
+    with the weight that was rounded.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ValueError(MISSING)
+    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
     for name in names:
         layer = model.get_submodule(name)
         if not is_four_bit(layer):
-            model.set_submodule(name, _rounded(layer, name, quant_type, double_quant))
+            new = _rounded(layer, name, quant_type, double_quant)
+            if on_cpu and not reads_right(new):
+                raise ValueError(
+                    f"method = 'qlora': {name} has {new.in_features} inputs; bitsandbytes reads 4-bit weights wrongly "
+                    f"on this CPU unless that is a multiple of 64, so choose such a width, a GPU, or another method"
+                )
+            model.set_submodule(name, new)
     # PEFT asks a model for this before it looks at its layers.
     model.is_loaded_in_4bit = True  # type: ignore[assignment]
 
 
 @torch.no_grad()
-def _rounded(layer: Any, name: str, quant_type: str, double_quant: bool) -> nn.Module:
+def _rounded(layer: Any, name: str, quant_type: str, double_quant: bool) -> Any:
     if type(layer) not in (nn.Linear, Conv1D):
         raise ValueError(
             f"method = 'qlora': {name} is a {type(layer).__name__}; only Linear and Conv1D layers are quantized"
@@ -51,4 +61,4 @@ def _rounded(layer: Any, name: str, quant_type: str, double_quant: bool) -> nn.M
     new.weight = held.to(weight.device)  # it is rounded by being moved, also to where it is
     new.bias = layer.bias
     keep_layout(new)
-    return new.requires_grad_(False)  # type: ignore[no-any-return]
+    return new.requires_grad_(False)

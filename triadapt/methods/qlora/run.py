@@ -28,7 +28,8 @@ class Run(LoraRun):
     ) -> PeftModel:
         settings = config.method_settings
         assert isinstance(settings, Settings)
-        quantize_layers(model, [matrix.name for matrix in matrices], settings.quant_type, settings.double_quant)
+        names, device = [matrix.name for matrix in matrices], getattr(config, "device", "auto")
+        quantize_layers(model, names, settings.quant_type, settings.double_quant, device)
         return super().adapt(model, matrices, config, modules_to_save)
 
     @classmethod
