@@ -24,7 +24,7 @@ def nf4_levels() -> torch.Tensor:
 def rounded_to_nf4(weight: torch.Tensor) -> torch.Tensor:
     """`weight` of any shape, row after row in blocks of 64, each weight at the nearest level of its block."""
     levels, found = nf4_levels(), []
-    for block in weight.double().flatten().split(BLOCK):
+    for block in torch.split(weight.double().flatten(), BLOCK):
         scale = block.abs().max()
         found.append(torch.stack([levels[(w / scale - levels).abs().argmin()] * scale for w in block]))
     return torch.cat(found).reshape(weight.shape).to(weight.dtype)

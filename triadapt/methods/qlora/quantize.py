@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from triadapt.methods.four_bit import is_four_bit, keep_layout, reads_right
+from triadapt.methods.four_bit import dequantized, is_four_bit, keep_layout, reads_right
 
 MISSING = "method = 'qlora': bitsandbytes is not installed; run `pip install \"triadapt[four-bit]\"`"
 
@@ -42,6 +44,31 @@ def quantize_layers(
     model.is_loaded_in_4bit = True  # type: ignore[assignment]
 
 
+def quantized_like(model: nn.Module, folder: str | Path, quant_type: str, double_quant: bool) -> nn.Module:
+    """`model` with the layers in 4 bits that the adapter saved in `folder` adapts: what it was trained over."""
+    adapter = json.loads((Path(folder) / "adapter_config.json").read_text(encoding="utf-8"))
+    quantize_layers(model, adapter["target_modules"], quant_type, double_quant)
+    return model
+
+
+@torch.no_grad()
+def restore_layers(model: nn.Module, added: dict[str, torch.Tensor]) -> None:
+    """Put layers of the kind they came as in place of those that `quantize_layers` made, with the rounded weight as
+    numbers plus dW `(out, in)` of `added`, by name. Raises ValueError if a sum is not finite."""
+    for name, delta in added.items():
+        layer: Any = model.get_submodule(name)
+        weight = dequantized(layer)
+        weight = weight + delta.to(weight)
+        if not torch.isfinite(weight).all():
+            raise ValueError(f"merging the adapter of {name} gives weights that are not finite")
+        out, wide = weight.shape
+        new: Any = Conv1D(out, wide) if layer.came_as is Conv1D else nn.Linear(wide, out, bias=layer.bias is not None)
+        new.weight = nn.Parameter(weight.T.contiguous() if layer.came_as is Conv1D else weight)
+        new.bias = layer.bias
+        model.set_submodule(name, new.requires_grad_(False))
+    model.is_loaded_in_4bit = False  # type: ignore[assignment]
+
+
 @torch.no_grad()
 def _rounded(layer: Any, name: str, quant_type: str, double_quant: bool) -> Any:
     if type(layer) not in (nn.Linear, Conv1D):
@@ -61,4 +88,5 @@ def _rounded(layer: Any, name: str, quant_type: str, double_quant: bool) -> Any:
     new.weight = held.to(weight.device)  # it is rounded by being moved, also to where it is
     new.bias = layer.bias
     keep_layout(new)
+    new.came_as = type(layer)
     return new.requires_grad_(False)

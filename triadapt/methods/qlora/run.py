@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peft import PeftConfig, PeftModel
 from torch import nn
 
 from triadapt.methods.lora.run import Run as LoraRun
-from triadapt.methods.qlora.quantize import quantize_layers
+from triadapt.methods.qlora.quantize import quantize_layers, restore_layers
 from triadapt.methods.qlora.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +31,22 @@ class Run(LoraRun):
         names, device = [matrix.name for matrix in matrices], getattr(config, "device", "auto")
         quantize_layers(model, names, settings.quant_type, settings.double_quant, device)
         return super().adapt(model, matrices, config, modules_to_save)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether this run has rounded the weights itself, rather than found them so."""
+        return all(hasattr(layer.get_base_layer(), "came_as") for layer in self.layers)
+
+    def merged(self) -> nn.Module:
+        """The rounded weights as numbers, plus dW: what was trained, where merging into 4 bits would round again."""
+        if not self.rounds:
+            return super().merged()
+        names, pairs = [matrix.name for matrix in self.matrices], [self.factors(i) for i in range(len(self.layers))]
+        added = {name: (B @ A).detach() for name, (B, _, A, _) in zip(names, pairs, strict=True)}
+        model: Any = self.model
+        plain: nn.Module = model.unload()
+        restore_layers(plain, added)
+        return plain
 
     @classmethod
     def config_for(cls, config: AllocationConfig, matrices: list[Matrix]) -> PeftConfig:
