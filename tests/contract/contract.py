@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ class Contract:
     first: names of the parts that have a gradient at the very first step; the others start behind a zero.
     last: name of a part that dW is linear in; every layer has one, or several whose names begin so.
     rank: the rank of an adapter in a layer; where a method has none, any number above 0 that a saved adapter keeps.
-    dropout: field of the configuration for dropout on the adapter's input.
+    dropout: field of the configuration for dropout in the adapter; empty if it has none.
     other: values of a second adapter that differs from the first in size.
     after_step: called after each optimizer step of `trained`.
     ours: whether the tuner is this package's, so that what PEFT does not promise holds too.
@@ -36,8 +36,8 @@ class Contract:
     uneven: whether `trained` gives matrices different ranks.
     limits: what it cannot, with the reason: the name of a test, of a base, `four_bit` for all tests over four bits, or
     `low_cpu_mem_usage`. A reason begins with whose limit it is, such as `PEFT: `.
-    quantize: how the method itself brings the layers it adapts in a model into 4 bits; such a method is held to what
-    holds over four bits, and its tuner to the rest under another name.
+    quantize: how the method itself brings layers into 4 bits, of a model, their names' endings, the kind (nf4, fp4),
+    and whether twice; such a method is held to what holds over four bits, and its tuner to the rest under another name.
     """
 
     config: Callable[..., Any]
@@ -53,7 +53,7 @@ class Contract:
     grows: bool = False
     uneven: bool = False
     limits: dict[str, str] = field(default_factory=dict)
-    quantize: Callable[[Any], None] | None = None
+    quantize: Callable[[Any, Sequence[str], str, bool], None] | None = None
 
 
 def everything(layer: Any, adapter: str, names: dict[str, str]) -> Parts:

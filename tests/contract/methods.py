@@ -9,6 +9,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import contract_adamss
+import contract_loha
+import contract_qlora
+import contract_vera
 import pytest
 import torch
 from bases import BASES, Base, through
@@ -171,7 +175,11 @@ CONTRACTS: dict[str, Contract] = {
     ),
     "surm": SURM,
     "tiedlora": TIEDLORA,
+    "vera": contract_vera.CONTRACT,
+    "loha": contract_loha.CONTRACT,
+    "adamss": contract_adamss.CONTRACT,
 }
+CONTRACTS["qlora"] = contract_qlora.contract_over(CONTRACTS["lora"])
 
 
 def _that(*are: str) -> list[str]:

@@ -46,9 +46,27 @@ WIDE = Base(lambda: llama(hidden_size=64, intermediate_size=128), ["q_proj", "v_
 Load = Callable[..., Any]
 
 
+@pytest.fixture
+def load(request: pytest.FixtureRequest, from_folder: Load) -> Load:
+    """The same small Llama in 4 bits, loaded as such or brought into them by the method of the test; its arguments go
+    to the quantization."""
+    values = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    quantize = contract_of(values["method"]).quantize if "method" in values else None
+    if quantize is None:
+        return from_folder
+
+    def quantized(dtype: torch.dtype = torch.float32, **given: Any) -> Any:
+        model = WIDE.build().to(dtype)
+        kind, twice = given.get("bnb_4bit_quant_type", "nf4"), given.get("bnb_4bit_use_double_quant", False)
+        quantize(model, WIDE.targets, kind, twice)
+        return model
+
+    return quantized
+
+
 @pytest.fixture(scope="module")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """Loads the same small Llama in 4 bits; its arguments go to the quantization."""
+def from_folder(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """Loads it as transformers does, all of its layers in 4 bits."""
     folder = str(tmp_path_factory.mktemp("llama"))
     WIDE.build().save_pretrained(folder)
 

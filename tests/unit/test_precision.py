@@ -19,6 +19,9 @@ from triadapt.pretrained.source import find_model
 from triadapt.training.session import Session, build_task
 from triadapt.training.train import train
 
+# These models are too narrow for QLoRA to round on a CPU, and two tuners of PEFT's cannot read 4 bits.
+IN_FULL = [method for method in METHODS if method != "qlora"]
+OVER_FOUR_BITS = [method for method in METHODS if method not in ("loha", "adamss")]
 SCHEDULE = {"steps": 8, "warmup": 1, "interval": 1, "reference_rank": 2, "batch_size": 4, "learning_rate": 2e-2,
             "eval_every": 3, "growth": "non-linear"}  # fmt: skip
 
@@ -50,7 +53,7 @@ def check(values: dict[str, Any], method: str, task: Any) -> None:
 def test_every_method_trains_in_bfloat16(kind: str, tmp_path: Path) -> None:
     values = values_of(kind, tmp_path) | {"precision": "bfloat16"}
     task = build_task(parse_config(values), "cpu")
-    for method in METHODS:
+    for method in IN_FULL:
         check(values, method, task)
     session = Session(parse_config({**values, "method": "triadaptlora"}), task=task)
     assert {parameter.dtype for parameter in session.trainable.values()} == {torch.float32}
@@ -82,12 +85,12 @@ def test_every_method_trains_over_weights_in_four_bits_and_through_its_evaluatio
         assert torch.equal(dequantized(layer), before) and torch.equal(dequantized(copies[1]), before)
         assert len({layer.weight.data_ptr(), *(copy.weight.data_ptr() for copy in copies)}) == 3
     base = {name: dequantized(layer).clone() for name, layer in loaded.items()}
-    for method in METHODS:
+    for method in OVER_FOUR_BITS:
         check(values, method, task)
     assert all(torch.equal(dequantized(layer), base[name]) for name, layer in loaded.items())
 
 
-@pytest.mark.parametrize("method", [pytest.param(method, marks=four_bit) for method in METHODS])
+@pytest.mark.parametrize("method", [pytest.param(method, marks=four_bit) for method in OVER_FOUR_BITS])
 def test_an_evaluation_over_weights_in_four_bits_computes_what_training_does(method: str, tmp_path: Path) -> None:
     """On CPUs with AVX512-BF16, bitsandbytes would order a weight anew where it is evaluated, and that order has no
     gradient."""

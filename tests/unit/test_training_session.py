@@ -63,18 +63,21 @@ def test_a_run_tells_its_story_in_order(method: str) -> None:
         if isinstance(event, Scores):
             assert event.step not in rank_steps
     started, last = events[0], geometries[-1]
-    assert (started.start_total_rank, started.target_total_rank) == (
-        {"grows": 6, "prunes": 24, "fixed": 18}[METHODS[method].allocation],
-        18,
-    )
-    assert last.ranks.sum() == 18
+    totals = (started.start_total_rank, started.target_total_rank)
+    if METHODS[method].rank == "measured":
+        assert totals == (0, 0) and last.ranks.sum() > 0
+        return
+    starts = {"grows": 6, "prunes": 24, "freezes": 30, "fixed": 18}
+    assert totals == (starts[METHODS[method].allocation], 18)
+    # What is frozen stays part of dW.
+    assert last.ranks.sum() == (30 if METHODS[method].allocation == "freezes" else 18)
 
 
 @ALL
 def test_the_plan_is_what_happens_when_no_scores_tie(method: str) -> None:
     events = list(train(tiny(method)))
     assert isinstance(events[0], Started)
-    fired = [event for event in events if isinstance(event, RankEvent)]
+    fired = [event for event in events if isinstance(event, RankEvent) and event.rule != "measured"]
     assert events[0].planned == [event.step for event in fired]
     rows = preview(tiny(method)).rows
     assert [row["total_rank"] for row in rows] == [event.total_rank for event in fired]
@@ -164,7 +167,7 @@ def test_scores_that_are_no_numbers_name_the_learning_rate_too() -> None:
 
 
 def test_a_race_shares_one_task_and_gives_the_events_of_runs_of_their_own(tmp_path: Path) -> None:
-    configs = [tiny(method, steps=12) for method in METHODS]
+    configs = [tiny(method, steps=12) for method in METHODS if method != "qlora"]  # whose task is wider here
     sessions = open_race(configs, [None] * len(configs))
     assert len({id(session.task) for session in sessions}) == 1
     raced: list[list[Event]] = [session.open() for session in sessions]
@@ -180,7 +183,7 @@ def test_runs_of_other_data_do_not_share_a_task() -> None:
     assert sessions[0].task is not sessions[1].task
 
 
-@ALL
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "qlora"])  # it rounds the weights first
 def test_the_first_steps_see_the_same_data_whatever_the_method(method: str) -> None:
     first = opened(tiny(method)).advance()[0]
     plain = opened(tiny("lora")).advance()[0]

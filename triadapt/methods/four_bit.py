@@ -5,6 +5,7 @@ Nothing here imports bitsandbytes: whoever passes such a layer has it, and every
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any
 
@@ -49,6 +50,22 @@ def dequantized(layer: nn.Module) -> torch.Tensor:
     restore_layout(layer)
     weight: torch.Tensor = dequantize_bnb_weight(layer.weight)
     return weight
+
+
+def reads_right(layer: Any) -> bool:
+    """Whether a 4-bit layer, where it is now, gives the numbers that its weight stands for.
+
+    On some CPUs bitsandbytes takes the wrong scales for rows that are no whole number of blocks of 64, in products too.
+    As one long row the same weight has no such rows.
+    """
+    whole, state = dequantized(layer), layer.weight.quant_state
+    flat = copy.copy(state)
+    flat.shape = torch.Size([1, whole.numel()])
+    layer.weight.quant_state = flat
+    try:
+        return torch.equal(dequantize_bnb_weight(layer.weight).flatten(), whole.flatten())
+    finally:
+        layer.weight.quant_state = state
 
 
 def requantize(layer: nn.Module, weight: torch.Tensor) -> None:

@@ -129,6 +129,12 @@ class MethodRun(ABC):
     def close(self) -> None:  # noqa: B027
         """Training has ended: leave the model as it is to be saved."""
 
+    def merged(self) -> nn.Module:
+        """The base model with dW in its weights, the other modules that were trained in their places. The adapted
+        model is of no use afterwards. Raises NotImplementedError where PEFT cannot merge."""
+        merged: Any = self.model.merge_and_unload(safe_merge=True)  # type: ignore[operator]
+        return merged  # type: ignore[no-any-return]
+
     def release_optimizer(self) -> None:  # noqa: B027
         """Take off what `bind_optimizer` put on the optimizer."""
 

@@ -40,7 +40,7 @@ def save_as_lora(model: PeftModel, folder: str | Path, adapter: str = "default")
         for key, value in get_peft_model_state_dict(model, adapter_name=adapter).items()
         if not any(key.startswith(f"base_model.model.{name}.") for name in factors)
     }
-    write_lora(folder, factors, model.peft_config[adapter], beside)
+    write_lora(folder, factors, model.peft_config[adapter], beside, adapter_biases(model, adapter))
 
 
 def adapter_factors(model: PeftModel, adapter: str = "default") -> dict[str, Factors]:
@@ -49,11 +49,27 @@ def adapter_factors(model: PeftModel, adapter: str = "default") -> dict[str, Fac
     return {name: found for name, layer in layers if (found := _factors(layer, adapter)) is not None}
 
 
-def write_lora(folder: str | Path, factors: dict[str, Factors], config: Any, beside: dict[str, torch.Tensor]) -> None:
+@torch.no_grad()
+def adapter_biases(model: PeftModel, adapter: str = "default") -> dict[str, torch.Tensor]:
+    """What `adapter` adds to the bias `(out,)` of each layer, by path in the base model, where it moves that too."""
+    return {
+        name: layer.get_delta_bias(adapter)
+        for name, layer in model.base_model.model.named_modules()
+        if isinstance(layer, BaseTunerLayer)
+        and hasattr(layer, "get_delta_bias")
+        and adapter in adapters_of(layer)
+        and layer.get_base_layer().bias is not None
+    }
+
+
+def write_lora(
+    folder: str | Path, factors: dict[str, Factors], config: Any, beside: dict[str, torch.Tensor],
+    biases: dict[str, torch.Tensor] | None = None,
+) -> None:  # fmt: skip
     """Write A `(r, in)` and B `(out, r)` of each layer, by its path in the base model, as a PEFT LoRA folder.
 
     config: any PEFT configuration, for what the base model is. beside: tensors of modules trained as a whole, under the
-    keys PEFT saves them by.
+    keys PEFT saves them by. biases: what is added to biases, `(out,)`, by the same paths.
     """
     tensors = dict(beside)
     ranks = {}
@@ -63,6 +79,8 @@ def write_lora(folder: str | Path, factors: dict[str, Factors], config: Any, bes
         ranks[name] = len(A)
         tensors[f"base_model.model.{name}.lora_A.weight"] = A
         tensors[f"base_model.model.{name}.lora_B.weight"] = B
+        if biases:
+            tensors[f"base_model.model.{name}.lora_B.bias"] = biases.get(name, B.new_zeros(len(B)))
     top = max(ranks.values())
     written = LoraConfig(
         base_model_name_or_path=config.base_model_name_or_path,
@@ -76,6 +94,7 @@ def write_lora(folder: str | Path, factors: dict[str, Factors], config: Any, bes
         alpha_pattern=_exact(ranks),
         fan_in_fan_out=getattr(config, "fan_in_fan_out", False),
         modules_to_save=config.modules_to_save if beside else None,
+        lora_bias=bool(biases),
     )
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)

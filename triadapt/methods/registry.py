@@ -107,10 +107,17 @@ METHODS: dict[str, MethodSpec] = {
               tuner="AdaLoraConfig", at_first=True),
         _spec("lora", "LoRA", "fixed", "#CC79A7", "dashdot", "the same rank for every matrix", tuner="LoraConfig",
               at_first=True),
-        _spec("surm", "SURM", "fixed", "#56B4E9", "longdashdot", "structured matrices of any rank instead of a product",
-              tuner=".config:SurmConfig", rank="measured"),
         _spec("tiedlora", "Tied-LoRA", "fixed", "#D55E00", "longdash",
               "one pair of factors for all matrices of a shape", tuner=".config:TiedLoraConfig"),
+        _spec("surm", "SURM", "fixed", "#56B4E9", "longdashdot", "structured matrices of any rank instead of a product",
+              tuner=".config:SurmConfig", rank="measured"),
+        _spec("vera", "VeRA", "fixed", "#AA4499", "dot", "two vectors around random matrices that all share",
+              tuner="VeraConfig", rank="measured"),
+        _spec("loha", "LoHa", "fixed", "#999933", "dash", "the entrywise product of two products",
+              tuner="LoHaConfig", rank="measured"),
+        _spec("adamss", "AdaMSS", "freezes", "#8C6BB1", "longdash", "trains subspaces and freezes the least important",
+              tuner="AdamssConfig"),
+        _spec("qlora", "QLoRA", "fixed", "#777777", "dashdot", "LoRA over weights in 4 bits", tuner="LoraConfig"),
     )
 }  # fmt: skip
 AT_FIRST = tuple(name for name, spec in METHODS.items() if spec.at_first)

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from transformers import T5EncoderModel
 
 from triadapt.config import parse_config
-from triadapt.methods.plain_lora import Factors, adapter_factors, write_lora
+from triadapt.methods.plain_lora import Factors, adapter_biases, adapter_factors, write_lora
 from triadapt.methods.registry import METHODS
 from triadapt.pretrained.load import AsItCame, load_tokenizer
 from triadapt.runs.export import MODEL_FORMS
@@ -97,8 +97,10 @@ def _save_adapter(session: Session, folder: Path) -> None:
         return
     # What PEFT wrote names layers by the task's model, and the model by the folder it was loaded from; whoever loads
     # it has the pretrained one, by its name.
-    own = {key: value for key, value in tensors.items() if key.startswith(WHOLE + inside)}
-    _save({WHOLE + key.removeprefix(WHOLE + inside): value for key, value in own.items()}, folder / ADAPTER_FILE)
+    # What lies outside of its layers is what they share.
+    own = {key: value for key, value in tensors.items() if key.startswith(WHOLE + inside) or not key.startswith(WHOLE)}
+    renamed = {key.replace(WHOLE + inside, WHOLE, 1): value for key, value in own.items()}
+    _save(renamed, folder / ADAPTER_FILE)
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     config["target_modules"] = sorted(path.removeprefix(inside) for path in config["target_modules"])
     config["modules_to_save"] = None
@@ -117,15 +119,16 @@ def _save_lora(session: Session, folder: Path) -> None:
     config = model.peft_config[ADAPTER]
     config.base_model_name_or_path = session.task.pretrained_name or None
     config.revision = _revision(session) or None
-    write_lora(folder, factors, config, {})
+    biases = {name.removeprefix(inside): bias for name, bias in adapter_biases(model, ADAPTER).items()}
+    write_lora(folder, factors, config, {}, biases)
     _save_head(model, folder)
 
 
 def _save_merged(session: Session, folder: Path) -> None:
     model = _peft_model(session)
     _save_head(model, folder)
-    merged: Any = model.merge_and_unload(safe_merge=True)
-    pretrained = merged.get_submodule(session.task.pretrained)
+    merged = session.method.merged()
+    pretrained: Any = merged.get_submodule(session.task.pretrained)
     if not hasattr(pretrained, "save_pretrained"):
         _save(pretrained.state_dict(), folder / "model.safetensors")
         return
@@ -205,13 +208,16 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
     at = f', revision="{revision}"' if revision else ""
     base = f'{auto}.from_pretrained("{name}"{at})' if name else "task.build_model()"
     head = [f"from transformers import {auto}"] if name else PLANTED_BASE
+    rounding = [ROUNDING] if _rounds(session) else []
     if "adapter" in forms:
         ours = [REGISTER] if METHODS[config.method].ours else []
-        parts += ["## adapter", _code([*head, "from peft import PeftModel", *ours, _load(base, "adapter")])]
+        loaded = _load(_base_of(session, base, "adapter"), "adapter")
+        parts += ["## adapter", _code([*head, *rounding, "from peft import PeftModel", *ours, loaded])]
     if "lora" in forms:
-        alone = "; PEFT alone loads it" if name else ""
+        alone = "; PEFT alone loads it" if name and not rounding else ""
         parts += ["## lora", f"The same change of the weights as plain LoRA{alone}."]
-        parts += [_code([*head, "from peft import PeftModel", _load(base, "lora")])]
+        loaded = _load(_base_of(session, base, "lora"), "lora")
+        parts += [_code([*head, *rounding, "from peft import PeftModel", loaded])]
     if "merged" in forms and name:
         parts += ["## merged", _code([*head, f'model = {auto}.from_pretrained("merged"{bare})'])]
     elif "merged" in forms:
@@ -223,12 +229,26 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
 
 
 REGISTER = "from triadapt import TriAdaptLoraConfig  # importing it makes PEFT know all tuners of this package"
+ROUNDING = "from triadapt.methods.qlora.quantize import quantized_like"
 PLANTED_BASE = [
     "from pathlib import Path",
     "from triadapt.config import load_toml, parse_config",
     "from triadapt.training.session import build_task",
     'task = build_task(parse_config(load_toml(Path("config.toml"))), "cpu")',
 ]
+
+
+def _rounds(session: Session) -> bool:
+    """Whether what was trained needs weights that the method has rounded."""
+    return bool(getattr(session.method, "rounds", False))
+
+
+def _base_of(session: Session, base: str, folder: str) -> str:
+    """The base that the adapter of a form was trained over."""
+    if not _rounds(session):
+        return base
+    settings: Any = session.config.method_settings
+    return f'quantized_like({base}, "{folder}", "{settings.quant_type}", {settings.double_quant})'
 
 
 def _load(base: str, folder: str) -> str:
