@@ -133,7 +133,7 @@ class MethodRun(ABC):
         """The base model with dW in its weights, the other modules that were trained in their places. The adapted
         model is of no use afterwards. Raises NotImplementedError where PEFT cannot merge."""
         merged: Any = self.model.merge_and_unload(safe_merge=True)  # type: ignore[operator]
-        return merged  # type: ignore[no-any-return]
+        return merged
 
     def release_optimizer(self) -> None:  # noqa: B027
         """Take off what `bind_optimizer` put on the optimizer."""

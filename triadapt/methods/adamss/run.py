@@ -56,7 +56,7 @@ class Run(PeftRun):
     def config_for(cls, config: AllocationConfig, matrices: list[Matrix]) -> PeftConfig:
         peft_config: Any = super().config_for(config, matrices)
         peft_config.r = _settings(config).components_of([matrix.shape for matrix in matrices])
-        return peft_config  # type: ignore[no-any-return]
+        return peft_config
 
     @classmethod
     def peft_config(cls, config: AllocationConfig, targets: list[str]) -> PeftConfig:
