@@ -25,8 +25,8 @@ def tasks(data: Path) -> dict[str, Values]:
         "planted": {"task": "planted", "steps": 300, "warmup": 30, "interval": 10, "eval_every": 100,
                     "geometry_every": 100, "threads": 1},
         "text": {**SHORT, "task": "text", "text": {"head_alone": False}},
-        "sst2": {**SHORT, "task": "files", "files": {"train": str(data / "train.jsonl"),
-                                                     "dev": str(data / "dev.jsonl"), "text": "sentence", "head_alone": False}},
+        "sst2": {**SHORT, "task": "files", "files": {"train": str(data / "train.jsonl"), "text": "sentence",
+                                                     "dev": str(data / "dev.jsonl"), "head_alone": False}},
     }  # fmt: skip
 
 

@@ -161,3 +161,10 @@ def test_an_adapter_for_inference_has_nothing_to_train(method: str, base: str) -
     model = wrapped(method, base, inference_mode=True)
     assert not [name for name, p in model.named_parameters() if p.requires_grad]
     close(logits(model), logits(BASES[base].build()))
+
+
+@every_method
+def test_an_adapter_for_inference_over_bfloat16_has_nothing_to_train(method: str) -> None:
+    config = config_of(method, "bert", inference_mode=True)
+    model = get_peft_model(BASES["bert"].build().to(torch.bfloat16), config)
+    assert not [name for name, p in model.named_parameters() if p.requires_grad]

@@ -73,6 +73,13 @@ class AdapterModel(BaseTuner):  # type: ignore[misc]
         """A further adapter on a layer that has some."""
         layer.update_layer(adapter_name, config)
 
+    def _cast_adapter_dtype(self, adapter_name: str, autocast_adapter_dtype: bool = True) -> None:
+        # PEFT 0.21 puts new parameters in place of those it casts, and a new one is trained, whatever the old one was.
+        before = {name: parameter.requires_grad for name, parameter in self.model.named_parameters()}
+        super()._cast_adapter_dtype(adapter_name, autocast_adapter_dtype)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(before.get(name, parameter.requires_grad))
+
     def inject_adapter(self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any) -> None:
         """See PEFT. Raises NoMatchingPeftModuleError, a ValueError, that says which layers there are."""
         try:

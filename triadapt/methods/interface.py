@@ -132,7 +132,8 @@ class MethodRun(ABC):
     def merged(self) -> nn.Module:
         """The base model with dW in its weights, the other modules that were trained in their places. The adapted
         model is of no use afterwards. Raises NotImplementedError where PEFT cannot merge."""
-        merged: Any = self.model.merge_and_unload(safe_merge=True)  # type: ignore[operator]
+        whole: Any = self.model
+        merged: nn.Module = whole.merge_and_unload(safe_merge=True)
         return merged
 
     def release_optimizer(self) -> None:  # noqa: B027
