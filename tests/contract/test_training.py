@@ -164,7 +164,7 @@ def test_an_adapter_for_inference_has_nothing_to_train(method: str, base: str) -
 
 
 @every_method
-def test_an_adapter_for_inference_over_bfloat16_has_nothing_to_train(method: str) -> None:
+def test_an_adapter_for_inference_over_bfloat16_trains_nothing(method: str) -> None:
     config = config_of(method, "bert", inference_mode=True)
     model = get_peft_model(BASES["bert"].build().to(torch.bfloat16), config)
     assert not [name for name, p in model.named_parameters() if p.requires_grad]
