@@ -58,7 +58,7 @@ export class Chips {
         node.mark.replaceChildren(runSwatch(run, theme));
       }
       setText(node.label, run.started ? run.started.label : (run.status.label || run.id));
-      setText(node.numbers, [total === null ? "" : `rank ${total}`, metric].filter(Boolean).join(" · "));
+      setText(node.numbers, [total === null ? "" : `${run.measured ? "effective " : ""}rank ${total}`, metric].filter(Boolean).join(" · "));
       setText(node.state, stateWords(run));
       node.button.dataset.state = run.status.state;
       node.button.setAttribute("aria-pressed", String(run === focus));
