@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from triadapt import page_names
+
 PAPERS = {
     "lora": ("LoRA", "https://arxiv.org/abs/2106.09685"),
     "adalora": ("AdaLoRA", "https://arxiv.org/abs/2303.10512"),
@@ -18,12 +20,7 @@ PAPERS = {
     "triadaptlora": ("TriAdaptLoRA", "https://arxiv.org/abs/2501.08008"),
 }
 """Short name and address of each paper."""
-PAGES = {
-    "pages/play.py": ("Play", "/"),
-    "pages/runs.py": ("Runs", "/runs"),
-    "pages/compare.py": ("Compare", "/compare"),
-    "pages/tune.py": ("Tune", "/tune"),
-}
+PAGES = {page.file: (page.title, page.address) for page in page_names.PAGES.values() if page.played}
 """Name and address of each page that a term leads to."""
 
 
