@@ -34,6 +34,7 @@ PAGES: dict[str, PageName] = {
         PageName("learn", "Learn", ":material/school:", played=False),
         PageName("runs", "Runs", ":material/list:"),
         PageName("compare", "Compare", ":material/compare:"),
+        PageName("methods", "Methods", ":material/scatter_plot:"),
         PageName("tune", "Tune", ":material/tune:"),
         # It reads files of this machine by their path.
         PageName("own", "Your work", ":material/upload_file:", in_class=False, played=False),
