@@ -365,6 +365,17 @@ TERMS = {
             shape="ranks", query={"run": "healthy-race"}, lesson="low-rank",
         ),
         Term(
+            "pareto-front", "Pareto front",
+            "The results that no other beats: none is at least as good for no more of the price and better in one of "
+            "the two.",
+            page="pages/methods.py", query={"against": "memory"},
+        ),
+        Term(
+            "step-time", "Step time",
+            "How long an optimizer step takes on the machine that trains, as the median over the last steps.",
+            shape="seconds", page="pages/methods.py", query={"against": "time"},
+        ),
+        Term(
             "race", "Race",
             "Several methods on the same task with the same data in the same order, seed and budget.",
             lesson="capstone",

@@ -33,18 +33,14 @@ def method_cards() -> None:
     )  # fmt: skip
     write_choice("card", chosen, None)
     known = models()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        model = st.selectbox(
-            "Sizes for",
-            list(known),
-            key=MODEL,
-            persist_state="page",
-            help="Over whose matrices parameters are counted.",
-        )
-        rank = st.slider(
-            "Budget", 1, MOST_RANK, FIRST_RANK, key=RANK, persist_state="page",
-            help="Average rank a matrix (reference rank), for methods whose size follows from it.",
-        )  # fmt: skip
+    of, at = st.columns(2)
+    model = of.selectbox(
+        "Sizes for", list(known), key=MODEL, persist_state="page", help="Over whose matrices parameters are counted."
+    )
+    rank = at.slider(
+        "Budget", 1, MOST_RANK, FIRST_RANK, key=RANK, persist_state="page",
+        help="Average rank a matrix (reference rank), for methods whose size follows from it.",
+    )  # fmt: skip
     counted = sizes(rank, known[model])
     if chosen is None:
         _glance(counted)

@@ -21,12 +21,12 @@ from triadapt.views.methods.standing import headline, is_wide, priced, standings
 
 KIND, AGAINST = "methods_kind", "methods_against"
 MARKS = (
-    "Large: the mean over seeds, with bars to the lowest and the highest; small: single runs. Open: another setting of "
-    "the same method. Dotted: the front, which joins those that no other beats in both."
+    "Large: the mean over seeds, with bars to the lowest and the highest; small: single runs. Open, or with a dot: "
+    "another setting of the same method. The dotted line is the front, which joins those that no other beats in both."
 )
 NARROWLY = "Narrowly: by no more than its own seeds differ in price."
 NOTES = {
-    "parameters": "Those that train at the end, the head's among them.",
+    "parameters": "Parameters are those that train at the end, the head's among them.",
     "memory": "Frozen weights, and 16 bytes for each trained parameter: its value, its gradient and AdamW's two "
     "moments, in float32. Activations are not counted; they come on top, alike for all methods of a task.",
     "time": "The median of the last steps, on the machine that trained. Times of other machines, or of one that had "
@@ -78,7 +78,10 @@ def _chart(kind: Kind, price: Price) -> None:
             figure_groups(rows, price), metric=kind.metric, higher_is_better=kind.higher_is_better, price=price,
             logarithmic=is_wide(rows),
         )  # fmt: skip
-        figure(drawn, name=f"methods-{price.key}", label=f"{kind.metric} against {price.word} of every method")
+        # Another chart for another kind: Plotly would keep the part of the axes that was zoomed to.
+        figure(
+            drawn, name=f"methods-{kind.key}-{price.key}", label=f"{kind.metric} against {price.word} of every method"
+        )
         notes = [beaten(rows), MARKS, NARROWLY * any(row.on_front and row.narrowly for row in rows), NOTES[price.key]]
         if kind.recorded and price.key == "time" and kind.machine:
             notes.append(f"Here: {kind.machine}.")

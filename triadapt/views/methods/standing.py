@@ -157,19 +157,17 @@ def headline(rows: Sequence[Standing], price: Price, *, metric: str, higher_is_b
 
 
 def _against_lora(rows: Sequence[Standing], price: Price, higher_is_better: bool) -> str:
-    """The best of LoRA's settings that somebody is as good as for less, and who is so for least; else that nobody is as
-    good as its best."""
+    """The best of LoRA's settings that another method is as good as for less, and which is so for least; else that none
+    is as good as its best."""
     sign = 1 if higher_is_better else -1
     loras = sorted(references([row.group for row in rows]), key=lambda group: -sign * group.value)
-    if not loras or len([row for row in rows if row.group.counts]) < 2:
+    others = [row for row in rows if row.group.method != REFERENCE and row.group.counts]
+    if not loras or not others:
         return ""
     for lora in loras:
         worst = min(sign * value for value in lora.values)
         paid = next(row.price for row in rows if row.group is lora)
-        as_good = [
-            row for row in rows
-            if row.group.counts and row.price < paid and sign * row.group.value >= worst and row.group is not lora
-        ]  # fmt: skip
+        as_good = [row for row in others if row.price < paid and sign * row.group.value >= worst]
         if as_good:
             cheapest = min(as_good, key=lambda row: row.price)
             spread = " within the spread of the seeds" * (lora.seeds > 1)
@@ -179,7 +177,7 @@ def _against_lora(rows: Sequence[Standing], price: Price, higher_is_better: bool
             )
     best = loras[0]
     at_all = "within the spread of the seeds of" if best.seeds > 1 else "up to"
-    return f"Nothing with {price.less} comes {at_all} {best.label}."
+    return f"No other method comes {at_all} {best.label} with {price.less}."
 
 
 def share(part: float, whole: float) -> str:
