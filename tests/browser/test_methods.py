@@ -10,7 +10,10 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
-AXIS = "(words) => [...document.querySelectorAll('.js-plotly-plot .xtitle')].some((one) => one.textContent.includes(words))"
+AXIS = (
+    "(words) => [...document.querySelectorAll('.js-plotly-plot .xtitle')]"
+    ".some((one) => one.textContent.includes(words))"
+)
 
 
 def test_a_recorded_study_changes_its_price_and_a_card_leads_to_a_race(app: App, page: Page) -> None:
@@ -25,6 +28,13 @@ def test_a_recorded_study_changes_its_price_and_a_card_leads_to_a_race(app: App,
         page.get_by_role("button", name="IncreLoRA", exact=True)
     ).click()
     page.wait_for_url("**card=increlora**")
+    expect(page.get_by_text("When to choose it")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("All methods at a glance")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("On the front:")).to_be_visible()
+    page.go_forward()
+    page.go_forward()
     expect(page.get_by_text("When to choose it")).to_be_visible()
     page.get_by_role("link", name="Race it against LoRA").click()
     page.wait_for_url("**method=lora**")

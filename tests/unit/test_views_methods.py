@@ -138,8 +138,8 @@ def test_settings_are_told_in_words_and_alpha_by_the_scale_it_makes() -> None:
 def test_many_settings_are_counted_and_groups_keep_names_of_their_own() -> None:
     fields = {"learning_rate": 1e-3, "weight_decay": 0.1, "lr_warmup": 1}
     found = labels(finished(), finished(**fields, max_grad_norm=2.0), finished(**fields, max_grad_norm=3.0))
-    alike = "LoRA learning rate 0.001, weight decay 0.1, learning rate warm-up 1, +1 more"
-    assert found[1:] == [f"{alike} #1", f"{alike} #2"]
+    alike = "learning rate 0.001, weight decay 0.1, learning rate warm-up 1, +1 more"
+    assert found[1:] == [f"LoRA ({alike} #1)", f"LoRA ({alike} #2)"]
     assert told_apart([{"a": 1}]) == [""]
 
 
@@ -154,7 +154,7 @@ def test_who_costs_no_more_and_is_better_beats() -> None:
     words = {row.group.method: row.words for row in rows}
     assert words["increlora"] == "beaten by LoRA"
     assert words["lora"] == words["adalora"] == words["triadaptlora"] == "on the front"
-    assert beaten(rows) == "IncreLoRA is beaten by LoRA."
+    assert beaten(rows) == "Beaten by LoRA: IncreLoRA."
     lower = stands(result("lora", 0.8, 100), result("increlora", 0.7, 120), result("adalora", 0.9, 200), higher=False)
     assert {row.group.method for row in lower if row.on_front} == {"lora", "increlora"}
 
@@ -179,6 +179,7 @@ def test_what_the_seeds_leave_open_is_said() -> None:
 def test_an_oracle_beats_nobody() -> None:
     rows = stands(result("lora", 0.8, 100), result("lora", 0.99, 50, settings="ranks where planted", counts=False))
     assert [row.words for row in rows] == ["on the front", "an oracle, not counted"]
+    assert beaten(rows) == "LoRA ranks where planted is an oracle, not counted."
 
 
 def test_the_line_in_words_names_who_is_as_good_as_lora_for_less() -> None:
@@ -275,6 +276,7 @@ def test_the_figure_has_a_mark_a_group_four_variants_of_a_symbol_and_says_how_ea
     assert [mark.marker.symbol.removeprefix(marks[0].marker.symbol) for mark in marks] == [
         "", "-open", "-dot", "-open-dot", "",
     ]  # fmt: skip
+    assert list(figure.layout.xaxis.tickvals) == [0.1, 1, 10, 100, 1000, 10000]
     assert figure.layout.xaxis.type == "log" and front.line.dash == "dot"
     assert "on the front" in marks[0].hovertemplate and "beaten by LoRA rank 0" in marks[1].hovertemplate
 

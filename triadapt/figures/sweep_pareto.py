@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,16 @@ def pareto(
         margin={"l": 60, "r": 10, "t": 10, "b": 40},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
     )
+    if logarithmic:
+        figure.update_xaxes(tickmode="array", tickvals=_round_numbers([price for price, _ in means]))
     return figure
+
+
+def _round_numbers(prices: Sequence[float]) -> list[float]:
+    """Ticks for a logarithmic axis: Plotly sets some of its own lower than the others. Fewer over many decades."""
+    low, high = floor(log10(min(prices, default=1.0))), ceil(log10(max(prices, default=1.0)))
+    digits = (1, 2, 5) if high - low <= 3 else (1,)
+    return [digit * 10.0**power for power in range(low - 1, high + 1) for digit in digits]
 
 
 def _symbol(method: str) -> str:

@@ -15,31 +15,34 @@ from triadapt.ui.markdown import plain
 
 SAID = "methods_said"
 _WISH = "methods_wish"
+NAMES = ("kind", "against", "card")
 MOST_NAMED = 12
 
 
 def enter_methods() -> None:
-    """The visitor came to the page: what the address names is to be chosen."""
-    _note_wish()
-
-
-def heed_history() -> None:
-    """The visitor may have gone back or forward: then the address is a wish again."""
-    if getattr(get_script_run_ctx(), "is_history_navigation", False):
-        _note_wish()
-
-
-def _note_wish() -> None:
+    """The visitor came to the page: what the address names is to be chosen; what it does not name stays as it was."""
     st.session_state[SAID] = {}
     st.session_state[_WISH] = dict(st.query_params)
+
+
+def went_back_or_forward() -> bool:
+    """Whether the visitor went to an address of before; then all of it is a wish, and what it does not name is as it
+    was at first."""
+    if not getattr(get_script_run_ctx(), "is_history_navigation", False):
+        return False
+    st.session_state[SAID] = {}
+    st.session_state[_WISH] = dict.fromkeys(NAMES) | dict(st.query_params)
+    return True
 
 
 def take_wish(name: str, key: str, known: Collection[str], first: str | None) -> None:
     """Before a widget of `key` is drawn: choose what the address names, if it is `known`, or note a line that it is
     not; else what was chosen last, else `first`."""
-    wish = st.session_state[_WISH].pop(name, None)
-    if wish in known:
-        st.session_state[key] = wish
+    wishes: dict[str, str | None] = st.session_state[_WISH]
+    again = name in wishes
+    wish = wishes.pop(name, None)
+    if wish in known or (again and wish is None):
+        st.session_state[key] = wish if wish in known else first
     elif wish is not None:
         names = ", ".join(list(known)[:MOST_NAMED]) + (", ..." if len(known) > MOST_NAMED else "")
         st.session_state[SAID][name] = f"{name} in the address: there is no {wish[:60]!r}; there are {names}"

@@ -82,7 +82,9 @@ def _chart(kind: Kind, price: Price) -> None:
         figure(
             drawn, name=f"methods-{kind.key}-{price.key}", label=f"{kind.metric} against {price.word} of every method"
         )
-        notes = [beaten(rows), MARKS, NARROWLY * any(row.on_front and row.narrowly for row in rows), NOTES[price.key]]
+        if said := beaten(rows):
+            st.caption(plain(said))
+        notes = [MARKS, NARROWLY * any(row.on_front and row.narrowly for row in rows), NOTES[price.key]]
         if kind.recorded and price.key == "time" and kind.machine:
             notes.append(f"Here: {kind.machine}.")
     else:

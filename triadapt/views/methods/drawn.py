@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 from triadapt.methods.registry import METHODS
@@ -16,12 +17,12 @@ def figure_groups(rows: Sequence[Standing], price: Price) -> list[dict[str, Any]
     """Groups for `figures.sweep_pareto.pareto`."""
     drawn = []
     for row in rows:
-        spec = METHODS.get(row.group.method)
+        spec, label = METHODS.get(row.group.method), escape(row.group.label, quote=False)  # Plotly reads some HTML
         told = [(result, found) for result in row.group.results if (found := price.of(result)) is not None]
         drawn.append({
-            "label": row.group.label, "colour": spec.colour if spec else GREY, "method": row.group.method,
-            "place": row.group.place, "counts": row.group.counts, "said": row.words,
-            "labels": [f"{row.group.label}, seed {result.seed}" for result, _ in told],
+            "label": label, "colour": spec.colour if spec else GREY, "method": row.group.method,
+            "place": row.group.place, "counts": row.group.counts, "said": escape(row.words, quote=False),
+            "labels": [f"{label}, seed {result.seed}" for result, _ in told],
             "prices": [found for _, found in told], "values": [result.value for result, _ in told],
         })  # fmt: skip
     return drawn
@@ -50,6 +51,12 @@ def table_rows(kind: Kind, rows: Sequence[Standing]) -> list[dict[str, Any]]:
 
 
 def beaten(rows: Sequence[Standing]) -> str:
-    """The groups off the front, each with one that beats it, in a sentence; empty where there are none."""
-    told = [f"{row.group.label} is {row.words}" for row in rows if not row.on_front]
-    return f"{'; '.join(told)}." if told else ""
+    """Who is beaten by whom, and who is not counted, in a sentence; empty where all are on the front."""
+    losers: dict[str, list[str]] = {}
+    for row in rows:
+        if row.beaten_by:
+            close = " (within the spread of the seeds)" if row.narrowly else ""
+            losers.setdefault(row.beaten_by, []).append(f"{row.group.label}{close}")
+    told = [f"by {winner}: {', '.join(names)}" for winner, names in losers.items()]
+    oracles = [f"{row.group.label} is {row.words}" for row in rows if not row.group.counts]
+    return " ".join(f"{line}." for line in (f"Beaten {'; '.join(told)}" * bool(told), *oracles) if line)

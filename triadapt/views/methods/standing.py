@@ -27,7 +27,8 @@ class Group:
     @property
     def label(self) -> str:
         """Method and setting."""
-        return f"{method_label(self.method)} {self.settings}".strip()
+        several = f"({self.settings})" if "," in self.settings else self.settings
+        return f"{method_label(self.method)} {several}".strip()
 
     @property
     def counts(self) -> bool:
