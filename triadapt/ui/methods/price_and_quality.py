@@ -28,7 +28,7 @@ NARROWLY = "Narrowly: by no more than its own seeds differ in price."
 NOTES = {
     "parameters": "Parameters are those that train at the end, the head's among them.",
     "memory": "Frozen weights, and 16 bytes for each trained parameter: its value, its gradient and AdamW's two "
-    "moments, in float32. Activations are not counted; they come on top, alike for all methods of a task.",
+    "moments, in float32. Activations are not counted, nor what a method keeps and has masked.",
     "time": "The median of the last steps, on the machine that trained. Times of other machines, or of one that had "
     "other work, cannot be compared with them.",
 }
@@ -104,7 +104,7 @@ def _table(kind: Kind, table: pd.DataFrame) -> None:
     four = st.column_config.NumberColumn(format="%.4g")
     formats = {
         "Settings": st.column_config.TextColumn(width="medium"),
-        "Standing": st.column_config.TextColumn(width="medium"),
+        "Standing": st.column_config.TextColumn(width="large"),
         "Parameters": st.column_config.NumberColumn(format="localized", help="Trainable at the end; mean over seeds."),
         "Memory, MB": st.column_config.NumberColumn(format="%.4g", help="Frozen weights, trained values, gradients and "
                                                     "AdamW's moments; without activations."),
