@@ -136,7 +136,7 @@ def test_settings_are_told_in_words_and_alpha_by_the_scale_it_makes() -> None:
 
 
 def test_many_settings_are_counted_and_groups_keep_names_of_their_own() -> None:
-    fields = {"learning_rate": 1e-3, "weight_decay": 0.1, "lr_warmup": 1}
+    fields: dict[str, Any] = {"learning_rate": 1e-3, "weight_decay": 0.1, "lr_warmup": 1}
     found = labels(finished(), finished(**fields, max_grad_norm=2.0), finished(**fields, max_grad_norm=3.0))
     alike = "learning rate 0.001, weight decay 0.1, learning rate warm-up 1, +1 more"
     assert found[1:] == [f"LoRA ({alike} #1)", f"LoRA ({alike} #2)"]
@@ -210,6 +210,15 @@ def test_of_several_loras_the_best_is_named_that_another_method_comes_up_to() ->
     )  # fmt: skip
     said = headline(rows, PARAMETERS, metric="accuracy", higher_is_better=True)
     assert said.endswith("Of LoRA rank 2's quality at 60 % of its parameters: AdaLoRA.")
+
+
+def test_a_lora_that_another_one_beats_is_no_measure() -> None:
+    rows = stands(
+        result("lora", 0.9, 100, settings="scale 4"), result("lora", 0.5, 110, settings="scale 1"),
+        result("adalora", 0.6, 90),
+    )  # fmt: skip
+    said = headline(rows, PARAMETERS, metric="accuracy", higher_is_better=True)
+    assert said.endswith("No other method comes up to LoRA scale 4 with fewer parameters.")
 
 
 @given(

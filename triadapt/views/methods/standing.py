@@ -159,9 +159,11 @@ def headline(rows: Sequence[Standing], price: Price, *, metric: str, higher_is_b
 
 def _against_lora(rows: Sequence[Standing], price: Price, higher_is_better: bool) -> str:
     """The best of LoRA's settings that another method is as good as for less, and which is so for least; else that none
-    is as good as its best."""
+    is as good as its best. A setting that another one of LoRA's beats is no measure of anything."""
     sign = 1 if higher_is_better else -1
-    loras = sorted(references([row.group for row in rows]), key=lambda group: -sign * group.value)
+    own = references([row.group for row in rows])
+    among_own = standings(own, price, higher_is_better=higher_is_better)
+    loras = sorted((row.group for row in among_own if row.on_front), key=lambda group: -sign * group.value)
     others = [row for row in rows if row.group.method != REFERENCE and row.group.counts]
     if not loras or not others:
         return ""
