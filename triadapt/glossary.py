@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from triadapt import page_names
+
 PAPERS = {
     "lora": ("LoRA", "https://arxiv.org/abs/2106.09685"),
     "adalora": ("AdaLoRA", "https://arxiv.org/abs/2303.10512"),
@@ -18,12 +20,7 @@ PAPERS = {
     "triadaptlora": ("TriAdaptLoRA", "https://arxiv.org/abs/2501.08008"),
 }
 """Short name and address of each paper."""
-PAGES = {
-    "pages/play.py": ("Play", "/"),
-    "pages/runs.py": ("Runs", "/runs"),
-    "pages/compare.py": ("Compare", "/compare"),
-    "pages/tune.py": ("Tune", "/tune"),
-}
+PAGES = {page.file: (page.title, page.address) for page in page_names.PAGES.values() if page.played}
 """Name and address of each page that a term leads to."""
 
 
@@ -366,6 +363,17 @@ TERMS = {
             "effective-rank", "Effective rank",
             "How many singular values of dW carry 99 % of the sum of their squares; used, on the rank maps.",
             shape="ranks", query={"run": "healthy-race"}, lesson="low-rank",
+        ),
+        Term(
+            "pareto-front", "Pareto front",
+            "The results that no other beats: none is at least as good for no more of the price and better in one of "
+            "the two.",
+            page="pages/methods.py", query={"against": "memory"},
+        ),
+        Term(
+            "step-time", "Step time",
+            "How long an optimizer step takes on the machine that trains, as the median over the last steps.",
+            shape="seconds", page="pages/methods.py", query={"against": "time"},
         ),
         Term(
             "race", "Race",

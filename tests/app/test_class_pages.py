@@ -191,6 +191,12 @@ def test_pages_that_are_not_part_of_the_class_are_not_there(teach: Callable[...,
     teach(pages=["tune"])
     assert [tab.label for tab in visit("pages/tune.py").tabs] == ["Schedule lab", "What if"]
     assert [tab.label for tab in visit("pages/own.py", teacher=THE_KEY).tabs]
+    with pytest.raises(ValueError, match="Could not find a navigation page"):
+        visit("pages/methods.py")
+    teach(pages=["methods"])
+    assert "On the front" in "".join(words(one) for one in visit("pages/methods.py").info)
+    (card,) = visit("pages/methods.py", card="adalora").get("link_button")
+    assert card.proto.url.startswith("https://") and not visit("pages/methods.py", card="adalora").get("page_link")
 
 
 def test_a_damaged_class_lets_nobody_train_and_says_so(

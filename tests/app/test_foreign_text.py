@@ -93,6 +93,8 @@ def test_the_settings_of_a_race() -> None:
         ("", "run"),
         ("pages/compare.py", "runs"),
         ("pages/tune.py", "steps"),
+        ("pages/methods.py", "kind"),
+        ("pages/methods.py", "card"),
     ],
 )
 def test_values_in_the_address(visit: Callable[..., AppTest], page: str, name: str) -> None:

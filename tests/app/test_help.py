@@ -57,7 +57,8 @@ def said(control: Any) -> str:
     [
         ("", {}), ("", {"task": "files"}), ("", {"task": "hub"}), ("pages/learn.py", {}), ("pages/runs.py", {}),
         ("pages/compare.py", {}), ("pages/tune.py", {}), ("pages/tune.py", {"tab": "What if"}),
-        ("pages/tune.py", {"tab": "Studies"}), ("pages/own.py", {}),
+        ("pages/tune.py", {"tab": "Studies"}), ("pages/own.py", {}), ("pages/methods.py", {}),
+        ("pages/methods.py", {"tab": "cards"}), ("pages/methods.py", {"card": "lora"}),
     ],
 )  # fmt: skip
 def test_every_control_on_view_says_what_it_does(

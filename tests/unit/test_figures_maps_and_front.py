@@ -33,8 +33,8 @@ def test_a_difference_is_neutral_at_zero_and_outlines_both_truths() -> None:
 def test_the_front_is_drawn_as_stairs_over_the_means() -> None:
     groups = [
         {"label": "A", "colour": "#0072B2", "method": "triadaptlora", "place": 0, "labels": ["A 1", "A 2"],
-         "parameters": [10, 10], "values": [0.4, 0.6]},
-        {"label": "B", "colour": "#CC79A7", "method": "lora", "place": 1, "labels": ["B"], "parameters": [20],
+         "prices": [10, 10], "values": [0.4, 0.6]},
+        {"label": "B", "colour": "#CC79A7", "method": "lora", "place": 1, "labels": ["B"], "prices": [20],
          "values": [0.9]},
     ]  # fmt: skip
     figure = pareto(groups, metric="recovered", higher_is_better=True)

@@ -68,7 +68,7 @@ def test_views_and_figures_know_neither_streamlit_nor_torch(place: str) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "__init__.py", "config.py", "events.py", "cli.py", "methods/registry.py", "tasks/registry.py",
+        "__init__.py", "page_names.py", "config.py", "events.py", "cli.py", "methods/registry.py", "tasks/registry.py",
         "growth/schedule.py", "growth/threshold.py", "growth/budget.py", "growth/preview.py", "growth/decision.py",
         "growth/lints.py", "growth/fixes.py", "growth/parameters.py", "growth/trainer_steps.py",
         "growth/target_matrices.py", "methods/places.py",

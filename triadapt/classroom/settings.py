@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -12,12 +12,17 @@ from triadapt.config import ConfigError, put_value, suggest, validated
 from triadapt.config import RunConfig as _RunConfig
 from triadapt.lessons.registry import LESSONS
 from triadapt.methods.registry import METHODS
+from triadapt.page_names import PAGES as ALL_PAGES
 from triadapt.runs.bundle import recorded_races
 from triadapt.runs.library import is_race_id, is_run_id
 
-PageName = Literal["play", "learn", "runs", "compare", "tune"]
-PAGES: tuple[PageName, ...] = ("learn", "play", "runs", "compare", "tune")
-"""Pages that a class may see. Your work is not among them: it reads files of this machine by their path."""
+PAGES = ("learn", *(name for name, page in ALL_PAGES.items() if page.in_class and name != "learn"))
+"""Pages that a class may see; the first of those chosen is where it begins without Play."""
+"""Pages that a class may see, in the order in which one is chosen to begin at."""
+if TYPE_CHECKING:
+    PageName = str
+else:
+    PageName = Literal[PAGES]
 Value = str | int | float | list[str]
 
 

@@ -65,6 +65,24 @@ class RunReader:
 
         return schema.read(self._path, query)
 
+    def first_of(self, kind: str) -> Stamped | None:
+        """The first event of a kind; None where there is none. Raises DamagedRunError."""
+        return self._one_of(kind, "asc")
+
+    def last_of(self, kind: str) -> Stamped | None:
+        """The newest event of a kind; None where there is none. Raises DamagedRunError."""
+        return self._one_of(kind, "desc")
+
+    def _one_of(self, kind: str, order: str) -> Stamped | None:
+        def query(connection: sqlite3.Connection) -> list[Stamped]:
+            return self._stamped(
+                connection.execute(
+                    f"select {_COLUMNS} from events where kind = ? order by seq {order} limit 1", (kind,)
+                )
+            )
+
+        return next(iter(schema.read(self._path, query)), None)
+
     def losses(self) -> tuple[list[int], list[float], list[float]]:
         """Steps, losses and times of all `Step` events, without an object for each. Raises DamagedRunError."""
 

@@ -8,30 +8,22 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
+from triadapt.page_names import PAGES
 from triadapt.ui.classroom.room import student
 from triadapt.ui.classroom.rules import shows_page
 from triadapt.ui.classroom.seat import seat
 
 WANTED, ENTERED = "wanted_page", "entered"
-# File, title, icon. Play is the default page, which Streamlit serves at / and nowhere else.
-PAGES = (
-    ("play", "Play", ":material/play_circle:"),
-    ("learn", "Learn", ":material/school:"),
-    ("runs", "Runs", ":material/list:"),
-    ("compare", "Compare", ":material/compare:"),
-    ("tune", "Tune", ":material/tune:"),
-    ("own", "Your work", ":material/upload_file:"),
-)
 
 
 def front_pages() -> list[StreamlitPage]:
     """The pages of this session; in a class those that its students see."""
     shown = [
         st.Page(
-            f"pages/{name}.py", title=title, icon=icon, default=name == "play",
+            page.file, title=page.title, icon=page.icon, default=name == "play",
             url_path="home" if name == "play" else name,
         )
-        for name, title, icon in PAGES
+        for name, page in PAGES.items()
         if shows_page(name)
     ]  # fmt: skip
     if shows_page("play"):

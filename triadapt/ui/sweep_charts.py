@@ -139,7 +139,7 @@ def _sizes(study: StudyRecord) -> go.Figure:
             "method": method, "place": int(tried.broken), "counts": tried.counts,
             "labels": [f"{point_words(tried.point)}, seed {trial.seed}" for trial in trials],
             "numbers": [trial.number for trial in trials],
-            "parameters": [trial.parameters for trial in trials], "values": [trial.value for trial in trials],
+            "prices": [trial.parameters for trial in trials], "values": [trial.value for trial in trials],
         })  # fmt: skip
     return pareto(drawn, metric=study.info.metric, higher_is_better=study.info.higher_is_better)
 

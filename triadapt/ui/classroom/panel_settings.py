@@ -10,6 +10,7 @@ from triadapt.classroom.controls import CONTROLS
 from triadapt.classroom.settings import PAGES, ClassSettings, parse_class
 from triadapt.lessons.registry import LESSONS
 from triadapt.methods.registry import AT_FIRST
+from triadapt.page_names import PAGES as ALL_PAGES
 from triadapt.runs.library import list_runs
 from triadapt.ui import manager as managers
 from triadapt.ui.chooser import choices
@@ -18,7 +19,6 @@ from triadapt.ui.control_fields import FIELDS, default_of
 from triadapt.ui.control_memory import kept_controls
 from triadapt.ui.markdown import plain
 
-TITLES = {"learn": "Learn", "play": "Play", "runs": "Runs", "compare": "Compare", "tune": "Tune"}
 NAMES = {"method": "Methods", "task": "Task"}
 LOCKED_HELP = "Students see them at the values they have on your Play page when you save, and cannot move them."
 HIDDEN_HELP = "They are not drawn for students, and hold their locked value, else their default."
@@ -47,7 +47,8 @@ def settings_widgets(before: ClassSettings, key: str) -> ClassSettings:
     )
     pages = st.pills(
         "Pages", list(PAGES), default=before.pages, selection_mode="multi", key=f"{key}-pages",
-        format_func=TITLES.__getitem__, help="Your work is never among them: it reads files of this machine.",
+        format_func=lambda name: ALL_PAGES[name].title,
+        help="Your work is never among them: it reads files of this machine.",
     )  # fmt: skip
     locked = st.multiselect(
         "Locked controls", CONTROLS, default=[name for name in CONTROLS if name in before.locked], key=f"{key}-locked",
