@@ -51,8 +51,9 @@ def adapter_factors(model: PeftModel, adapter: str = "default") -> dict[str, Fac
 
 @torch.no_grad()
 def adapter_biases(model: PeftModel, adapter: str = "default") -> dict[str, torch.Tensor]:
-    """What `adapter` adds to the bias `(out,)` of each layer, by path in the base model, where it moves that too."""
-    return {
+    """What `adapter` adds to the bias `(out,)` of each layer that has one, by path in the base model; empty where it
+    moves none. PEFT loads a LoRA with biases over layers without, but does not merge it."""
+    found = {
         name: layer.get_delta_bias(adapter)
         for name, layer in model.base_model.model.named_modules()
         if isinstance(layer, BaseTunerLayer)
@@ -60,6 +61,7 @@ def adapter_biases(model: PeftModel, adapter: str = "default") -> dict[str, torc
         and adapter in adapters_of(layer)
         and layer.get_base_layer().bias is not None
     }
+    return found if any(bool(bias.any()) for bias in found.values()) else {}
 
 
 def write_lora(

@@ -32,14 +32,17 @@ class Settings(BaseModel):
         0, ge=0, le=4096, title="AdaMSS's components",
         description="Singular vectors of the frozen weight that all subspaces read; 0: as many as the smallest matrix "
         "has, at most 100.",
+        json_schema_extra={"in_class": 128},
     )  # fmt: skip
     subspaces: int = Field(
         5, ge=1, le=256, title="AdaMSS's subspaces",
         description="Groups into which k-means divides the outputs of a matrix.",
+        json_schema_extra={"in_class": 16},
     )  # fmt: skip
     subspace_rank: int = Field(
-        1, ge=1, le=64, title="AdaMSS's rank a subspace", description="Rank of what is trained in a subspace."
-    )
+        1, ge=1, le=64, title="AdaMSS's rank a subspace", description="Rank of what is trained in a subspace.",
+        json_schema_extra={"in_class": 8},
+    )  # fmt: skip
     adaptive: bool = Field(
         True, title="AdaMSS freezes subspaces",
         description="Subspaces with the least importance are frozen until the budget of ranks is left to train.",

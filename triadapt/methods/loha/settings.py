@@ -21,6 +21,7 @@ class Settings(BaseModel):
     rank: int = Field(
         0, ge=0, le=256, title="LoHa's rank",
         description="Rank of each of the two products; 0: the budget, reference_rank.",
+        json_schema_extra={"in_class": 16},
     )  # fmt: skip
     lr_scale: float = Field(
         1.0, gt=0, le=1000, title="LoHa's learning rate, times",

@@ -19,6 +19,7 @@ class Settings(BaseModel):
     rank: int = Field(
         256, ge=1, le=4096, title="VeRA's rank",
         description="Rows of the shared frozen A; a vector of as many entries is trained for each matrix.",
+        json_schema_extra={"in_class": 256},
     )  # fmt: skip
     d_initial: float = Field(
         0.1,
