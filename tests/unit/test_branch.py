@@ -32,6 +32,10 @@ PARENTS = {
     "lora": tiny("lora"),
     "surm": tiny("surm"),
     "tiedlora": tiny("tiedlora"),
+    "vera": tiny("vera"),
+    "loha": tiny("loha"),
+    "adamss": tiny("adamss"),
+    "qlora": tiny("qlora"),
 }
 MATRICES = 6
 
