@@ -20,7 +20,7 @@ from benchmarks.app_server import app_server, chromium, new_page, open_board, pr
 from benchmarks.tables import Cell, Table, main
 from triadapt.config import RunConfig, parse_config
 from triadapt.events import Event, Step
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST
 from triadapt.runs.library import find, new_race
 from triadapt.runs.reader import RunReader
 from triadapt.runs.store import RunStore
@@ -87,7 +87,7 @@ def store_cost(quick: bool = False) -> Table:
     """Both ways in turn, in changing order."""
     torch.set_num_threads(1)
     values = {"steps": 60 if quick else STEPS, "warmup": 20 if quick else 40, "interval": 20, "threads": 1}
-    configs = [parse_config({**values, "method": method}) for method in METHODS]
+    configs = [parse_config({**values, "method": method}) for method in AT_FIRST]
     steps = configs[0].steps
     with_store, without, ratios, events, checkpoints = [], [], [], [], []
     for turn in range(1 if quick else 4):

@@ -99,7 +99,7 @@ def _by_change(lines: Sequence[Line]) -> Table:
 
 
 def _methods(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    found: dict[str, list[Line]] = {name: [] for name in METHODS}
+    found: dict[str, list[Line]] = {name: [] for name in METHODS if METHODS[name].replayed}
     for line in lines:
         found[line["method"]].append(line)
     return {name: ours for name, ours in found.items() if ours}

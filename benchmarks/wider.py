@@ -1,6 +1,6 @@
 """All methods on the planted task, docstrings and SST-2.
 
-The rate of each is chosen on one seed, the results are of three others. Every run is a run folder like any other, so it
+The rate of each is chosen on one seed (for the docstrings, on SST-2), the results are of three others. Every run is a run folder like any other, so it
 can be looked at on the Methods page; what is there is not trained again.
 
     python -m benchmarks.wider --data FOLDER --runs FOLDER [--tasks planted text sst2] [--tables]
@@ -19,14 +19,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tables import Table
-from benchmarks.wider_plan import PILOT, RATES, SEEDS, Planned, planned, variants
+from benchmarks.wider_plan import CHOSEN_ON, PILOT, RATES, SEEDS, Planned, planned, variants
 from triadapt.config import parse_config
 from triadapt.events import RankEvent, Started
 from triadapt.runs.info import RunInfo
 from triadapt.runs.library import config_of, list_runs, new_race
 from triadapt.runs.reader import RunReader
 
-TASKS = ("planted", "text", "sst2")
+TASKS = ("planted", "sst2", "text")
 
 
 def train_one(runs: str, key: str, values: dict[str, object]) -> str:
@@ -65,9 +65,10 @@ def train(plan: Sequence[Planned], runs: Path, processes: int) -> dict[tuple[str
 def chosen_rates(task: str, done: dict[tuple[str, int], RunInfo]) -> dict[str, tuple[float, ...]]:
     """The best rate of each variant at the pilot seed."""
     best: dict[str, tuple[float, ...]] = {}
+    where = CHOSEN_ON[task]
     for name in variants(task):
-        tried = [(info, rate) for rate in RATES if (info := done.get((f"{task} · {name} · {rate:g}", PILOT)))]
-        sign = -1 if task == "planted" else 1
+        tried = [(info, rate) for rate in RATES if (info := done.get((f"{where} · {name} · {rate:g}", PILOT)))]
+        sign = -1 if where == "planted" else 1
         scored = [(sign * float(info.metric_value), rate) for info, rate in tried if info.metric_value is not None]
         if scored:
             best[name] = (max(scored)[1],)
@@ -117,8 +118,9 @@ def main() -> int:
     options = parser.parse_args()
     for task in options.tasks:
         if not options.tables:
-            every = dict.fromkeys(variants(task), RATES)
-            pilot = train(planned(task, options.data, (PILOT,), every), options.runs, options.processes)
+            where = CHOSEN_ON[task]
+            every = dict.fromkeys(variants(where), RATES)
+            pilot = train(planned(where, options.data, (PILOT,), every), options.runs, options.processes)
             train(planned(task, options.data, SEEDS, chosen_rates(task, pilot)), options.runs, options.processes)
         print(table(task, options.runs, finished(options.runs)).markdown(), end="\n\n")
     return 0

@@ -15,6 +15,8 @@ RATES = (1e-3, 3e-3, 1e-2)
 """Learning rates that every variant is tried at; `lr_scale` of a method stays at its default on top of them."""
 PILOT, SEEDS = 100, (0, 1, 2)
 """Seed at which the rate is chosen, and those that the results are of."""
+CHOSEN_ON = {"planted": "planted", "sst2": "sst2", "text": "sst2"}
+"""The task that the rates of a task are chosen on; a pilot on each would double the time of the two long ones."""
 SHORT: Values = {"steps": 120, "warmup": 10, "interval": 5, "top_h": 4, "reference_rank": 2, "batch_size": 16,
                  "eval_every": 60, "geometry_every": 60, "threads": 1}  # fmt: skip
 

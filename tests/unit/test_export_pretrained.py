@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import write_family
+from families import BLOCK, write_family
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from test_export_model import info_of, loaded
@@ -77,7 +77,7 @@ def test_what_a_causal_run_exports_gives_the_same_logits_on_the_plain_decoder(
 def test_a_run_over_four_bits_exports_lora_and_says_what_peft_cannot_merge(tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
     (tmp_path / "a.txt").write_text(" ".join(WORDS * 40))
-    section = {"model": write_family("llama", tmp_path / "model"), "train": str(tmp_path / "a.txt"), "block": 16,
+    section = {"model": write_family("llama", tmp_path / "model", BLOCK), "train": str(tmp_path / "a.txt"), "block": 16,
                "weights": "4-bit"}  # fmt: skip
     session = trained({"task": "causal", "method": "adalora", "causal": section}, tmp_path / "run")
     with pytest.raises(RunError, match="run: PEFT does not merge AdaLoRA into weights in 4 bits; export lora"):

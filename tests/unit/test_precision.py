@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import write_family
+from families import BLOCK, write_family
 from test_qa_task import squad, write
 from tiny_text import WORDS
 
@@ -35,7 +35,8 @@ def values_of(kind: str, tmp_path: Path, **section: Any) -> dict[str, Any]:
     else:
         (tmp_path / "a.txt").write_text(" ".join(WORDS * 30))
         own, task = {"train": str(tmp_path / "a.txt"), "block": 16}, "causal"
-    return {**SCHEDULE, "task": task, task: {**own, "model": write_family(kind, tmp_path / "model"), **section}}
+    width = BLOCK if section.get("weights") == "4-bit" else 16
+    return {**SCHEDULE, "task": task, task: {**own, "model": write_family(kind, tmp_path / "model", width), **section}}
 
 
 def check(values: dict[str, Any], method: str, task: Any) -> None:

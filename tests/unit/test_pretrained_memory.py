@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from families import FAMILIES, write_family
+from families import BLOCK, FAMILIES, write_family
 
+from triadapt.config import ConfigError
 from triadapt.pretrained.load import Purpose, load_model
 from triadapt.pretrained.look import ModelLook, look_at
 from triadapt.pretrained.memory import estimate
@@ -30,11 +31,18 @@ def test_frozen_weights_take_what_is_said_of_them(family: str, tmp_path: Path) -
 @pytest.mark.filterwarnings("ignore:.*4-bit (linear|weights)")
 def test_in_four_bits_what_is_outside_the_blocks_stays_in_float32(family: str, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
-    folder = write_family(family, tmp_path / "model")
+    folder = write_family(family, tmp_path / "model", BLOCK)
     look = look_at(folder, "files.model")
     assert look is not None
     for purpose in _purposes(look):
         _same(folder, look, purpose, "4-bit")
+
+
+def test_a_model_too_narrow_for_four_bits_on_this_cpu_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
+    found = find_model(write_family("bert", tmp_path / "model"))
+    with pytest.raises(ConfigError, match=r"weights = '4-bit'.*multiple of 64; choose float32 or bfloat16"):
+        load_model(found, weights="4-bit")
 
 
 def test_causal_training_holds_logits(tmp_path: Path) -> None:

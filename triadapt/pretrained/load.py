@@ -23,7 +23,7 @@ from transformers import (
 )  # fmt: skip
 from transformers.utils import logging as transformers_logging
 
-from triadapt.methods.four_bit import is_four_bit, keep_layout
+from triadapt.methods.four_bit import is_four_bit, keep_layout, reads_right
 from triadapt.pretrained.hub import fetched
 from triadapt.pretrained.look import ENCODER_OF_TWO
 from triadapt.pretrained.settings import PretrainedSettings, Weights
@@ -108,9 +108,10 @@ def load_model(
         for module in model.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
-    for module in model.modules():
+    for name, module in model.named_modules():
         if is_four_bit(module):
             keep_layout(module)
+            _check_reading(source, name, module)
     pooler = None
     if purpose == "states" and config.model_type in POOLED and hasattr(model, "pooler"):
         drawn = any("pooler." in name for name in told["missing_keys"])
@@ -144,6 +145,15 @@ def hidden_size(model: nn.Module, source: ModelSource) -> int:
     if not isinstance(width, int):
         raise refused(source.field, source.model, "its configuration names no hidden_size")
     return width
+
+
+def _check_reading(source: ModelSource, name: str, layer: Any) -> None:
+    if layer.weight.device.type == "cpu" and not reads_right(layer):
+        raise refused(
+            f"{source.field.rpartition('.')[0]}.weights", "4-bit", f"{name} has {layer.in_features} inputs, and "
+            "bitsandbytes reads 4-bit weights wrongly on this CPU unless that is a multiple of 64; choose float32 or "
+            "bfloat16"
+        )  # fmt: skip
 
 
 def _four_bit(source: ModelSource, device: torch.device | str) -> BitsAndBytesConfig:
