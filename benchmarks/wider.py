@@ -1,7 +1,7 @@
 """All methods on the planted task, docstrings and SST-2.
 
-The rate of each is chosen on one seed (for the docstrings, on SST-2), the results are of three others. Every run is a run folder like any other, so it
-can be looked at on the Methods page; what is there is not trained again.
+The rate of each is chosen on one seed (for the docstrings, on SST-2), the results are of three others. Every run is a
+run folder like any other, so it can be looked at on the Methods page; what is there is not trained again.
 
     python -m benchmarks.wider --data FOLDER --runs FOLDER [--tasks planted text sst2] [--tables]
 """
