@@ -136,6 +136,11 @@ class MethodRun(ABC):
         merged: nn.Module = whole.merge_and_unload(safe_merge=True)
         return merged
 
+    def base_code(self, base: str, folder: str) -> tuple[str, list[str]]:
+        """Python that makes the model which the adapter in `folder` was trained over, from `base`, Python for the model
+        as it came; and the import lines that it needs."""
+        return base, []
+
     def release_optimizer(self) -> None:  # noqa: B027
         """Take off what `bind_optimizer` put on the optimizer."""
 

@@ -208,16 +208,15 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
     at = f', revision="{revision}"' if revision else ""
     base = f'{auto}.from_pretrained("{name}"{at})' if name else "task.build_model()"
     head = [f"from transformers import {auto}"] if name else PLANTED_BASE
-    rounding = [ROUNDING] if _rounds(session) else []
     if "adapter" in forms:
         ours = [REGISTER] if METHODS[config.method].ours else []
-        loaded = _load(_base_of(session, base, "adapter"), "adapter")
-        parts += ["## adapter", _code([*head, *rounding, "from peft import PeftModel", *ours, loaded])]
+        own, needed = session.method.base_code(base, "adapter")
+        parts += ["## adapter", _code([*head, *needed, "from peft import PeftModel", *ours, _load(own, "adapter")])]
     if "lora" in forms:
-        alone = "; PEFT alone loads it" if name and not rounding else ""
+        own, needed = session.method.base_code(base, "lora")
+        alone = "; PEFT alone loads it" if name and not needed else ""
         parts += ["## lora", f"The same change of the weights as plain LoRA{alone}."]
-        loaded = _load(_base_of(session, base, "lora"), "lora")
-        parts += [_code([*head, *rounding, "from peft import PeftModel", loaded])]
+        parts += [_code([*head, *needed, "from peft import PeftModel", _load(own, "lora")])]
     if "merged" in forms and name:
         parts += ["## merged", _code([*head, f'model = {auto}.from_pretrained("merged"{bare})'])]
     elif "merged" in forms:
@@ -229,26 +228,12 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
 
 
 REGISTER = "from triadapt import TriAdaptLoraConfig  # importing it makes PEFT know all tuners of this package"
-ROUNDING = "from triadapt.methods.qlora.quantize import quantized_like"
 PLANTED_BASE = [
     "from pathlib import Path",
     "from triadapt.config import load_toml, parse_config",
     "from triadapt.training.session import build_task",
     'task = build_task(parse_config(load_toml(Path("config.toml"))), "cpu")',
 ]
-
-
-def _rounds(session: Session) -> bool:
-    """Whether what was trained needs weights that the method has rounded."""
-    return bool(getattr(session.method, "rounds", False))
-
-
-def _base_of(session: Session, base: str, folder: str) -> str:
-    """The base that the adapter of a form was trained over."""
-    if not _rounds(session):
-        return base
-    settings: Any = session.config.method_settings
-    return f'quantized_like({base}, "{folder}", "{settings.quant_type}", {settings.double_quant})'
 
 
 def _load(base: str, folder: str) -> str:

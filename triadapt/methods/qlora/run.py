@@ -48,6 +48,13 @@ class Run(LoraRun):
         restore_layers(plain, added)
         return plain
 
+    def base_code(self, base: str, folder: str) -> tuple[str, list[str]]:
+        settings = self.config.method_settings
+        if not self.rounds or not isinstance(settings, Settings):
+            return base, []
+        rounded = f'quantized_like({base}, "{folder}", "{settings.quant_type}", {settings.double_quant})'
+        return rounded, ["from triadapt.methods.qlora.quantize import quantized_like"]
+
     @classmethod
     def config_for(cls, config: AllocationConfig, matrices: list[Matrix]) -> PeftConfig:
         return cls.peft_config(config, [matrix.name for matrix in matrices])
