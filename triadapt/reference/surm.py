@@ -48,19 +48,20 @@ def structured(parts: Parts, out: int, features: int) -> torch.Tensor:
 def circulant(c: torch.Tensor) -> torch.Tensor:
     """`M[i, j] = c[(i - j) mod n]`."""
     n = range(len(c))
-    return torch.stack([torch.stack([c[(i - j) % len(c)] for j in n]) for i in n])
+    return torch.stack([c[[(i - j) % len(c) for j in n]] for i in n])
 
 
 def skew_circulant(h: torch.Tensor) -> torch.Tensor:
     """`M[i, j] = h[i - j]`, and `-h[n + i - j]` above the diagonal."""
     n = range(len(h))
-    return torch.stack([torch.stack([h[i - j] if i >= j else -h[len(h) + i - j] for j in n]) for i in n])
+    signs = h.new_tensor([[1.0 if i >= j else -1.0 for j in n] for i in n])
+    return signs * circulant(h)
 
 
 def toeplitz(t: torch.Tensor) -> torch.Tensor:
     """`M[i, j] = t[|i - j|]`."""
     n = range(len(t))
-    return torch.stack([torch.stack([t[abs(i - j)] for j in n]) for i in n])
+    return torch.stack([t[[abs(i - j) for j in n]] for i in n])
 
 
 def kronecker(P: torch.Tensor, Q: torch.Tensor) -> torch.Tensor:
