@@ -30,7 +30,7 @@ from triadapt.events import (
     Step,
     Warned,
 )
-from triadapt.methods.registry import METHODS
+from triadapt.methods.registry import AT_FIRST, METHODS
 from triadapt.views.board import board_frame, run_frame
 
 BOARD = Path(__file__).parents[2] / "triadapt" / "ui" / "board"
@@ -128,7 +128,7 @@ def _shape(t: int, ranks: Any, core: str, rng: np.random.Generator) -> Geometry:
 class Race:
     """Four made-up runs, and frames of them up to any step."""
 
-    def __init__(self, *, layers: int = 4, steps: int = 600, methods: tuple[str, ...] = tuple(METHODS)) -> None:
+    def __init__(self, *, layers: int = 4, steps: int = 600, methods: tuple[str, ...] = AT_FIRST) -> None:
         self.runs = {method: made_up_run(method, layers=layers, steps=steps) for method in methods}
 
     def until(self, method: str, step: int) -> list[Stamped]:
