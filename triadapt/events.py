@@ -58,7 +58,7 @@ class Event:
 class Started(Event):
     """First event of a run. `config` is the whole configuration; `planned` the steps at which a rank event is due.
     `rank_kind`: see `RankKind` in the registry of methods. `shared`: groups of matrices, by index, that share factors.
-    `frozen_bytes`: what the frozen weights of the model take; 0 when unknown."""
+    `frozen_bytes`: what all numbers take that are not trained; 0 when unknown."""
 
     kind: ClassVar[str] = "started"
     config: dict[str, Any]

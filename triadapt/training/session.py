@@ -178,8 +178,10 @@ class Session:
         return self.config.reference_rank * len(self.matrices)
 
     def _frozen_bytes(self) -> int:
-        """What the weights take that are not trained; a tensor that several modules hold counts once."""
-        held = {p.data_ptr(): p.numel() * p.element_size() for p in self.model.parameters() if not p.requires_grad}
+        """What the numbers take that are not trained, random projections of an adapter among them; a tensor that
+        several modules hold counts once."""
+        frozen = [p for p in self.model.parameters() if not p.requires_grad]
+        held = {p.data_ptr(): p.numel() * p.element_size() for p in [*frozen, *self.model.buffers()]}
         return sum(held.values())
 
     def _parameters(self) -> int:
