@@ -25,8 +25,10 @@ from triadapt.events import RankEvent, Started
 from triadapt.runs.info import RunInfo
 from triadapt.runs.library import config_of, list_runs, new_race
 from triadapt.runs.reader import RunReader
+from triadapt.runs.store import RunStore
 
 TASKS = ("planted", "sst2", "text")
+ROUNDS, STEPS_A_ROUND = 4, 8
 
 
 def train_one(runs: str, key: str, values: dict[str, object]) -> str:
@@ -75,6 +77,27 @@ def chosen_rates(task: str, done: dict[tuple[str, int], RunInfo]) -> dict[str, t
     return best
 
 
+def measure_times(task: str, runs: Path, data: Path, done: dict[tuple[str, int], RunInfo]) -> None:
+    """Time a few steps of every variant, in turns and alone on the machine, and keep the median with its runs: while
+    several trained at once, each was slowed by the others."""
+    from triadapt.training.session import Session, build_task  # noqa: PLC0415
+    from triadapt.workers.sessions import open_sessions  # noqa: PLC0415
+
+    plan = planned(task, data, SEEDS[:1], chosen_rates(task, done))
+    open_sessions([plan[0].config], [None])  # sets the threads that a run has
+    built = build_task(plan[0].config, "cpu")
+    sessions = {item.key: Session(item.config, task=built) for item in plan}
+    for _ in range(ROUNDS):
+        for session in sessions.values():
+            for _ in range(STEPS_A_ROUND):
+                session.advance()
+    for (key, _), info in done.items():
+        if key in sessions:
+            with RunStore.open(runs / info.id) as store:
+                store.set_measured(sessions[key].measured())
+                store.flush()
+
+
 def _size(runs: Path, info: RunInfo) -> tuple[int, int]:
     """Trainable parameters at the end, and bytes of the frozen weights."""
     reader = RunReader(runs / info.id)
@@ -114,10 +137,13 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--processes", type=int, default=2, help="runs at a time (default: %(default)s)")
+    parser.add_argument("--times", action="store_true", help="train nothing new, time the steps of what there is")
     parser.add_argument("--tables", action="store_true", help="train nothing")
     options = parser.parse_args()
     for task in options.tasks:
-        if not options.tables:
+        if options.times:
+            measure_times(task, options.runs, options.data, finished(options.runs))
+        elif not options.tables:
             where = CHOSEN_ON[task]
             every = dict.fromkeys(variants(where), RATES)
             pilot = train(planned(where, options.data, (PILOT,), every), options.runs, options.processes)
