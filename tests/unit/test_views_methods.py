@@ -30,7 +30,7 @@ from triadapt.views.methods.reading import KnownResults
 from triadapt.views.methods.recorded import read_studies, recorded_kinds, studies_text, write_study
 from triadapt.views.methods.result import PRICES, Kind, Result, memory_of
 from triadapt.views.methods.settings_words import said, told_apart
-from triadapt.views.methods.standing import groups_of, headline, is_wide, priced, share, standings
+from triadapt.views.methods.standing import at_best_rate, groups_of, headline, is_wide, priced, share, standings
 
 PARAMETERS = PRICES["parameters"]
 
@@ -144,6 +144,24 @@ def test_many_settings_are_counted_and_groups_keep_names_of_their_own() -> None:
 
 
 # The front
+
+
+def test_of_learning_rates_the_best_of_each_setting_is_kept() -> None:
+    runs = [finished("lora", value, seed=seed, learning_rate=rate, reference_rank=rank, alpha=4.0 * rank)
+            for rank, rate, seed, value in ((2, 1e-3, 1, 0.5), (2, 1e-3, 2, 0.6), (2, 3e-3, 1, 0.7), (2, 3e-3, 2, 0.8),
+                                            (2, 1e-2, 1, 0.99), (8, 1e-3, 1, 0.3), (8, 3e-3, 1, 0.2))]  # fmt: skip
+    [found] = kinds_of([*runs, finished("increlora", 0.4, learning_rate=1e-3)])
+    kept = at_best_rate(groups_of(found.results), higher_is_better=True)
+    # The rate with one seed has the best number and the least to say for it.
+    assert [group.settings for group in kept] == ["", "rank 2, learning rate 0.003", "rank 8, learning rate 0.001"]
+    assert [group.method for group in kept] == ["increlora", "lora", "lora"]
+
+
+def test_where_no_rate_tells_runs_apart_all_groups_are_kept() -> None:
+    [found] = kinds_of([finished("lora", reference_rank=rank) for rank in (1, 2, 4)])
+    assert all(result.but_rate is None for result in found.results)
+    groups = groups_of(found.results)
+    assert at_best_rate(groups, higher_is_better=True) == groups
 
 
 def test_who_costs_no_more_and_is_better_beats() -> None:

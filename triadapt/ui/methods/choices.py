@@ -15,7 +15,7 @@ from triadapt.ui.markdown import plain
 
 SAID = "methods_said"
 _WISH = "methods_wish"
-NAMES = ("kind", "against", "card")
+NAMES = ("kind", "against", "rates", "card")
 MOST_NAMED = 12
 
 

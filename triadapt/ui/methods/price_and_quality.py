@@ -17,9 +17,10 @@ from triadapt.views.methods.kinds import first_kind, kinds_of
 from triadapt.views.methods.reading import KNOWN_RESULTS
 from triadapt.views.methods.recorded import recorded_kinds
 from triadapt.views.methods.result import PRICES, Kind, Price, counted_in_words
-from triadapt.views.methods.standing import headline, is_wide, priced, standings
+from triadapt.views.methods.standing import at_best_rate, headline, is_wide, priced, standings
 
-KIND, AGAINST = "methods_kind", "methods_against"
+KIND, AGAINST, RATES = "methods_kind", "methods_against", "methods_rates"
+BEST, ALL = "best", "all"
 MARKS = (
     "Large: the mean over seeds, with bars to the lowest and the highest; small: single runs. Open, or with a dot: "
     "another setting of the same method. The dotted line is the front, which joins those that no other beats in both."
@@ -44,8 +45,10 @@ def price_and_quality(folder: Path) -> None:
     by_key = {kind.key: kind for kind in kinds}
     take_wish("kind", KIND, by_key, first.key)
     take_wish("against", AGAINST, PRICES, "parameters")
+    take_wish("rates", RATES, (BEST, ALL), BEST)
     say_problem("kind")
     say_problem("against")
+    say_problem("rates")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Task", list(by_key), key=KIND, persist_state="page", format_func=lambda key: by_key[key].label,
@@ -59,14 +62,27 @@ def price_and_quality(folder: Path) -> None:
             help="What the methods are held against: what trains, what it takes to keep in memory, or how long a step "
             "takes.",
         )  # fmt: skip
-    kind, price = by_key[chosen], PRICES[against or "parameters"]
+        kind = by_key[chosen]
+        rates = BEST
+        if any(result.but_rate is not None for result in kind.results):
+            rates = st.segmented_control(
+                "Learning rates", [BEST, ALL], key=RATES, persist_state="page", required=True,
+                on_change=forget_problem, args=("rates",),
+                help="Of settings that were tried at several learning rates: the best of each, by the mean over the "
+                "seeds among the rates with most of them, or all.",
+            ) or BEST  # fmt: skip
+    price = PRICES[against or "parameters"]
     write_choice("kind", kind.key, None if len(by_key) > 1 else kind.key)
     write_choice("against", price.key, "parameters")
-    _chart(kind, price)
+    write_choice("rates", rates, BEST)
+    _chart(kind, price, best_only=rates == BEST)
 
 
-def _chart(kind: Kind, price: Price) -> None:
+def _chart(kind: Kind, price: Price, *, best_only: bool) -> None:
     groups, left_out = priced(kind, price)
+    every = len(groups)
+    if best_only:
+        groups = at_best_rate(groups, higher_is_better=kind.higher_is_better)
     rows = standings(groups, price, higher_is_better=kind.higher_is_better)
     if kind.recorded and kind.what:
         st.caption(plain(kind.what))
@@ -90,6 +106,8 @@ def _chart(kind: Kind, price: Price) -> None:
     else:
         st.info(f"The {price.word} of these runs is not recorded. Runs that are trained from now on tell it.")
         notes = []
+    if len(groups) < every:
+        notes.append(f"At other learning rates: {counted_in_words(every - len(groups), 'group')}, left out here.")
     if rows and left_out:
         notes.append(f"{counted_in_words(left_out, 'run')} left out: their {price.word} is not recorded.")
     st.caption(plain(" ".join(note for note in notes if note)))

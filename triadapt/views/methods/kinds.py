@@ -18,6 +18,7 @@ from triadapt.views.methods.settings_words import that_matter, told_apart
 ENOUGH_METHODS = 2
 """Of a kind that is worth a look by itself."""
 MOST_IN_A_TITLE = 2
+RATE = "learning_rate"
 Same = dict[str, Any]
 
 
@@ -86,12 +87,16 @@ def _results(runs: Sequence[FinishedRun], same: Same) -> list[Result]:
         keys = [json.dumps(settings, sort_keys=True) for settings in kept]
         distinct = dict(zip(keys, kept, strict=True))
         words = dict(zip(distinct, _unlike(told_apart(list(distinct.values()))), strict=True))
+        unrated = [{name: value for name, value in one.items() if name != RATE} for one in distinct.values()]
+        rates = {one.get(RATE) for one in distinct.values()}
+        but_rate = dict(zip(distinct, told_apart(unrated) if len(rates) > 1 else [None] * len(unrated), strict=True))
         for run, key in zip(members, keys, strict=True):
             found.append(
                 Result(
                     method=method, settings=words[key], seed=int(run.config.get(SEED) or 0), value=run.value,
                     parameters=run.parameters, memory=memory_of(run.frozen_bytes, run.parameters),
                     step_seconds=run.step_seconds, counts=run.config.get("lora.where") != "planted", run=run.run,
+                    but_rate=but_rate[key],
                 )
             )  # fmt: skip
     return found

@@ -13,7 +13,8 @@ BYTES_A_PARAMETER = 4 + 4 + 8
 class Result:
     """One finished run. settings: what its configuration has otherwise than others of its method, in words. value: its
     metric at the end. parameters: trainable ones at the end, the head's among them. memory: bytes, see `memory_of`.
-    step_seconds: median time of a step. None: not recorded. counts: false for an oracle, which nobody can use."""
+    step_seconds: median time of a step. None: not recorded. counts: false for an oracle, which nobody can use.
+    but_rate: its settings without the learning rate; None where the rate does not tell runs apart."""
 
     method: str
     settings: str
@@ -24,6 +25,7 @@ class Result:
     step_seconds: float | None = None
     counts: bool = True
     run: str = ""
+    but_rate: str | None = None
 
 
 @dataclass(frozen=True)

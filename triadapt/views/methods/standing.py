@@ -106,6 +106,20 @@ def priced(kind: Kind, price: Price) -> tuple[list[Group], int]:
     return groups_of(told), len(kind.results) - len(told)
 
 
+def at_best_rate(groups: Sequence[Group], *, higher_is_better: bool) -> list[Group]:
+    """Of groups that differ in their learning rate alone, the one with most seeds, and of those the one with the best
+    mean."""
+    sign = 1 if higher_is_better else -1
+    best: dict[tuple[str, str], Group] = {}
+    for group in groups:
+        but_rate = group.results[0].but_rate
+        key = (group.method, f"={group.settings}" if but_rate is None else but_rate)
+        held = best.get(key)
+        if held is None or (group.seeds, sign * group.value) > (held.seeds, sign * held.value):
+            best[key] = group
+    return [group for group in groups if group in best.values()]
+
+
 def standings(groups: Sequence[Group], price: Price, *, higher_is_better: bool) -> list[Standing]:
     """How each group stands, in the order of `groups`; those without a price are left out.
 
