@@ -11,6 +11,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from triadapt.methods.registry import METHODS as _METHODS
+
 __version__ = "0.1.0"
 
 _LAZY = {
@@ -23,34 +25,21 @@ _LAZY = {
     "RunConfig": "triadapt.config",
 }
 
-__all__ = [
-    "RankGrowth",
-    "RankGrowthCallback",
-    "RankRecorder",
-    "RunConfig",
-    "save_as_lora",
-    "train",
-    "use_plain_loss",
-]  # and for each tuner of this package its configuration and its model: TriAdaptLoraConfig, TriAdaptLoraModel, ...
+for _spec in _METHODS.values():
+    if _spec.ours:  # a configuration and its model
+        _place = f"triadapt.methods.{_spec.name}"
+        _LAZY[_spec.tuner_name] = f"{_place}.config"
+        _LAZY[_spec.tuner_name.replace("Config", "Model")] = f"{_place}.model"
 
-
-def _module_of(name: str) -> str | None:
-    """Where a public name is defined; the configurations and models of our tuners are those of the registry."""
-    if name in _LAZY:
-        return _LAZY[name]
-    for spec in import_module("triadapt.methods.registry").METHODS.values():
-        if spec.ours and name in (spec.tuner_name, spec.tuner_name.replace("Config", "Model")):
-            return f"triadapt.methods.{spec.name}.{'config' if name.endswith('Config') else 'model'}"
-    return None
+__all__ = sorted(_LAZY)
 
 
 def __getattr__(name: str) -> Any:
-    module = None if name.startswith("_") else _module_of(name)
-    if module is None:
+    if name not in _LAZY:
         raise AttributeError(f"module 'triadapt' has no attribute {name!r}")
     if name != "RunConfig":
         import_module("triadapt.methods.peft_registration")
-    return getattr(import_module(module), name)
+    return getattr(import_module(_LAZY[name]), name)
 
 
 if "peft" in sys.modules:

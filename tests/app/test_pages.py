@@ -18,11 +18,12 @@ from streamlit.testing.v1 import AppTest
 
 from triadapt.config import parse_config
 from triadapt.events import Checkpointed, Failed, Finished, Matrix, RankEvent, Started, Step
-from triadapt.methods.registry import AT_FIRST
+from triadapt.methods.registry import AT_FIRST, METHODS
 from triadapt.runs.bundle import import_bundle, recorded_races
 from triadapt.runs.library import find, new_race
 from triadapt.runs.store import RunStore
 from triadapt.ui import downloads
+from triadapt.ui.control_fields import OF_METHOD
 from triadapt.ui.titles import run_title
 
 ROOT = Path(__file__).parent.parent.parent
@@ -50,6 +51,20 @@ def test_run_submits_one_configuration_a_method_with_the_values_on_the_page(
     assert [config.method for config in configs] == list(AT_FIRST)
     assert {(config.warmup, config.seed, config.steps) for config in configs} == {(30, 3, 600)}
     assert app.query_params["run"]
+
+
+def test_every_method_there_is_can_be_chosen_and_started(visit: Callable[..., AppTest], manager: Manager) -> None:
+    app = visit(method=list(METHODS))
+    assert not app.exception and not app.error and not app.button(key="run_button").disabled
+    flags = {field.key for fields in OF_METHOD.values() for field in fields if field.flag}
+    assert flags and {toggle.key for toggle in app.toggle} >= flags
+    app.toggle(key="adamss.adaptive").set_value(False)
+    app.button(key="run_button").click().run()
+    (configs,) = manager.submitted
+    assert [config.method for config in configs] == list(METHODS)
+    assert next(config for config in configs if config.method == "adamss").method_settings.adaptive is False
+    again = visit(**{"method": ["adamss"], "adamss.adaptive": "false"})
+    assert again.toggle(key="adamss.adaptive").value is False and not again.error
 
 
 def test_a_race_that_cannot_start_says_why(visit: Callable[..., AppTest], manager: Manager) -> None:

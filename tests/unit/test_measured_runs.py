@@ -12,7 +12,7 @@ import torch
 from tiny_runs import advance, finish, opened, tiny
 from torch import nn
 
-from triadapt.events import MEASURED, Geometry, RankEvent, Started
+from triadapt.events import MEASURED, Geometry, RankEvent, Started, Warned
 from triadapt.methods.effective_rank import effective_rank
 from triadapt.methods.registry import METHODS
 from triadapt.runs.library import new_race
@@ -88,3 +88,14 @@ def test_what_is_frozen_is_counted_once_and_in_the_bytes_it_takes() -> None:
     # VeRA's two random matrices serve all layers: 256 rows of the widest input, 256 columns of the widest output.
     shared = next(event for event in Session(tiny("vera")).open() if isinstance(event, Started))
     assert shared.frozen_bytes == base + 4 * 256 * (32 + 32)
+
+
+def test_a_model_that_is_dear_to_measure_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(method: str, **values: Any) -> list[str]:
+        opened = Session(tiny(method, **values)).open()
+        return [event.advice for event in opened if isinstance(event, Warned) and event.code == "measuring"]
+
+    assert told("surm") == []
+    monkeypatch.setattr("triadapt.training.session.DEAR_TO_MEASURE", 1.0)
+    assert told("surm") == ["Raise `geometry_every`."]
+    assert told("surm", geometry_every=40) == told("lora") == []

@@ -42,6 +42,8 @@ from triadapt.training.devices import choose_device, description, library_versio
 from triadapt.training.rank_events import rank_event
 
 MOST_CHECKPOINTS = 200
+DEAR_TO_MEASURE = 2e10
+"""Sum over matrices of rows times columns times the smaller of them, from which decomposing all takes seconds."""
 TIMED_STEPS = 200
 """Of the newest steps, how many the time of a step is told from."""
 
@@ -134,6 +136,7 @@ class Session:
         plan = preview(self.config, len(self.matrices))
         events: list[Event] = [self._started([row["step"] for row in plan.rows])]
         events += [Warned(0, "schedule", line, "") for line in plan.warnings]
+        events += self._dear_measuring()
         ranks = self.method.ranks()
         if (ranks != ranks[0]).any():  # a run whose ranks start even needs no event to say so
             events.append(saved_ranks(ranks, self._parameters()))
@@ -143,6 +146,17 @@ class Session:
         events += [Baseline(0, name, value) for name, value in known.items()]
         events.append(self._evaluate(0))
         return events
+
+    def _dear_measuring(self) -> Iterable[Warned]:
+        """A line where measuring the ranks of a large model takes longer than anybody would expect."""
+        work = sum(out * features * min(out, features) for out, features in (one.shape for one in self.matrices))
+        times = self.config.steps // self.config.geometry_every
+        if METHODS[self.config.method].rank == "measured" and work > DEAR_TO_MEASURE and times > 1:
+            yield Warned(
+                0, "measuring", f"{METHODS[self.config.method].label} has no rank of its own: dW of "
+                f"{len(self.matrices)} matrices is decomposed {times} times, several seconds each on a CPU",
+                "Raise `geometry_every`.",
+            )  # fmt: skip
 
     def _started(self, planned: list[int]) -> Started:
         spec = METHODS[self.config.method]

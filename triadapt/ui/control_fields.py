@@ -19,7 +19,8 @@ NUMBER = int | float
 @dataclass(frozen=True)
 class Field:
     """One control. `key` is the path of a RunConfig field and the name in the address; low, high and step bound the
-    widget, `options` makes it a choice, `text` a line of text. `more`: a line of text that is seldom needed."""
+    widget, `options` makes it a choice, `text` a line of text, `flag` a switch. `more`: a line of text that is seldom
+    needed."""
 
     key: str
     label: str
@@ -30,6 +31,7 @@ class Field:
     options: tuple[str, ...] = ()
     slider: bool = True
     text: bool = False
+    flag: bool = False
     more: bool = False
 
 
@@ -69,6 +71,10 @@ def _control(key: str, info: FieldInfo) -> Field:
     title, description = info.title or key, info.description or ""
     if options := get_args(info.annotation):
         return Field(key, title, description, options=tuple(map(str, options)))
+    if info.annotation is bool:
+        return Field(key, title, description, flag=True)
+    if info.annotation not in (int, float):
+        raise TypeError(f"{key}: no control for {info.annotation}; leave out its title")
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
     given: Any = extra.get("control", {})
     kind = int if info.annotation is int else float
@@ -171,6 +177,8 @@ def field_problem(field: Field, text: str) -> str | None:
     """What is wrong with a value of a control, as text; None where it can be shown."""
     if field.text:
         return None
+    if field.flag:
+        return None if text.lower() in ("true", "false") else "known are true, false"
     if field.options:
         return None if text in field.options else f"known are {', '.join(field.options)}"
     whole = isinstance(field.low, int)

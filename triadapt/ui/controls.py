@@ -84,6 +84,8 @@ def _take_defaults_of_task() -> None:
 def _widget(field: Field, task: str) -> Any:
     default = default_of(field.key, task)
     shared: dict[str, Any] = {"key": field.key, "help": field.help, "bind": "query-params", "persist_state": "page"}
+    if field.flag:
+        return st.toggle(field.label, default, **shared)
     if field.options:
         options = list(field.options)
         chosen = st.segmented_control(field.label, options, default=default, required=True, width="stretch", **shared)
@@ -178,7 +180,7 @@ def _told_once(wrong: dict[str, list[str]], methods: list[str]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else repr(value)
 
 
 def draw_sketch(configs: list[RunConfig], worded: Callable[[str], str] = str) -> None:
