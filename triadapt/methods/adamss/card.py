@@ -5,7 +5,8 @@ from triadapt.methods.card import Card
 CARD = Card(
     formula="dW = Σₖ Sₖ Bₖ Aₖ P, with P the leading right singular vectors of the frozen weight and Sₖ the outputs of "
     "subspace k",
-    parameters="K r R + out r: K subspaces of rank r over R singular vectors, until subspaces are frozen",
+    parameters="K r R + out r: K subspaces of rank r over R singular vectors, until subspaces are frozen; "
+    "5, 1 and at most 100, unless the settings say otherwise",
     adapts="Aₖ and Bₖ of every subspace. Those with the least importance are frozen as they are, down to the budget.",
     fixed="The frozen weight, its singular vectors P, and the groups Sₖ, which k-means finds once among the outputs.",
     choose="The change is thought to lie in what the pretrained weight already spans, and gradients and optimizer "

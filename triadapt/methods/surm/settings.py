@@ -32,7 +32,7 @@ class Settings(BaseModel):
         description="kronecker: rows and columns of P, where they divide those of dW; 0: near the square roots.",
     )  # fmt: skip
     lr_scale: float = Field(
-        1.0, gt=0, le=1000, title="SURM's learning rate",
+        1.0, gt=0, le=1000, title="SURM's learning rate, times",
         description="Learning rate of the adapter over that of the run.",
         json_schema_extra={"control": {"low": 0.01, "high": 1000.0, "step": 0.1}},
     )  # fmt: skip

@@ -37,7 +37,7 @@ class Settings(BaseModel):
         "with tied weights.",
     )  # fmt: skip
     lr_scale: float = Field(
-        1.0, gt=0, le=1000, title="Tied-LoRA's learning rate",
+        1.0, gt=0, le=1000, title="Tied-LoRA's learning rate, times",
         description="Learning rate of the adapter over that of the run. Configurations that train vectors alone need "
         "more than those that train B.",
         json_schema_extra={"control": {"low": 0.1, "step": 0.5}},

@@ -4,7 +4,7 @@ from triadapt.methods.card import Card
 
 CARD = Card(
     formula="dW = diag(b) B diag(d) A",
-    parameters="r + out",
+    parameters="out + r, with r its own rank: 256, unless vera.rank says otherwise, whatever the budget is",
     adapts="The vectors b (out) and d (r) of every matrix. Nothing changes during training but their values.",
     fixed="The frozen weight, and A (r × in) and B (out × r): drawn once from the seed, never trained, shared by all "
     "matrices, which take the corner they need.",

@@ -98,6 +98,11 @@ export class HeldRun {
     return Boolean(this.started) && this.started.rank_kind === "measured";
   }
 
+  // What its events judge one by one, where that is not a matrix.
+  get unit() {
+    return this.started && this.started.allocation === "freezes" ? "subspace" : "triplet";
+  }
+
   // Index of the last rank event at or before a step, -1 if none.
   eventAt(step) {
     return lastAtOrBefore(this.events, step);

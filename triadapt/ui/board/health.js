@@ -58,7 +58,7 @@ export class HealthLine {
     const lines = rows.map((run, i) => {
       const warnings = allWarnings(run).length;
       const parts = healthParts(run, board.step);
-      const found = truth[i] ? `covers ${percent(truth[i].coverage)} of the planted rank, ${percent(truth[i].precision)} of its ${run.started.allocation === "grows" ? "grown " : ""}rank on planted matrices` : "";
+      const found = truth[i] && !run.measured ? `covers ${percent(truth[i].coverage)} of the planted rank, ${percent(truth[i].precision)} of its ${run.started.allocation === "grows" ? "grown " : ""}rank on planted matrices` : "";
       parts.push(warnings ? `${warnings} warning${warnings > 1 ? "s" : ""}` : "no warnings");
       return {run, text: parts.join(" · "), found};
     });

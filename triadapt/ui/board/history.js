@@ -195,7 +195,7 @@ export class HistoryPanel {
       const [from, to] = [event.before[index], event.ranks[index]];
       lines.push(from === to ? `stays at rank ${to}` : `rank ${from} → ${to}`);
       if (event.scores.length) {
-        const what = event.units.length ? "weakest triplet" : "importance";
+        const what = event.units.length ? `weakest ${this.run.unit}` : "importance";
         lines.push(`${what} ${tidy(decidingScores(event)[index])}, threshold ${tidy(event.threshold)}`);
       }
     }

@@ -188,7 +188,7 @@ export class ImportancePanel {
     const value = series.values[at][i];
     const chosen = event.chosen.includes(i) ? `<br>rank ${event.before[i]} → ${event.ranks[i]}` : "";
     return `<b>${matrixLabel(run.started.matrices[i])}</b> step ${event.t}, place ${series.places[at][i]} of ${series.n}<br>`
-      + `${series.triplets ? "weakest triplet" : "importance"} ${tidy(value)}, threshold ${tidy(event.threshold)}${chosen}`;
+      + `${series.triplets ? `weakest ${run.unit}` : "importance"} ${tidy(value)}, threshold ${tidy(event.threshold)}${chosen}`;
   }
 
   // All other matrices as one thin line with breaks; thinned to a number of points that stays quick.
@@ -303,11 +303,11 @@ export class ImportancePanel {
 
   #explain(run, series) {
     const {step} = this.board;
-    const of = series.triplets ? `${run.started.label} compares triplets, not matrices: what a matrix shows is its weakest triplet before the event` : "";
+    const of = series.triplets ? `${run.started.label} compares ${run.unit}s, not matrices: what a matrix shows is its weakest ${run.unit} before the event` : "";
     const what = {
-      value: series.triplets ? "weakest triplet held; dashed: threshold" : "dashed: threshold; dots: chosen",
-      rank: series.triplets ? "places by the weakest triplet held; dots: rank changed" : "place among all matrices; dots: chosen",
-      margin: series.triplets ? "weakest triplet held minus threshold; from 0 down: lost" : "importance minus threshold; from 0 up: may grow",
+      value: series.triplets ? `weakest ${run.unit} held; dashed: threshold` : "dashed: threshold; dots: chosen",
+      rank: series.triplets ? `places by the weakest ${run.unit} held; dots: rank changed` : "place among all matrices; dots: chosen",
+      margin: series.triplets ? `weakest ${run.unit} held minus threshold; from 0 down: lost` : "importance minus threshold; from 0 up: may grow",
       chosen: `share of ${series.events.length} events at which ${["prunes", "freezes"].includes(run.started.allocation) ? "its rank changed" : "it was chosen"}`,
     }[this.view];
     this.note.textContent = `${run.started.label}; ${what}`;

@@ -159,7 +159,7 @@ export class MatrixPanel {
     this.hasImportance = traces.length > 0;
     const dotted = traces.length > 2 && wide * layout.width > MATRIX_WORDS ? "; dotted: the threshold" : "";
     if (this.hasImportance) this.#title(`importance${dotted}`, 0, 1);
-    else if (run.started.allocation === "fixed") this.#title(`${run.started.label} scores no matrix and ${run.measured ? "decides nothing" : "has nothing between A and B"}.`, 0, 1);
+    else if (run.started.allocation === "fixed") this.#title(`${run.started.label} scores no matrix.`, 0, 1);
     else this.#instead(isOver(run) && !run.events.some((event) => event.late) ? "No importance was recorded." : "No importance yet.", wide / 2, 0.8);
     const values = traces.flatMap((trace) => trace.y.filter(Number.isFinite));
     layout.xaxis = chartAxis(theme, {

@@ -39,6 +39,15 @@ export function rankCeiling(runs) {
   return top;
 }
 
+// Ticks of the scale. What is above its top, effective ranks, has the colour of the top, and the last tick says so.
+function rankTicks(top, runs) {
+  const above = runs.some((run) => run.measured) && runs.some((run) => run.started && !run.measured);
+  const every = Math.max(1, Math.ceil(top / 8));
+  if (!above) return {dtick: every, tickformat: "d"};
+  const values = Array.from({length: Math.floor(top / every)}, (_, i) => i * every).filter((value) => top - value >= every / 2);
+  return {tickvals: [...values, top], ticktext: [...values.map(String), `${top}+`]};
+}
+
 const highest = new WeakMap(); // asked for at every refresh, of all events
 
 function highestRank(event) {
@@ -191,7 +200,7 @@ export class RankMap {
     layout.coloraxis = {
       colorscale: RANK_SCALE, cmin: 0, cmax: top,
       colorbar: {
-        thickness: 10, len: 0.9, x: 1.005, xpad: 4, ypad: 0, outlinewidth: 0, dtick: Math.max(1, Math.ceil(top / 8)), tickformat: "d",
+        thickness: 10, len: 0.9, x: 1.005, xpad: 4, ypad: 0, outlinewidth: 0, ...rankTicks(top, this.board.runs),
         tickfont: {size: 11, color: theme.quiet}, title: {text: "rank", font: {size: 11, color: theme.quiet}},
       },
     };

@@ -113,7 +113,7 @@ export class SlowMotion {
     layout.xaxis = chartAxis(theme, {
       showgrid: false, range: [-0.6, scores.length - 0.4], fixedrange: true, tickangle: below.angle,
       ...(triplets ? {showticklabels: false, title: {
-        text: this.beat ? "triplets, most important first" : "triplets, matrix after matrix", font: {size: 11, color: theme.quiet}, standoff: 4,
+        text: this.beat ? `${run.unit}s, most important first` : `${run.unit}s, matrix after matrix`, font: {size: 11, color: theme.quiet}, standoff: 4,
       }} : {tickvals: ticks, ticktext: ticks.map((at) => panel.labels[order[at]])}),
     });
     const [low, high] = [Math.min(0, ...scores), Math.max(0, ...scores)];
@@ -132,7 +132,7 @@ export class SlowMotion {
       type: "bar", x: place, y: scores, width: scores.map(() => (scores.length > 120 ? 1 : 0.82)), marker: {color, line: {width: 0}},
       text: shown ? scores.map((_, i) => change(i)) : [], textposition: "outside", textangle: 0, cliponaxis: false,
       textfont: {size: 11, color: theme.text}, hoverinfo: "text",
-      hovertext: scores.map((score, i) => `${triplets ? "triplet of " : ""}<b>${panel.labels[i]}</b> importance ${tidy(score)}`),
+      hovertext: scores.map((score, i) => `${triplets ? `${run.unit} of ` : ""}<b>${panel.labels[i]}</b> importance ${tidy(score)}`),
     }], layout, chartConfig("why"));
     panel.bind();
   }

@@ -16,7 +16,7 @@ function scoreWords(run, event) {
   const best = scores.reduce((most, score, i) => (score > scores[most] ? i : most), 0);
   const low = scores.reduce((least, score) => Math.min(least, score), Infinity);
   const label = matrixLabel(run.started.matrices[triplets ? event.unitMatrix[best] : best]);
-  return `at step ${event.t} each of ${scores.length} ${triplets ? "triplets" : "matrices"} has an importance, from ${tidy(low)} to ${tidy(scores[best])} (${label}).`;
+  return `at step ${event.t} each of ${scores.length} ${triplets ? `${run.unit}s` : "matrices"} has an importance, from ${tidy(low)} to ${tidy(scores[best])} (${label}).`;
 }
 
 function sortWords(run, event) {

@@ -171,10 +171,10 @@ export class WhyPanel {
         color: kept.map((stays) => (stays ? methodColour(run, this.board.theme) : this.board.theme.grey)),
         line: {color: this.board.theme.text, width: this.labels.map((label) => this.#outline(label))},
       },
-      hovertext: order.map((i, place) => `triplet of <b>${name(i)}</b> importance ${tidy(event.units[i])}<br>${kept[place] ? "kept" : "pruned"}`),
+      hovertext: order.map((i, place) => `${run.unit} of <b>${name(i)}</b> importance ${tidy(event.units[i])}<br>${kept[place] ? "kept" : run.unit === "subspace" ? "frozen" : "pruned"}`),
     };
     return [bars, {
-      title: {text: "triplets, most important first", font: {size: 11, color: this.board.theme.quiet}, standoff: 4},
+      title: {text: `${run.unit}s, most important first`, font: {size: 11, color: this.board.theme.quiet}, standoff: 4},
       range: [-0.6, order.length - 0.4], nticks: 8,
     }];
   }

@@ -41,7 +41,7 @@ export function ruleLine(run, event, most = 3) {
   if (event.units.length) {
     const lost = event.chosen.filter((i) => event.ranks[i] < event.before[i]);
     const what = lost.length ? `${named(run, lost, most)} lost rank` : "no matrix lost rank";
-    return `step ${event.t}: the budget keeps ${keptTriplets(event)} of ${event.units.length} triplets; ${what}`;
+    return `step ${event.t}: the budget keeps ${keptTriplets(event)} of ${event.units.length} ${run.unit}s; ${what}`;
   }
   if (!event.scores.length) return `step ${event.t}: ${event.chosen.length ? `${named(run, event.chosen, most)} changed rank` : "no rank changed"}; importances were not recorded`;
   const rule = event.rule === "top-h" ? `the top ${event.allowed} of ${event.scores.length}` : `${event.rule}, ${event.allowed} of ${event.scores.length}`;
@@ -227,7 +227,7 @@ export class AllRules {
     const i = shown.order[place];
     const matrix = shown.owner ? shown.owner[i] : i;
     const change = event.before[matrix] === event.ranks[matrix] ? `stays at rank ${event.ranks[matrix]}` : `rank ${event.before[matrix]} → ${event.ranks[matrix]}`;
-    const what = shown.owner ? `triplet, ${shown.passed[place] ? "kept" : "cut"}; its matrix: ${change}` : change;
+    const what = shown.owner ? `${run.unit}, ${shown.passed[place] ? "kept" : "cut"}; its matrix: ${change}` : change;
     this.tip.replaceChildren(element("b", {}, this.#labelAt(at)), ` ${run.started.label}, place ${place + 1} of ${shown.order.length}`, element("br"),
       `importance ${tidy(shown.scores[i])}, threshold ${tidy(event.threshold)}`, element("br"), what);
     const {offsetWidth: wide, offsetHeight: high} = this.tip;

@@ -73,9 +73,6 @@ export function thresholdPlace(run, event) {
   return `the ${ordinalOf(event.allowed)}largest importance${among}`;
 }
 
-// What is judged one by one, where that is not a matrix.
-const unitsOf = (run) => (run.started.allocation === "freezes" ? "subspaces" : "triplets");
-
 function unitWords(run, event) {
   const kept = keptTriplets(event);
   const lost = event.chosen.filter((i) => event.ranks[i] < event.before[i]);
@@ -88,7 +85,7 @@ function unitWords(run, event) {
   const what = gone ? `${gone} ${gone === 1 ? "rank was" : "ranks were"} ${run.started.allocation === "freezes" ? "frozen" : "pruned"}: ${names.join(", ")}${more}.` : "no matrix lost rank.";
   const line = kept < event.units.length ? `, those with an importance above ${tidy(event.threshold)}` : "";
   const tied = kept < event.allowed ? ` A tie at the threshold cuts ${event.allowed - kept} more than the budget of ${event.allowed} asks.` : "";
-  return `the budget keeps ${kept} of ${event.units.length} ${unitsOf(run)}${line}; ${what}${spaced(marginWords(run, event))}${tied}${back}`
+  return `the budget keeps ${kept} of ${event.units.length} ${run.unit}s${line}; ${what}${spaced(marginWords(run, event))}${tied}${back}`
     + capital(totalWords(run, event));
 }
 

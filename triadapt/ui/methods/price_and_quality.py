@@ -29,7 +29,8 @@ NARROWLY = "Narrowly: by no more than its own seeds differ in price."
 NOTES = {
     "parameters": "Parameters are those that train at the end, the head's among them.",
     "memory": "Frozen weights, and 16 bytes for each trained parameter: its value, its gradient and AdamW's two "
-    "moments, in float32. Activations are not counted, nor what a method keeps and has masked.",
+    "moments, in float32. Activations are not counted, nor what a method keeps and has masked. Weights in 4 bits are "
+    "what almost every method can train over, whoever does so here.",
     "time": "The median of the last steps, on the machine that trained. Times of other machines, or of one that had "
     "other work, cannot be compared with them.",
 }
@@ -108,6 +109,8 @@ def _chart(kind: Kind, price: Price, *, best_only: bool) -> None:
         notes = []
     if len(groups) < every:
         notes.append(f"At other learning rates: {counted_in_words(every - len(groups), 'group')}, left out here.")
+    if rows and any(row.group.seeds < 2 for row in rows):
+        notes.append("Some have a single seed, which proves little.")
     if rows and left_out:
         notes.append(f"{counted_in_words(left_out, 'run')} left out: their {price.word} is not recorded.")
     st.caption(plain(" ".join(note for note in notes if note)))

@@ -51,7 +51,7 @@ EVENT_COLUMNS = {
 }  # fmt: skip
 
 
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 @dataclass(frozen=True, eq=False)
