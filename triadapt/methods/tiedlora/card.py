@@ -16,7 +16,7 @@ CARD = Card(
     paper="Tied-LoRA: Enhancing parameter efficiency of LoRA with Weight Tying (NAACL 2024)",
     source="https://arxiv.org/abs/2311.09578",
     notes=(
-        "The paper writes all four letters and marks the frozen ones by colour; the setting names the trained ones alone.",
+        "The paper writes all four letters and marks the frozen ones by colour; the setting names those that train.",
         "The paper adapts the fused query, key and value matrix of every block, so that all adapted matrices have one "
         "shape. Here any linear layers may be adapted and each distinct shape has a pair, so in BERT the query, key, "
         "value and output matrices of all blocks share one.",
