@@ -134,6 +134,11 @@ class RankEvent(Event):
     unit_matrix: NDArray[np.uint16] = field(default_factory=_u2)
 
 
+def decided(event: RankEvent) -> bool:
+    """Whether a decision led to the ranks that it tells; they were neither saved with an adapter nor measured."""
+    return event.rule not in UNDECIDED
+
+
 def saved_ranks(ranks: NDArray[np.uint16], parameters: int) -> RankEvent:
     """The event that tells `ranks` `(n,)` which no decision led to. parameters: trainable ones."""
     return _undecided(0, SAVED, ranks, ranks, parameters, 0)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from triadapt.config import ConfigError, RunConfig, parse_config
-from triadapt.events import UNDECIDED, Checkpointed, RankEvent, Stamped, Started, Warned
+from triadapt.events import Checkpointed, RankEvent, Stamped, Started, Warned, decided
 from triadapt.growth.preview import preview, pruning_schedule
 from triadapt.methods.registry import METHODS
 from triadapt.runs.changes import flat, keep_scale, with_values
@@ -78,7 +78,7 @@ def branch_points(folder: Path) -> list[BranchPoint]:
         match stamped.event:
             case Started() as event:
                 total = event.start_total_rank
-            case RankEvent() as event if event.rule not in UNDECIDED:
+            case RankEvent() as event if decided(event):
                 events, total, last = events + 1, event.total_rank, event.step
             case Checkpointed() as event if (folder / CHECKPOINTS / event.file).is_file():
                 points.append(BranchPoint(stamped.seq, event.step, event.file, events, total, last == event.step))
@@ -95,7 +95,7 @@ def recorded_totals(folder: Path) -> list[tuple[int, int]]:
         event = stamped.event
         if isinstance(event, Started):
             totals.append((0, event.start_total_rank))
-        elif isinstance(event, RankEvent) and event.rule not in UNDECIDED:
+        elif isinstance(event, RankEvent) and decided(event):
             totals.append((event.step, event.total_rank))
     return totals
 
