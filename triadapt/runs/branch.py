@@ -14,7 +14,7 @@ from typing import Any
 
 from triadapt.config import ConfigError, RunConfig, parse_config
 from triadapt.events import Checkpointed, RankEvent, Stamped, Started, Warned, decided
-from triadapt.growth.preview import preview, pruning_schedule
+from triadapt.growth.preview import preview, pruning_schedule, target_total_rank
 from triadapt.methods.registry import METHODS
 from triadapt.runs.changes import flat, keep_scale, with_values
 from triadapt.runs.info import BranchedFrom, RunError, RunInfo, Scalar, told_changes
@@ -282,6 +282,6 @@ def _restarted(plan: BranchPlan, event: Started) -> Started:
         event,
         config=config.as_dict(),
         total_step=config.steps,
-        target_total_rank=config.reference_rank * len(event.matrices),
+        target_total_rank=target_total_rank(config, len(event.matrices)),
         planned=[step for step in event.planned if step <= plan.point.step] + plan.planned,
     )
