@@ -339,3 +339,11 @@ def test_a_branch_aims_at_the_total_rank_that_a_run_of_its_own_would(tmp_path: P
     expected = {"lora": 3 * MATRICES, "surm": 0, "tiedlora": 8 * MATRICES, "adamss": 5 * MATRICES}[method]
     assert parent.target_total_rank == child.target_total_rank == expected
     assert expected == target_total_rank(tiny(method, **more), MATRICES) == preview(tiny(method, **more)).target
+
+
+def test_a_budget_above_the_size_of_a_matrix_is_refused_only_where_it_is_a_rank(tmp_path: Path) -> None:
+    """Without a rank of its own it is a number in a scale, or a size of something else; width 16 here."""
+    with pytest.raises(ConfigError, match="reference_rank = 20: must not be above"):
+        tiny("lora", reference_rank=20)
+    run = trained(tmp_path, tiny("surm", reference_rank=20))
+    assert plan_branch(tmp_path, run, {"steps": 50}).config.reference_rank == 20

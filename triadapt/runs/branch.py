@@ -204,7 +204,7 @@ def _check_budget(
     allocation, count = METHODS[new.method].allocation, len(started.matrices)
     held, target, step = point.total_rank, new.reference_rank * count, point.step
     smallest = min(min(matrix.shape) for matrix in started.matrices)
-    if new.reference_rank > smallest:
+    if new.reference_rank > smallest and METHODS[new.method].rank == "allotted":
         raise ConfigError(
             [f"reference_rank = {new.reference_rank}: must not be above {smallest}, the size of the smallest matrix"]
         )
