@@ -81,6 +81,11 @@ class Started(Event):
     shared: list[list[int]] = field(default_factory=list)
     frozen_bytes: int = 0
 
+    @property
+    def allotted(self) -> bool:
+        """Whether its ranks are its own, which were chosen; else they are effective ranks of dW, as measured."""
+        return self.rank_kind != "measured"
+
 
 @dataclass(frozen=True)
 class Step(Event):
