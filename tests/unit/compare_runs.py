@@ -30,7 +30,8 @@ def events(run: RunConfig, states: list[list[int]], *, steps: int = STEPS, finis
     matrices = [Matrix(f"m{i}", i // 2, "qv"[i % 2], (8, 8), 3 if i == run.seed % n else 0) for i in range(n)]
     found: list[Event] = [
         Started(
-            0, config=run.as_dict(), matrices=matrices, method=run.method, task=run.task, allocation="grows",
+            0, config=run.as_dict(), matrices=matrices, method=run.method, task=run.task,
+            allocation="fixed" if measured else "grows",
             core_kind="triangular", metric="recovered", higher_is_better=True, total_step=STEPS,
             start_total_rank=sum(states[0]), target_total_rank=0 if measured else sum(states[-1]),
             trainable_parameters=100 if measured else 10 * sum(states[0]), planned=[], device="cpu",

@@ -47,7 +47,8 @@ class BranchPoint:
     def label(self) -> str:
         """For a list to choose from."""
         what = f"event {self.events}" if self.at_event else f"after event {self.events}"
-        return f"step {self.step}, {what}, total rank {self.total_rank}"
+        held = f", total rank {self.total_rank}" if self.total_rank else ""  # none, without a rank of its own
+        return f"step {self.step}, {what}{held}"
 
 
 @dataclass(frozen=True)
