@@ -74,6 +74,13 @@ class _Plan:
             "lints": [asdict(lint) for lint in self.lints],
         }  # fmt: skip
 
+    def _title(self) -> str:
+        spec, count = METHODS[self.config.method], self.parameters and _parameters(self.parameters[0])
+        if spec.rank == "measured":
+            return f"{spec.label}: no rank of its own" + (f", {count} parameters" if count else "")
+        title = f"{spec.label}: {len(self.seen.rows)} rank events, rank {self.seen.start} to {self.seen.target}"
+        return title + (f", {count} parameters at the start" if count else "")
+
     def _folded(self, place: int) -> bool:
         """Whether the row at `place`, from 1, says nothing: neither it nor its neighbours change a rank, in a table
         that fills more than a screen."""
@@ -96,13 +103,7 @@ class _Plan:
             cells = [*(str(row[key]) for key in ("step", "progress", "gap", "allowed")), f"{row['change']:+d}",
                      str(row["total_rank"])]  # fmt: skip
             table.add_row(*cells, *([_parameters(self.parameters[place])] if self.parameters else []))
-        title = (
-            f"{METHODS[self.config.method].label}: {len(self.seen.rows)} rank events, rank {self.seen.start} to "
-            f"{self.seen.target}"
-        )
-        if self.parameters is not None:
-            title += f", {_parameters(self.parameters[0])} parameters at the start"
-        print_table(table, title)
+        print_table(table, self._title())
         for lint in self.lints:
             print(f"warning: {lint.message}")
             if lint.changes:

@@ -13,7 +13,7 @@ from typing import Any
 from rich.table import Table
 
 from triadapt.cli_train import print_table
-from triadapt.events import SAVED, Baseline, Evaluation, RankEvent, Stamped, Started, Step, Warned
+from triadapt.events import MEASURED, SAVED, Baseline, Evaluation, RankEvent, Stamped, Started, Step, Warned
 from triadapt.runs.export import MODEL_FORMS, check_forms, event_values, export, plain
 from triadapt.runs.info import RunError, RunInfo
 from triadapt.runs.library import find, list_runs, runs_folder
@@ -34,7 +34,7 @@ def runs(options: Namespace) -> int:
     parents = any(info.parent for info in infos)
     table = Table(*columns, *(["from"] if parents else []), box=None, header_style="bold")
     for info in infos:
-        cells = [info.id, info.name, info.state, _steps(info), _rank(info), _metric(info) or info.error]
+        cells = [info.id, info.name, info.state, _steps(info), info.told_rank(), _metric(info) or info.error]
         table.add_row(*cells, *([info.parent] if parents else []))
     print_table(table)
     return 0
@@ -42,11 +42,6 @@ def runs(options: Namespace) -> int:
 
 def _steps(info: RunInfo) -> str:
     return f"{info.last_step + 1}/{info.steps}" if info.steps and not info.without_steps else ""
-
-
-def _rank(info: RunInfo) -> str:
-    target = f" of {info.target_total_rank}" if info.target_total_rank else ""
-    return "" if info.total_rank is None else f"{info.total_rank}{target}"
 
 
 def _metric(info: RunInfo) -> str:
@@ -80,7 +75,7 @@ def _print_info(info: RunInfo) -> None:
     print(info.id)
     lines = {
         "name": info.name, "note": info.note, "state": info.state, "error": info.error, "method": info.method,
-        "task": info.task, "steps": _steps(info), "total rank": _rank(info), "metric": _metric(info),
+        "task": info.task, "steps": _steps(info), "total rank": info.told_rank(), "metric": _metric(info),
         "seconds": f"{info.seconds:.1f}", "from": info.origin,
     }  # fmt: skip
     for name, value in lines.items():
@@ -98,6 +93,8 @@ def _told(stamped: Stamped) -> str:
         case RankEvent() as event if event.rule == SAVED:
             held = int((event.ranks > 0).sum())
             return f"ranks: total {event.total_rank}, on {held} of {len(event.ranks)} matrices"
+        case RankEvent() as event if event.rule == MEASURED:
+            return f"measured: effective ranks, total {event.total_rank}"
         case RankEvent() as event:
             allowed = (
                 f"{len(event.chosen)} of {event.allowed} allowed" if event.allowed else f"{len(event.chosen)} changed"

@@ -21,7 +21,7 @@ from triadapt.config import ConfigError, RunConfig, data_problems, load_toml, pa
 from triadapt.events import Event, Failed, Warned
 from triadapt.recipe import Recipe, read_recipe
 from triadapt.runs.export import plain
-from triadapt.runs.info import RunError
+from triadapt.runs.info import RunError, told_rank
 from triadapt.runs.library import find, new_race, runs_folder
 from triadapt.runs.reader import RunReader
 from triadapt.runs.summary import summary
@@ -189,7 +189,7 @@ class _Progress:
 def _print_summaries(race: str, summaries: list[dict[str, Any]]) -> None:
     table = Table("run", "state", "total rank", "metric", "steps/s", box=None, header_style="bold")
     for run in summaries:
-        ranks = "" if run["total_rank"] is None else f"{run['total_rank']} of {run['target_total_rank']}"
+        ranks = told_rank(run["total_rank"], run["target_total_rank"], allotted=run["rank_kind"] != "measured")
         metrics = ", ".join(f"{name} {value:.4g}" for name, value in run["metrics"].items())
         speed = "" if run["steps_per_second"] is None else f"{run['steps_per_second']:.1f}"
         table.add_row(run["id"], run["state"], ranks, metrics, speed)

@@ -81,6 +81,11 @@ class Started(Event):
     shared: list[list[int]] = field(default_factory=list)
     frozen_bytes: int = 0
 
+    @property
+    def allotted(self) -> bool:
+        """Whether its ranks are its own, which were chosen; else they are effective ranks of dW, as measured."""
+        return self.rank_kind != "measured"
+
 
 @dataclass(frozen=True)
 class Step(Event):
@@ -132,6 +137,11 @@ class RankEvent(Event):
     before: NDArray[np.uint16] = field(default_factory=_u2)
     unit_scores: NDArray[np.float32] = field(default_factory=_f4)
     unit_matrix: NDArray[np.uint16] = field(default_factory=_u2)
+
+
+def decided(event: RankEvent) -> bool:
+    """Whether a decision led to the ranks that it tells; they were neither saved with an adapter nor measured."""
+    return event.rule not in UNDECIDED
 
 
 def saved_ranks(ranks: NDArray[np.uint16], parameters: int) -> RankEvent:

@@ -257,3 +257,42 @@ def test_charts_are_drawn_without_plotly_until_the_mouse_comes_to_one(page: Page
     curves.hover()
     expect(page.locator("[data-testid=curves] .js-plotly-plot .scatterlayer .trace").first).to_be_attached()
     assert page.evaluate("window.Plotly !== undefined")
+
+
+MEASURED = """async () => {
+  const {href} = document.querySelector("link[rel=modulepreload][href*='compare/series.js']");
+  const {curve} = await import(href);
+  const run = COMPARISON.runs[1];
+  const own = ["rank", "pinned", "coverage", "precision", "entropy"];
+  return {
+    own: own.map((quantity) => curve(run, quantity, "step", {pin: "L1.v"}).x.length),
+    rank: curve(run, "loss", "rank").x, parameters: curve(run, "metric", "parameters"),
+    steps: curve(run, "parameters", "step"),
+  };
+}""".replace("COMPARISON", COMPARISON)
+
+
+def test_a_run_without_a_rank_of_its_own_is_mapped_and_left_out_of_all_that_counts_rank(app: App, page: Page) -> None:
+    states = {"triadaptlora": STATES["triadaptlora"], "surm": [[0, 0, 0, 0], [5, 7, 6, 8], [9, 7, 6, 8]]}
+    ids = [store(app.runs, config(method, seed=7), rows) for method, rows in states.items()]
+    infos = {info.id: info for info in list_runs(app.runs)}
+    records = [(infos[run], read_record(RunReader(app.runs / run))) for run in ids]
+    runs = side_by_side([(info, record) for info, record in records if record is not None])
+    open_comparison(page, f"{app.url}/compare?runs={','.join(ids)}")
+    for kind, value in (("end", 0.0), ("step", 15.0), ("budget", 5.0)):
+        choose_moment(page, kind, value)
+        told = page.evaluate(f"{COMPARISON}.numbers.table.rows.map((row) => row.cells)")
+        for run, cells in zip(runs, told, strict=True):
+            for name, number in summary_row(run, Moment(kind, value)).items():  # type: ignore[arg-type]
+                near = number if number is None or isinstance(number, str) else pytest.approx(number, rel=1e-5)
+                assert cells.get(name) == near, (run.label, kind, name)
+    expect(tile(page, ids[1]).locator(".tri-tile-foot")).to_contain_text("never there")
+    choose_moment(page, "end", 0)
+    expect(tile(page, ids[1]).locator(".tri-tile-foot")).to_contain_text("effective rank 30")
+    assert page.evaluate(f"{COMPARISON}.ceiling") == 4 and page.evaluate(f"{COMPARISON}.limits('budget').high") == 8
+    assert page.evaluate(f"{COMPARISON}.agreement.rho(1, 1)") is None
+    expect(page.get_by_test_id("agreement")).to_contain_text("No rank of its own: SURM.")
+    expect(page.get_by_test_id("difference")).to_contain_text("cannot be subtracted from a rank")
+    found = page.evaluate(MEASURED)
+    assert found["own"] == [0] * 5 and found["rank"] == []
+    assert found["parameters"]["x"] == [100] and len(set(found["steps"]["y"])) == 1

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from triadapt.config import RunConfig, parse_config
-from triadapt.events import Evaluation, Event, Finished, Matrix, RankEvent, Stamped, Started, Step
+from triadapt.events import Evaluation, Event, Finished, Matrix, RankEvent, Stamped, Started, Step, measured_ranks
+from triadapt.methods.registry import METHODS
 from triadapt.runs.library import new_race
 from triadapt.runs.store import RunStore
 from triadapt.views.compare.record import RunRecord, record_of
@@ -21,15 +22,20 @@ def config(method: str = "triadaptlora", **values: Any) -> RunConfig:
 
 
 def events(run: RunConfig, states: list[list[int]], *, steps: int = STEPS, finished: bool = True) -> list[Event]:
-    """A run over one matrix a rank: even losses that fall, a rank event after every tenth step, one metric."""
+    """A run over one matrix a rank: even losses that fall, a rank event after every tenth step, one metric. Of a method
+    without a rank of its own `states` are what is measured of dW."""
     n = len(states[0])
+    rank_kind = METHODS[run.method].rank
+    measured = rank_kind == "measured"
     matrices = [Matrix(f"m{i}", i // 2, "qv"[i % 2], (8, 8), 3 if i == run.seed % n else 0) for i in range(n)]
     found: list[Event] = [
         Started(
-            0, config=run.as_dict(), matrices=matrices, method=run.method, task=run.task, allocation="grows",
+            0, config=run.as_dict(), matrices=matrices, method=run.method, task=run.task,
+            allocation="fixed" if measured else "grows",
             core_kind="triangular", metric="recovered", higher_is_better=True, total_step=STEPS,
-            start_total_rank=sum(states[0]), target_total_rank=sum(states[-1]),
-            trainable_parameters=10 * sum(states[0]), planned=[], device="cpu",
+            start_total_rank=sum(states[0]), target_total_rank=0 if measured else sum(states[-1]),
+            trainable_parameters=100 if measured else 10 * sum(states[0]), planned=[], device="cpu",
+            rank_kind=rank_kind,
         ),
         Evaluation(0, {"recovered": 0.0, "loss": 1.0}),
     ]  # fmt: skip
@@ -38,6 +44,9 @@ def events(run: RunConfig, states: list[list[int]], *, steps: int = STEPS, finis
         event = step // 10
         if step % 10 == 9 and event + 1 < len(states):
             before, ranks = np.array(states[event], np.uint16), np.array(states[event + 1], np.uint16)
+            if measured:
+                found.append(measured_ranks(step, before, ranks, 100, 0))
+                continue
             chosen = [int(index) for index in np.flatnonzero(ranks != before)]
             found.append(
                 RankEvent(step, "test", 0.5, 1, chosen, int(ranks.sum()), 10 * int(ranks.sum()), 0, ranks=ranks,

@@ -13,7 +13,7 @@ from tiny_runs import tiny
 from triadapt import cli
 from triadapt.config import ConfigError, RunConfig
 from triadapt.events import Checkpointed, Event, Finished, RankEvent, Started, Step, Warned, encode
-from triadapt.growth.preview import preview
+from triadapt.growth.preview import preview, target_total_rank
 from triadapt.methods.registry import METHODS
 from triadapt.runs import branch as branches
 from triadapt.runs.branch import branch_points, make_branch, may_change, plan_branch
@@ -324,3 +324,26 @@ def test_the_command_branches_says_from_where_and_lists_it(parent: Any, capsys: 
         assert cli.main(["branch", run_id, wrong, *shared]) == 2
         assert line in capsys.readouterr().err
     assert len(list_runs(folder)) == 2
+
+
+@pytest.mark.parametrize("method", ["lora", "surm", "tiedlora", "adamss"])
+def test_a_branch_aims_at_the_total_rank_that_a_run_of_its_own_would(tmp_path: Path, method: str) -> None:
+    given = {"tiedlora": {"rank": 8}, "adamss": {"adaptive": False}}
+    more = {method: given[method]} if method in given else {}
+    run = trained(tmp_path, tiny(method, **more))
+    race = make_branch(tmp_path, plan_branch(tmp_path, run, {"learning_rate": 1e-3, "steps": 50}))
+    (parent,), (child,) = (
+        [s.event for s in RunReader(tmp_path / name).events() if isinstance(s.event, Started)]
+        for name in (run, race.run_ids[0])
+    )
+    expected = {"lora": 3 * MATRICES, "surm": 0, "tiedlora": 8 * MATRICES, "adamss": 5 * MATRICES}[method]
+    assert parent.target_total_rank == child.target_total_rank == expected
+    assert expected == target_total_rank(tiny(method, **more), MATRICES) == preview(tiny(method, **more)).target
+
+
+def test_a_budget_above_the_size_of_a_matrix_is_refused_only_where_it_is_a_rank(tmp_path: Path) -> None:
+    """Without a rank of its own it is a number in a scale, or a size of something else; width 16 here."""
+    with pytest.raises(ConfigError, match="reference_rank = 20: must not be above"):
+        tiny("lora", reference_rank=20)
+    run = trained(tmp_path, tiny("surm", reference_rank=20))
+    assert plan_branch(tmp_path, run, {"steps": 50}).config.reference_rank == 20

@@ -53,6 +53,21 @@ def test_runs_are_compared_at_an_equal_step_budget_or_time(tmp_path: Path, capsy
     assert "in numbers, at total rank 5" in text and "note: never there: LoRA" in text
 
 
+def test_a_run_without_a_rank_of_its_own_has_none_in_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = [[0, 0, 0, 0], [5, 7, 6, 8], [9, 7, 6, 8]]
+    ids = [store(tmp_path, config(), GROWING), store(tmp_path, config("surm"), measured)]
+    assert cli.main(["compare", *ids, "--json", "--runs", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    surm = found["runs"][1]
+    assert (surm["total_rank"], surm["rank_events"], surm["coverage"], surm["precision"]) == (None, 0, None, None)
+    assert found["agreement"]["rho"] == [[1, None], [None, None]] and found["pairs"] == []
+    assert cli.main(["compare", *ids, "--at", "budget=5", "--runs", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "note: never there: SURM" in text and "note: No rank of its own: SURM." in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

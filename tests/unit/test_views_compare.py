@@ -10,6 +10,7 @@ from compare_runs import config, record
 from hypothesis import given
 from hypothesis import strategies as st
 
+from triadapt.methods.registry import METHODS
 from triadapt.runs.info import RunInfo
 from triadapt.views.compare.agreement import agreement, churn, entropy, pair_table, spearman
 from triadapt.views.compare.configuration import agreed, differing, flat, group_key, group_labels, labels
@@ -23,6 +24,7 @@ from triadapt.views.frames import unpack
 
 GROWING = [[1, 1, 1, 1], [2, 1, 1, 1], [2, 2, 1, 1], [2, 2, 2, 2]]
 PRUNING = [[3, 3, 3, 3], [3, 3, 2, 2], [3, 3, 1, 1]]
+MEASURED = [[0, 0, 0, 0], [5, 7, 6, 8], [9, 7, 6, 8]]
 ranks = st.lists(st.integers(0, 20), min_size=6, max_size=6)
 
 
@@ -56,6 +58,41 @@ def test_who_placed_rank_best_is_said_and_that_the_metric_says_otherwise() -> No
     (line,) = compared(8, 4)
     assert line.endswith("Best recovered: TriAdaptLoRA, 0.58.")
     assert placing(side_by_side([(info("a"), record(well))])) == []
+
+
+def test_effective_ranks_are_shown_and_never_held_against_ranks_that_were_allotted() -> None:
+    grown, surm = config(seed=4), config("surm", seed=8)
+    runs = side_by_side([(info("a", seed=4), record(GROWING, grown)),
+                         (info("b", method="surm", seed=8), record(MEASURED, surm))])  # fmt: skip
+    own, measured = runs
+    assert (own.record.rank_kind, measured.record.rank_kind) == ("allotted", "measured")
+    told = summary_row(measured)
+    assert {name: told[name] for name in ("Rank events", "Parameters", "Metric")} == {
+        "Rank events": 0, "Parameters": 100, "Metric": 0.58,
+    }  # fmt: skip
+    assert [told[name] for name in ("Total rank", "Entropy", "Churn", "Coverage", "Precision")] == [None] * 5
+    assert measured.record.ranks[state_at(measured.record, "step", 15)].tolist() == MEASURED[1]  # for the maps
+    assert [state_at(measured.record, "budget", total) for total in (0, 6, 26, 30)] == [None] * 4
+    assert np.isnan(agreement([measured.record, measured.record, own.record])[:2]).all()
+    assert placing(runs) == [] and any("No rank of its own: SURM." in line for line in cautions(runs))
+    assert not any("rank of its own" in line for line in cautions(runs[:1]))
+    frame = unpack(compare_frame(runs))
+    assert [run["rank_kind"] for run in frame["runs"]] == ["allotted", "measured"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_groups_of_any_method_are_drawn_with_dashes_of_their_own(method: str) -> None:
+    made = [(info(str(top), method=method, top_h=top), record(GROWING)) for top in range(1, 7)]
+    assert len({run.dash for run in side_by_side(made)}) == 6
+
+
+def test_the_best_metric_of_those_who_placed_rank_is_not_called_the_best_of_all() -> None:
+    made = [(GROWING, config(seed=4)), (PRUNING, config("adalora", seed=4)), (MEASURED, config("surm", seed=8))]
+    (line,) = placing(
+        side_by_side([(info(run.method, method=run.method, seed=run.seed), record(states, run))
+                      for states, run in made])
+    )  # fmt: skip
+    assert "SURM" not in line and "Best recovered of these: TriAdaptLoRA and AdaLoRA, 0.54." in line
 
 
 def test_a_state_is_found_by_step_budget_time_and_end() -> None:

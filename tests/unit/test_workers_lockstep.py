@@ -1,14 +1,15 @@
 import queue
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from fake_sessions import TROUBLE, cannot_start, open_sessions
+from fake_sessions import TROUBLE, FakeSession, cannot_start, open_sessions
 
 from triadapt.config import RunConfig, parse_config
-from triadapt.events import Checkpointed, Event, Failed, RankEvent, Started, Step, Stopped, Warned, encode
+from triadapt.events import MEASURED, Checkpointed, Event, Failed, RankEvent, Started, Step, Stopped, Warned, encode
 from triadapt.runs.library import Race, new_race
 from triadapt.runs.store import RunReader
 from triadapt.workers.lockstep import Command, Lockstep, Progress
@@ -170,6 +171,30 @@ def test_step_event_goes_on_until_a_rank_event_and_holds_there(tmp_path: Path) -
         race, commands=commands, report=report, on_event=lambda i, e: last.append(e) if type(e) is RankEvent else None
     ).run()
     assert held == [11, 21] and [event.step for event in last] == [10, 20]
+
+
+def test_step_event_passes_over_what_is_only_measured(tmp_path: Path) -> None:
+    class Measuring(FakeSession):
+        def advance(self) -> list[Event]:
+            return [
+                replace(event, rule=MEASURED) if isinstance(event, RankEvent) and event.step == 10 else event
+                for event in super().advance()
+            ]
+
+    def measuring(configs: list[RunConfig], folders: list[Path | None]) -> list[FakeSession]:
+        return [Measuring(config, folder) for config, folder in zip(configs, folders, strict=True)]
+
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    commands.put(Command("step_event"))
+    held: list[int] = []
+
+    def report(progress: Progress) -> None:
+        if progress.paused:
+            held.append(progress.step)
+            commands.put(Command("unpause"))
+
+    lockstep(new_race(tmp_path, configs("surm")), open_sessions=measuring, commands=commands, report=report).run()
+    assert held == [21]
 
 
 @pytest.mark.parametrize("commands", [["stop"], ["pause", "stop"]])

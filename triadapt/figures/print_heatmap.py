@@ -49,7 +49,9 @@ class _Sheet:
 
     @property
     def top(self) -> int:
-        return max(1, *(int(panel.ranks.max(initial=1)) for panel in self.panels))
+        """Highest rank of the colours. An effective rank, which may be as large as a matrix, would wash out others."""
+        allotted = [panel for panel in self.panels if not panel.effective]
+        return max(1, *(int(panel.ranks.max(initial=1)) for panel in allotted or self.panels))
 
     @property
     def left(self) -> float:
@@ -73,7 +75,7 @@ class _Sheet:
     @property
     def number(self) -> float:
         """Size of the numbers, 0 where they would be too small to read."""
-        digits = len(str(self.top))
+        digits = max(len(str(int(panel.ranks.max(initial=1)))) for panel in self.panels)
         size = min(SIZE, self.cell[0] / (0.62 * digits), 0.75 * self.cell[1])
         return size if size >= SMALLEST_NUMBER else 0.0
 
@@ -112,7 +114,7 @@ def _checked(panels: Sequence[RankPanel], width: float) -> _Sheet:
 
 
 def _title(panel: RankPanel) -> str:
-    return f"{panel.label}, total rank {panel.total}"
+    return f"{panel.label}, {'effective' if panel.effective else 'total'} rank {panel.total}"
 
 
 def _colour(share: float) -> tuple[str, str]:

@@ -74,6 +74,18 @@ def matrices_of(config: AllocationConfig) -> int:
     return len(shapes_of(config) or ()) or OF_UNKNOWN_TASK
 
 
+def target_total_rank(config: AllocationConfig, num_matrices: int) -> int:
+    """Total rank that a run aims at: the budget, or what follows from a rank chosen beside it or from the method's own
+    schedule; 0 without a rank of its own."""
+    if METHODS[config.method].rank == "measured":  # there is none before it has learned something
+        return 0
+    settings: Any = config.method_settings
+    if hasattr(settings, "preview"):
+        return int(settings.preview(config, num_matrices).target)
+    rank = settings.rank_of(config) if hasattr(settings, "rank_of") else config.reference_rank
+    return int(rank) * num_matrices
+
+
 def preview(
     config: AllocationConfig,
     num_matrices: int | None = None,
@@ -86,7 +98,7 @@ def preview(
     it is not that of a fresh adapter. after: only events above this step, for a run that has come so far. brief: of a
     pruning schedule the last two rows are enough."""
     n = num_matrices or matrices_of(config)
-    target = config.reference_rank * n
+    target = target_total_rank(config, n)
     allocation = METHODS[config.method].allocation
     if allocation == "prunes":
         return _pruning(config, n, target, start, after, brief)
@@ -143,11 +155,6 @@ def preview(
 
 def _fixed(config: AllocationConfig, n: int, target: int) -> Preview:
     settings: Any = config.method_settings
-    if METHODS[config.method].rank == "measured":  # there is none before it has learned something
-        return Preview(config.method, n, 0, 0, config.steps, config.warmup)
-    if hasattr(settings, "rank_of"):  # a rank of its own, chosen beside the budget, is all that it is to have
-        total = settings.rank_of(config) * n
-        return Preview(config.method, n, total, total, config.steps, config.warmup)
     start = settings.start_total(config, n) if hasattr(settings, "start_total") else target
     result = Preview(config.method, n, start, target, config.steps, config.warmup)
     if start < target:

@@ -34,6 +34,7 @@ from triadapt.runs.info import RunError
 from triadapt.runs.library import LONGEST_NAME, tidy_name
 from triadapt.runs.scalar_tags import (
     ALLOWED,
+    EFFECTIVE,
     IMPORTANCE,
     LEARNING_RATE,
     LOSS,
@@ -57,8 +58,8 @@ RULES = {"increlora": "top-h", "adalora": "budget"}
 
 
 def has_ranks(logged: LoggedScalars) -> bool:
-    """Whether there is a rank of any matrix."""
-    return any(tag.startswith(RANK) for tag in logged.scalars)
+    """Whether there is a rank of any matrix, be it an effective one."""
+    return any(tag.startswith((RANK, EFFECTIVE)) for tag in logged.scalars)
 
 
 def run_of_log(logged: LoggedScalars, source: str, name: str) -> ForeignRun:
@@ -127,6 +128,11 @@ class _Ranks:
     @classmethod
     def read(cls, logged: LoggedScalars, source: str) -> _Ranks:
         tags = [tag for tag in logged.scalars if tag.startswith(RANK)]
+        if not tags and any(tag.startswith(EFFECTIVE) for tag in logged.scalars):
+            raise RunError(
+                f"{source}: a log of a method without a rank of its own tells only effective ranks; leave it out, "
+                f"or import its bundle, `triadapt export --what bundle`"
+            )
         if not tags:
             raise RunError(
                 f"{source}: no rank in it: expected scalars named {RANK}MATRIX, as AdaLoRA's and IncreLoRA's code logs"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from triadapt.config import ConfigError, RunConfig, parse_config
-from triadapt.events import UNDECIDED, Checkpointed, RankEvent, Stamped, Started, Warned
-from triadapt.growth.preview import preview, pruning_schedule
+from triadapt.events import Checkpointed, RankEvent, Stamped, Started, Warned, decided
+from triadapt.growth.preview import preview, pruning_schedule, target_total_rank
 from triadapt.methods.registry import METHODS
 from triadapt.runs.changes import flat, keep_scale, with_values
 from triadapt.runs.info import BranchedFrom, RunError, RunInfo, Scalar, told_changes
@@ -47,7 +47,8 @@ class BranchPoint:
     def label(self) -> str:
         """For a list to choose from."""
         what = f"event {self.events}" if self.at_event else f"after event {self.events}"
-        return f"step {self.step}, {what}, total rank {self.total_rank}"
+        held = f", total rank {self.total_rank}" if self.total_rank else ""  # none, without a rank of its own
+        return f"step {self.step}, {what}{held}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def branch_points(folder: Path) -> list[BranchPoint]:
         match stamped.event:
             case Started() as event:
                 total = event.start_total_rank
-            case RankEvent() as event if event.rule not in UNDECIDED:
+            case RankEvent() as event if decided(event):
                 events, total, last = events + 1, event.total_rank, event.step
             case Checkpointed() as event if (folder / CHECKPOINTS / event.file).is_file():
                 points.append(BranchPoint(stamped.seq, event.step, event.file, events, total, last == event.step))
@@ -95,7 +96,7 @@ def recorded_totals(folder: Path) -> list[tuple[int, int]]:
         event = stamped.event
         if isinstance(event, Started):
             totals.append((0, event.start_total_rank))
-        elif isinstance(event, RankEvent) and event.rule not in UNDECIDED:
+        elif isinstance(event, RankEvent) and decided(event):
             totals.append((event.step, event.total_rank))
     return totals
 
@@ -204,7 +205,7 @@ def _check_budget(
     allocation, count = METHODS[new.method].allocation, len(started.matrices)
     held, target, step = point.total_rank, new.reference_rank * count, point.step
     smallest = min(min(matrix.shape) for matrix in started.matrices)
-    if new.reference_rank > smallest:
+    if new.reference_rank > smallest and METHODS[new.method].rank == "allotted":
         raise ConfigError(
             [f"reference_rank = {new.reference_rank}: must not be above {smallest}, the size of the smallest matrix"]
         )
@@ -282,6 +283,6 @@ def _restarted(plan: BranchPlan, event: Started) -> Started:
         event,
         config=config.as_dict(),
         total_step=config.steps,
-        target_total_rank=config.reference_rank * len(event.matrices),
+        target_total_rank=target_total_rank(config, len(event.matrices)),
         planned=[step for step in event.planned if step <= plan.point.step] + plan.planned,
     )

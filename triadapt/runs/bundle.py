@@ -45,6 +45,9 @@ _INFO_FIELDS = (
 )  # fmt: skip
 
 
+# Of which older files have none.
+_LATER_FIELDS: dict[str, Any] = {"measured": {}, "rank_kind": ""}
+
 _INFO = TypeAdapter(RunInfo, config=None)
 LATEST = 4e9  # seconds since 1970, in the year 2096
 
@@ -129,7 +132,9 @@ def write_bundle(
                 values = info.as_dict()
                 if isinstance(reader, BundleRun):
                     values["state"] = reader.ended
-                _put(file, {"run": {key: values[key] for key in (*_INFO_FIELDS, "measured")}, "events": len(events)})
+                _put(
+                    file, {"run": {key: values[key] for key in (*_INFO_FIELDS, *_LATER_FIELDS)}, "events": len(events)}
+                )
                 for stamped in events:
                     _put(file, _event_line(stamped))
         os.replace(partial, path)
@@ -208,7 +213,8 @@ def _run(path: Path, lines: Iterator[dict[str, Any]]) -> BundleRun:
         line = next(lines)
         known = line["run"]
         info = _INFO.validate_python(
-            {key: known[key] for key in _INFO_FIELDS} | {"measured": known.get("measured", {})}  # older files have none
+            {key: known[key] for key in _INFO_FIELDS}
+            | {key: known.get(key, default) for key, default in _LATER_FIELDS.items()}
         )
         info = replace(info, name=tidy_name(info.name), note=info.note[:LONGEST_NOTE])
         if not abs(info.created) < LATEST:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from triadapt.methods.registry import METHODS
 from triadapt.tasks.registry import ELSEWHERE
 
 # States as readers see them. `interrupted` and `damaged` are never written: they are found out.
@@ -67,6 +68,15 @@ def told_changes(changes: Mapping[str, tuple[Scalar, Scalar]], called: Callable[
     return ", ".join(f"{called(name)} {_told(old)} -> {_told(new)}" for name, (old, new) in changes.items())
 
 
+def told_rank(total: int | None, target: int | None, *, allotted: bool = True, of: str = " of ") -> str:
+    """A total rank as text: with its target, where there is one, or `effective 77`. Empty where it is not known."""
+    if total is None:
+        return ""
+    if not allotted:
+        return f"effective {total}"
+    return f"{total}{of}{target}" if target else str(total)
+
+
 def _told(value: Scalar) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -88,6 +98,7 @@ class RunInfo:
     kept events of an older generation must read again from 0. seconds: active running time. metric_value: newest value
     of the metric named `metric`. lineage: where the run comes from when it was not trained here, or
     only from a branch point on. measured: of the machine it ran on, such as `step_seconds`; empty when unknown.
+    rank_kind: see `Started`; empty before the start, and in files from before there was a choice.
     """
 
     id: str
@@ -113,6 +124,17 @@ class RunInfo:
     config: dict[str, Any] = field(default_factory=dict)
     lineage: dict[str, Any] = field(default_factory=dict)
     measured: dict[str, float] = field(default_factory=dict)
+    rank_kind: str = ""
+
+    @property
+    def allotted(self) -> bool:
+        """Whether its total rank is the run's own; else it is the sum of effective ranks."""
+        spec = METHODS.get(self.method)
+        return (self.rank_kind or (spec.rank if spec else "")) != "measured"
+
+    def told_rank(self, of: str = " of ") -> str:
+        """Its total rank as text."""
+        return told_rank(self.total_rank, self.target_total_rank, allotted=self.allotted, of=of)
 
     @property
     def live(self) -> bool:

@@ -155,6 +155,7 @@ class RunReader:
             config=config,
             lineage=meta["lineage"],
             measured=meta.get("measured", {}),
+            rank_kind=progress.get("rank_kind", ""),
         )
 
 

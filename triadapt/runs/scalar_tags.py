@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from triadapt.events import Baseline, Evaluation, Event, Matrix, RankEvent, Scores, Stamped, Started, Step
+from triadapt.events import MEASURED, Baseline, Evaluation, Event, Matrix, RankEvent, Scores, Stamped, Started, Step
 
 RANK = "Ranknum/"
+EFFECTIVE = "Effective_rank/"
+"""Of a matrix without a rank of its own, as it was measured. No other tool reads it as a rank that was allotted."""
 IMPORTANCE = "Importance/"
 TOTAL = "Budget/total_rank"
 PARAMETERS = "Budget/sum_param"
@@ -32,7 +34,13 @@ def scalars_of(rows: Iterable[Stamped]) -> Iterator[tuple[Stamped, dict[str, flo
         if isinstance(event, Started):
             matrices, allocation, waiting = event.matrices, event.allocation, row
             started = row
+            if not event.allotted:
+                waiting = None  # nothing is measured yet
         elif isinstance(event, RankEvent):
+            if event.rule == MEASURED:
+                waiting = None
+                yield row, _measured(event, matrices)
+                continue
             if waiting is not None and event.step > 0:
                 yield waiting, _ranks(matrices, event.before)
             waiting = None
@@ -50,6 +58,11 @@ def scalars_of(rows: Iterable[Stamped]) -> Iterator[tuple[Stamped, dict[str, flo
 def _ranks(matrices: list[Matrix], ranks: Iterable[int]) -> dict[str, float]:
     named = {f"{RANK}{matrix.name}": float(rank) for matrix, rank in zip(matrices, ranks, strict=True)}
     return named | {TOTAL: sum(named.values())}
+
+
+def _measured(event: RankEvent, matrices: list[Matrix]) -> dict[str, float]:
+    named = {f"{EFFECTIVE}{matrix.name}": float(rank) for matrix, rank in zip(matrices, event.ranks, strict=True)}
+    return named | ({PARAMETERS: float(event.trainable_parameters)} if event.trainable_parameters else {})
 
 
 def _of_decision(event: RankEvent, matrices: list[Matrix], allocation: str) -> dict[str, float]:

@@ -40,6 +40,7 @@ AT_ONCE = (Started, RankEvent, Warned, Finished, Stopped, Failed)
 _ENDS: dict[type[Event], str] = {Finished: "finished", Stopped: "stopped", Failed: "failed"}
 _NO_PROGRESS: dict[str, Any] = {
     "last_step": -1, "seconds": 0.0, "total_rank": None, "target_total_rank": None, "metric": "", "metric_value": None,
+    "rank_kind": "",
 }  # fmt: skip
 
 
@@ -268,6 +269,7 @@ def _note(progress: dict[str, Any], event: Event) -> None:
             progress["total_rank"] = event.start_total_rank
             progress["target_total_rank"] = event.target_total_rank
             progress["metric"] = event.metric
+            progress["rank_kind"] = event.rank_kind
         case RankEvent():
             progress["total_rank"] = event.total_rank
         case Evaluation() | Finished():

@@ -17,7 +17,8 @@ from triadapt.views.recovery import recovery
 
 def summary(reader: Readable) -> dict[str, Any]:
     """State, final ranks, metrics, recovery of planted ranks (None when nothing is planted), speed, and a hash that
-    equal trainings share. Raises DamagedRunError."""
+    equal trainings share. Where `rank_kind` is `measured`, ranks are effective ones: there is no target for them and no
+    recovery. Raises DamagedRunError."""
     info, events = reader.info(), reader.events()
     started = next((s.event for s in events if isinstance(s.event, Started)), None)
     ranks, start = first_and_final_ranks(events, started)
@@ -38,9 +39,10 @@ def summary(reader: Readable) -> dict[str, Any]:
         "method": info.method,
         "state": info.state,
         "error": info.error,
+        "rank_kind": started.rank_kind if started else None,
         "final_ranks": None if ranks is None else ranks.tolist(),
         "total_rank": info.total_rank,
-        "target_total_rank": info.target_total_rank,
+        "target_total_rank": None if started and not started.allotted else info.target_total_rank,
         "trainable_parameters": parameters,
         "metrics": metrics,
         "recovery": _recovery(started, ranks, start),
@@ -53,7 +55,7 @@ def summary(reader: Readable) -> dict[str, Any]:
 def _recovery(
     started: Started | None, ranks: NDArray[np.uint16] | None, start: NDArray[np.uint16] | None
 ) -> dict[str, float | None] | None:
-    if started is None or ranks is None or start is None:
+    if started is None or ranks is None or start is None or not started.allotted:
         return None
     planted = [matrix.planted_rank for matrix in started.matrices]
     known = [rank for rank in planted if rank is not None]

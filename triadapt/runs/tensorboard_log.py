@@ -15,12 +15,12 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from triadapt.events import RankEvent, Stamped, Started
+from triadapt.events import MEASURED, RankEvent, Stamped, Started
 from triadapt.runs.info import RunInfo
 from triadapt.runs.scalar_tags import CONFIGURATION, METHOD, METRIC, scalars_of
 
-RANKS = "ranks"
-"""Tag of the histogram of ranks at each event."""
+RANKS, EFFECTIVE_RANKS = "ranks", "effective_ranks"
+"""Tags of the histogram of ranks at each event: of those that were decided, and of those that were measured."""
 
 
 def event_file(info: RunInfo, rows: Sequence[Stamped]) -> bytes:
@@ -42,7 +42,11 @@ def event_file(info: RunInfo, rows: Sequence[Stamped]) -> bytes:
     for row, scalars in scalars_of(rows):
         values = [Summary.Value(tag=tag, simple_value=_single(value)) for tag, value in scalars.items()]
         if isinstance(row.event, RankEvent):
-            values.append(Summary.Value(tag=RANKS, histo=_histogram(row.event.ranks)))
+            values.append(
+                Summary.Value(
+                    tag=EFFECTIVE_RANKS if row.event.rule == MEASURED else RANKS, histo=_histogram(row.event.ranks)
+                )
+            )
         put(row.time, row.event.step, values)
     return memory.getvalue()
 

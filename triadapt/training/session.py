@@ -32,7 +32,7 @@ from triadapt.events import (
     saved_ranks,
 )  # fmt: skip
 from triadapt.growth.optimizer_state import optimizer_bytes
-from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview
+from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview, target_total_rank
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.interface import Task
@@ -172,7 +172,7 @@ class Session:
             higher_is_better=self.task.higher_is_better,
             total_step=self.config.steps,
             start_total_rank=int(self.method.ranks().sum()),
-            target_total_rank=self._target_total_rank(),
+            target_total_rank=target_total_rank(self.config, len(self.matrices)),
             trainable_parameters=self._parameters(),
             planned=planned,
             device=description(self.device),
@@ -182,14 +182,6 @@ class Session:
             shared=self.method.shared(),
             frozen_bytes=self._frozen_bytes(),
         )
-
-    def _target_total_rank(self) -> int:
-        spec = METHODS[self.config.method]
-        if spec.rank == "measured":
-            return 0
-        if hasattr(self.config.method_settings, "rank_of"):  # chosen beside the budget
-            return int(self.method.ranks().sum())
-        return self.config.reference_rank * len(self.matrices)
 
     def _frozen_bytes(self) -> int:
         """What the numbers take that are not trained, random projections of an adapter among them; a tensor that

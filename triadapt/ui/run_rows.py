@@ -93,14 +93,12 @@ def _study_cells(row: Row) -> dict[str, object]:
 
 def _run_cells(info: RunInfo, parents: Mapping[str, RunInfo]) -> dict[str, object]:
     method, task = METHODS.get(info.method), KNOWN_TASKS.get(info.task)
-    target = f" / {info.target_total_rank}" if info.target_total_rank else ""
-    budget = "" if info.total_rank is None else f"{info.total_rank}{target}"
     return {
         "Race": given_name(info) or made(info),
         "Method": method.label if method else info.method,
         "State": info.state,
         "Metric": "" if info.metric_value is None else f"{info.metric} {info.metric_value:.4g}",
-        "Total rank": budget,
+        "Total rank": info.told_rank(" / "),
         "Steps": f"{info.last_step + 1} / {info.steps}" if info.steps and not info.without_steps else "",
         "Task": task.label if task else info.task,
         "Made": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created)) if info.created else "",

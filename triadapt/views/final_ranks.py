@@ -15,11 +15,13 @@ from triadapt.runs.info import RunInfo
 
 @dataclass(frozen=True, eq=False)
 class RankPanel:
-    """One run of a picture: its `label`, its matrices and the rank `(n,)` each ended with."""
+    """One run of a picture: its `label`, its matrices and the rank `(n,)` each ended with. effective: it has no rank of
+    its own, and these were measured."""
 
     label: str
     matrices: Sequence[Matrix]
     ranks: NDArray[np.uint16]
+    effective: bool = False
 
     @property
     def total(self) -> int:
@@ -32,7 +34,8 @@ def first_and_final_ranks(
 ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint16] | None]:
     """Ranks of each matrix `(n,)` at the end and at the start; None before anything was adapted.
 
-    A run that never allocated has no event with ranks until the first geometry, if it starts even.
+    A run that never allocated has no event with ranks until the first geometry, if it starts even. Without a rank of
+    its own they are the effective ranks as last measured, 0 before.
     """
     if started is None or not started.matrices:
         return None, None
@@ -42,6 +45,8 @@ def first_and_final_ranks(
     start = changes[0].before if changes else even
     if changes:
         return changes[-1].ranks, start
+    if not started.allotted:
+        return even, start  # its geometry tells how many singular values are recorded
     shapes = [stamped.event.ranks for stamped in events if isinstance(stamped.event, Geometry)]
     return (shapes[-1] if shapes else even), start
 
@@ -57,7 +62,6 @@ def rank_panels(runs: Sequence[tuple[RunInfo, Sequence[Stamped]]]) -> list[RankP
             continue
         label = METHODS[info.method].label if info.method in METHODS else info.method
         again = methods.count(info.method) > 1
-        panels.append(
-            RankPanel(f"{label} {methods[: at + 1].count(info.method)}" if again else label, started.matrices, ranks)
-        )
+        name = f"{label} {methods[: at + 1].count(info.method)}" if again else label
+        panels.append(RankPanel(name, started.matrices, ranks, effective=not started.allotted))
     return panels

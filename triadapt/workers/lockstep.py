@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from triadapt.config import RunConfig
-from triadapt.events import Checkpointed, Evaluation, Event, Failed, Finished, RankEvent, Stopped, Warned
+from triadapt.events import Checkpointed, Evaluation, Event, Failed, Finished, RankEvent, Stopped, Warned, decided
 from triadapt.pretrained.notes import told_to
 from triadapt.runs.library import config_of
 from triadapt.runs.reader import RunReader
@@ -196,7 +196,7 @@ class Lockstep:
             self._report(now + 1)
 
     def _advance(self, member: _Member) -> bool:
-        """One step of one run. Whether it had a rank event."""
+        """One step of one run. Whether it had a rank event; a measurement of dW is none."""
         assert member.session is not None
         try:
             events = member.session.advance()
@@ -207,7 +207,7 @@ class Lockstep:
         except Exception as error:
             self._fail(member, error)
             return False
-        return any(isinstance(event, RankEvent) for event in events)
+        return any(isinstance(event, RankEvent) and decided(event) for event in events)
 
     def _obey(self) -> bool:
         """Take the commands that wait; while paused, wait for more. Whether to stop."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from triadapt.methods.registry import METHODS
+
 if TYPE_CHECKING:
     from triadapt.config import RunConfig
 
@@ -49,7 +51,7 @@ class Settings(BaseModel):
                 f"batch_size = {config.batch_size}: must not be above planted.pool ({self.pool}); "
                 f"lower it or raise the pool"
             )
-        if config.reference_rank > self.width:
+        if config.reference_rank > self.width and METHODS[config.method].rank == "allotted":
             lines.append(
                 f"reference_rank = {config.reference_rank}: must not be above planted.width ({self.width}), "
                 f"the size of the smallest matrix"

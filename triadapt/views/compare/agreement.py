@@ -33,12 +33,13 @@ def spearman(first: NDArray[Any], second: NDArray[Any]) -> float | None:
 
 def agreement(records: Sequence[RunRecord], states: Sequence[int] | None = None) -> NDArray[np.float64]:
     """Spearman's correlation of the ranks of each pair of `r` runs, `(r, r)`; NaN where it is undefined: ranks that are
-    all equal, or runs over other matrices. `states`: which state of each counts; the last unless given."""
+    all equal, runs over other matrices or without a rank of their own. `states`: which state of each counts; the last
+    unless given."""
     rows = states if states is not None else [-1] * len(records)
     found = np.full((len(records), len(records)), np.nan)
     for i, first in enumerate(records):
         for j, second in enumerate(records[: i + 1]):
-            if same_matrices(first, second):
+            if first.allotted and second.allotted and same_matrices(first, second):
                 value = spearman(first.ranks[rows[i]], second.ranks[rows[j]])
                 found[i, j] = found[j, i] = np.nan if value is None else value
     return found

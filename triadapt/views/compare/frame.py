@@ -71,6 +71,7 @@ def _recorded(record: RunRecord, limit: int) -> dict[str, Any]:
     marks = marks[: record.steps.size]
     return {
         "total_step": record.total_step,
+        "rank_kind": record.rank_kind,
         "target": record.target,
         "events": record.state_steps[1:].astype(np.uint32),
         "event_times": record.state_times[1:],

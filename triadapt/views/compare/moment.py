@@ -41,7 +41,7 @@ class Standing(NamedTuple):
 
 
 def standing(record: RunRecord, moment: Moment = END) -> Standing | None:
-    """Where the run stood; None when it never got there.
+    """Where the run stood; None when it never got there. A run without a rank of its own is at no budget.
 
     budget: the first state with that total rank, or beyond it as seen from the start, so that methods that grow and
     methods that prune are both met on their way. It is looked at where it ends, before the next rank event: that is
@@ -62,6 +62,8 @@ def standing(record: RunRecord, moment: Moment = END) -> Standing | None:
             return None
         done = int(value) + 1
     else:
+        if not record.allotted:
+            return None
         totals = record.totals
         reached = totals >= value if totals[0] < value else totals <= value
         if not reached.any():

@@ -23,6 +23,9 @@ class RunRecord:
     losses, times: loss and seconds of running time at `steps` `(m,)`. ranks `(s, n)`, totals, parameters (trainable)
     and state_times: the states, in force after step `state_steps` `(s,)`; the first, from before any step, at -1.
     chosen `(s - 1, n)`: which matrices each rank event chose. eval_steps (steps done), eval_times and metric `(v,)`.
+
+    rank_kind: see `Started`. Of a run without a rank of its own the states are what was measured of dW: good for a map,
+    and neither rank events nor anything that a budget could be held against.
     """
 
     matrices: tuple[Matrix, ...]
@@ -41,6 +44,12 @@ class RunRecord:
     eval_steps: NDArray[np.int64]
     eval_times: Floats
     metric: Floats
+    rank_kind: str = "allotted"
+
+    @property
+    def allotted(self) -> bool:
+        """Whether its ranks are its own, which its method chose; else they are effective ranks."""
+        return self.rank_kind != "measured"
 
     @property
     def totals(self) -> NDArray[np.int64]:
@@ -113,6 +122,7 @@ def record_of(events: Iterable[Stamped], losses: Losses | None = None) -> RunRec
         higher_is_better=started.higher_is_better,
         total_step=started.total_step,
         target=started.target_total_rank,
+        rank_kind=started.rank_kind,
         **_columns(("steps", "losses", "times"), losses),
         **_columns(
             ("eval_steps", "metric", "eval_times"), zip(*evaluations, strict=True) if evaluations else ((), (), ())

@@ -25,7 +25,7 @@ COLUMNS = {
     "Run": "The method, and what tells the run from the others of its method.",
     "State": "A run that has not finished is compared as far as it is recorded.",
     "Steps": "Optimizer steps done.",
-    "Total rank": "Sum of the ranks of all matrices.",
+    "Total rank": "Sum of the ranks of all matrices; nothing where the method has no rank of its own.",
     "Parameters": "Trainable parameters.",
     "Loss": f"Mean training loss of the last {LOSSES} recorded steps.",
     "Metric": "The newest evaluation on held-out data.",
@@ -87,7 +87,7 @@ class Compared:
         """That of the method, another one for each further group of it."""
         spec = METHODS.get(self.info.method)
         first = DASHES.index(spec.dash if spec else "solid")
-        return DASHES[(first + 2 * self.place) % len(DASHES)]
+        return DASHES[(first + 5 * self.place) % len(DASHES)]  # 5 and 6: all of them before one comes again
 
 
 def side_by_side(runs: Sequence[tuple[RunInfo, RunRecord]]) -> list[Compared]:
@@ -135,18 +135,19 @@ def summary_row(run: Compared, moment: Moment = END) -> dict[str, Any]:
     if at is None:
         return {name: None for name in COLUMNS} | {"Run": run.label, "State": run.info.state}
     ranks, planted = record.ranks[at.state], record.planted
-    found = recovery(ranks, planted, record.ranks[0]) if planted is not None else {}
+    allotted = record.allotted  # else the ranks are effective ones, which nobody allotted
+    found = recovery(ranks, planted, record.ranks[0]) if planted is not None and allotted else {}
     losses = record.losses[max(0, at.losses - LOSSES) : at.losses]
     return {
         "Run": run.label,
         "State": run.info.state,
         "Steps": at.steps_done,
-        "Total rank": int(ranks.sum()),
+        "Total rank": int(ranks.sum()) if allotted else None,
         "Parameters": int(record.parameters[at.state]) or None,
         "Loss": float(losses.mean()) if losses.size else None,
         "Metric": float(record.metric[at.evaluations - 1]) if at.evaluations else None,
-        "Rank events": at.state,
-        "Entropy": entropy(ranks),
+        "Rank events": at.state if allotted else 0,
+        "Entropy": entropy(ranks) if allotted else None,
         "Churn": churn(record.chosen[: at.state]),
         "Coverage": found.get("coverage"),
         "Precision": found.get("precision"),
@@ -183,6 +184,12 @@ def cautions(runs: Sequence[Compared]) -> list[str]:
         lines.append("The runs adapt different matrices; maps and agreement are compared only where they are the same.")
     if len(kinds(runs)) > 1:
         lines.append("The runs have different tasks: their losses and metrics cannot be held against each other.")
+    rankless = [run.label for run in runs if not run.record.allotted]
+    if rankless:
+        lines.append(
+            f"No rank of its own: {', '.join(rankless)}. Maps show effective ranks of dW, as last measured; total rank "
+            "and all that is told of it is left out, and no budget is ever reached."
+        )
     if _truths_differ(runs):
         lines.append(
             "The seed also chooses what is planted, so these runs have different right answers: maps of different "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from triadapt.events import UNDECIDED, Geometry, RankEvent, Stamped
+from triadapt.events import Geometry, RankEvent, Stamped, decided
 from triadapt.methods.registry import METHODS
 from triadapt.runs.bundle import Readable
 from triadapt.runs.reader import RunReader
@@ -35,11 +35,7 @@ def lesson_run(run: Readable, called: str) -> dict[str, Any]:
     }  # fmt: skip
     if record is None:
         return shared
-    decisions = [
-        stamped.event
-        for stamped in events
-        if isinstance(stamped.event, RankEvent) and stamped.event.rule not in UNDECIDED
-    ]
+    decisions = [stamped.event for stamped in events if isinstance(stamped.event, RankEvent) and decided(stamped.event)]
     losses = binned(record.steps, record.losses, MOST_LOSSES)
     return shared | {
         "matrices": matrix_table(record.matrices), "total_step": record.total_step, "target": record.target,

@@ -1,6 +1,6 @@
 // How alike the allocations are at the moment on view: Spearman's rank correlation of each pair of runs.
 import {element, mixColours, tidy} from "../theme.js";
-import {momentWords} from "./compared_run.js";
+import {momentWords, rankless} from "./compared_run.js";
 import {DataTable} from "./data_table.js";
 import {HeatGrid, colourStrip} from "./heat_grid.js";
 import {averageRanks, pairTable} from "./measures.js";
@@ -37,7 +37,7 @@ export class AgreementPanel {
     const {runs, moment} = this.comparison;
     const centred = runs.map((run) => {
       const at = run.standing(moment);
-      if (!at) return null;
+      if (!at || !run.allotted) return null;
       const places = averageRanks(run.ranks[at.state]);
       const middle = (places.length + 1) / 2;
       const values = places.map((place) => place - middle);
@@ -82,9 +82,10 @@ export class AgreementPanel {
     const words = [];
     const flat = runs.filter((run) => {
       const at = run.standing(moment);
-      return at && new Set(run.ranks[at.state]).size < 2;
+      return at && run.allotted && new Set(run.ranks[at.state]).size < 2;
     });
     if (flat.length) words.push(`Undefined where all ranks are equal: ${flat.map((run) => run.label).join(", ")}.`);
+    if (rankless(runs)) words.push(rankless(runs));
     if (runs.some((run) => run.table !== runs[0].table)) words.push("Empty between runs that adapt different matrices.");
     if (runs.some((run) => !run.standing(moment))) words.push("Empty for runs that never got there.");
     this.words.textContent = this.said = words.join(" ");

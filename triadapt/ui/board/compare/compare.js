@@ -61,7 +61,7 @@ export class Comparison {
     this.difference.section.hidden = this.runs.length < 2;
     this.agreement.section.hidden = this.runs.length < 2;
     this.pareto.section.hidden = this.runs.length < 2;
-    this.around.section.hidden = this.runs.every((run) => run.around.Events === null && !run.events.length);
+    this.around.section.hidden = this.runs.every((run) => run.around.Events === null && !run.decisions.length);
     this.refreshTheme();
     this.width = this.root.clientWidth; // the observer's first word of it is no news
     this.queue.touch("data");
@@ -96,10 +96,12 @@ export class Comparison {
     return mixColours(base, run.place % 2 ? this.theme.text : this.theme.background, Math.min(0.65, 0.25 + 0.2 * Math.ceil(run.place / 2)));
   }
 
-  // Shared top of the rank scale, as on the play page: twice the average of the budget, or the highest rank of any run.
+  // Shared top of the rank scale, as on the play page: twice the average of the budget, or the highest rank of any run
+  // that has one of its own.
   get ceiling() {
     if (this.ceilingOf !== this.frame) {
-      const most = this.runs.map((run) => Math.max(Math.ceil((2 * run.target) / run.matrices.length), ...run.ranks.map((ranks) => ranks.reduce((a, b) => Math.max(a, b), 0))));
+      const allotted = this.runs.filter((run) => run.allotted); // an effective rank may be as large as the matrix
+      const most = (allotted.length ? allotted : this.runs).map((run) => Math.max(Math.ceil((2 * run.target) / run.matrices.length), ...run.ranks.map((ranks) => ranks.reduce((a, b) => Math.max(a, b), 0))));
       this.ceilingOf = this.frame;
       this.highest = Math.max(1, ...most);
     }
@@ -110,8 +112,10 @@ export class Comparison {
   limits(kind) {
     const {runs} = this;
     if (kind === "budget") {
-      const totals = runs.flatMap((run) => [Math.min(...run.totals), Math.max(...run.totals)]);
-      return {low: Math.min(...totals), high: Math.max(...totals), step: 1, common: Math.min(...runs.map((run) => run.totals[run.totals.length - 1]))};
+      const allotted = runs.filter((run) => run.allotted);
+      if (!allotted.length) return {low: 0, high: 0, step: 1, common: 0};
+      const totals = allotted.flatMap((run) => [Math.min(...run.totals), Math.max(...run.totals)]);
+      return {low: Math.min(...totals), high: Math.max(...totals), step: 1, common: Math.min(...allotted.map((run) => run.totals[run.totals.length - 1]))};
     }
     if (kind === "time") {
       const ends = runs.map((run) => Math.floor(10 * run.lastTime) / 10);
@@ -122,6 +126,7 @@ export class Comparison {
   }
 
   #clamp() {
+    if (this.moment.kind === "budget" && !this.runs.some((run) => run.allotted)) this.moment = {kind: "end", value: 0};
     if (this.moment.kind === "end") return;
     const {low, high} = this.limits(this.moment.kind);
     this.moment.value = Math.max(low, Math.min(high, this.moment.value));

@@ -31,6 +31,7 @@ export class ComparedRun {
     this.planted = matrices.every((matrix) => matrix.planted !== null) ? matrices.map((matrix) => matrix.planted) : null;
     this.totalStep = part.total_step;
     this.target = part.target;
+    this.allotted = part.rank_kind !== "measured"; // else its ranks are effective ones of dW, good for a map alone
     this.events = part.events;
     this.eventTimes = part.event_times;
     this.parameters = part.parameters;
@@ -42,6 +43,15 @@ export class ComparedRun {
     this.totals = this.ranks.map((ranks) => ranks.reduce((sum, rank) => sum + rank, 0));
     let from = 0;
     this.chosen = Array.from(part.chosen_count, (count) => new Set(part.chosen.subarray(from, from += count)));
+  }
+
+  // Steps of its rank events, and their times; a measurement of dW is none.
+  get decisions() {
+    return this.allotted ? this.events : [];
+  }
+
+  get decisionTimes() {
+    return this.allotted ? this.eventTimes : [];
   }
 
   // The newest step that is recorded, -1 before the first.
@@ -56,7 +66,7 @@ export class ComparedRun {
   }
 
   // {state, losses, evaluations, done}: a row of `ranks`, how many losses and evaluations came up to then, steps done.
-  // null when the run never got there.
+  // null when the run never got there; one without a rank of its own is at no budget.
   standing({kind, value}) {
     const {events, evaluations, losses, ranks} = this;
     const last = {state: ranks.length - 1, losses: losses.t.length, evaluations: evaluations.t.length, done: this.last + 1};
@@ -71,6 +81,7 @@ export class ComparedRun {
       if (value > this.last) return null;
       return {state: upTo(events, value), losses: upTo(losses.t, value), evaluations: upTo(evaluations.t, value + 1), done: value + 1};
     }
+    if (!this.allotted) return null;
     const grows = this.totals[0] < value;
     const state = this.totals.findIndex((total) => (grows ? total >= value : total <= value));
     if (state < 0) return null;
@@ -96,7 +107,7 @@ export class GroupMean {
     this.id = `mean ${label}`;
     this.label = `mean of ${label}`;
     this.runs = runs.filter((run) => run.table === runs[0].table);
-    Object.assign(this, {table: runs[0].table, matrices: runs[0].matrices, at: runs[0].at, group: runs[0].group});
+    Object.assign(this, {table: runs[0].table, matrices: runs[0].matrices, at: runs[0].at, group: runs[0].group, allotted: runs[0].allotted});
   }
 }
 
@@ -116,6 +127,17 @@ export function plantedOf(one) {
   const runs = one instanceof GroupMean ? one.runs : [one];
   const [first] = runs;
   return first.planted && runs.every((run) => String(run.planted) === String(first.planted)) ? first.planted : null;
+}
+
+// What the numbers in the map of a run, or of a mean, are.
+export function rankWord({allotted}) {
+  return allotted ? "rank" : "effective rank";
+}
+
+// Names those of `runs` that have no rank of their own, for a panel that leaves them out; "" where there is none.
+export function rankless(runs) {
+  const labels = runs.filter((run) => !run.allotted).map((run) => run.label);
+  return labels.length ? `No rank of its own: ${labels.join(", ")}.` : "";
 }
 
 // A moment in words, as a heading says it.

@@ -1,6 +1,7 @@
 // Curves of all runs on one axis; runs that differ in their seed alone as a band around their mean.
 import {placeCursor} from "../parts.js";
 import {chartAxis, chartLayout, chooser, element, mixColours, tidy} from "../theme.js";
+import {rankless} from "./compared_run.js";
 import {keepExtremes} from "../thinning.js";
 import {Chart} from "./chart.js";
 import {WINDOWS} from "./compare_view.js";
@@ -103,6 +104,8 @@ export class CurvesPanel extends Chart {
 
   #whyEmpty() {
     const {choice, pinned} = this.comparison;
+    const bare = QUANTITIES[choice.y].own || choice.x === "rank" ? rankless(this.comparison.runs) : "";
+    if (bare && !this.comparison.runs.some((run) => run.allotted)) return bare;
     if (choice.y === "pinned") return pinned ? `No run adapts ${pinned}.` : "Click a cell of a rank map: its rank in every run is drawn here.";
     if (QUANTITIES[choice.y].truth) return "What is planted is known on the planted task alone.";
     return "Nothing is recorded of this yet.";
@@ -186,6 +189,7 @@ export class CurvesPanel extends Chart {
     if (choice.y === "pinned" && comparison.pinned) notes.push(comparison.pinned);
     if (comparison.several && close) notes.push(`seeds: mean and ${BANDS[choice.band]}`);
     if (choice.x === "rank" || choice.x === "parameters") notes.push("a point is a state between two rank events, at its end");
+    if (QUANTITIES[choice.y].own || choice.x === "rank") notes.push(...[rankless(comparison.runs).replace(/\.$/, "")].filter(Boolean));
     if (choice.x === "time") notes.push("the runs of a race take turns and share one clock");
     const text = notes.join("; ");
     if (this.note.textContent !== text) this.note.textContent = this.note.title = text;

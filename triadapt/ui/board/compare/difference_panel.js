@@ -1,7 +1,7 @@
 // The ranks of one run, or the mean of a group, less those of another, at the moment on view.
 import {mapGrid} from "../rankmap.js";
 import {element, matrixLabel, mixColours, tidy} from "../theme.js";
-import {ranksAt, plantedOf} from "./compared_run.js";
+import {plantedOf, rankWord, ranksAt, rankless} from "./compared_run.js";
 import {HeatGrid, colourStrip} from "./heat_grid.js";
 import {spearman} from "./measures.js";
 import {saveButtons} from "./save.js";
@@ -52,7 +52,7 @@ export class DifferencePanel {
     const {means, members, runs} = comparison;
     const first = members.map((group) => means.find((mean) => mean.group === group[0].group) || group[0]);
     const usual = first.length > 1 ? first : runs;
-    const fit = (one, other) => one.id !== other.id && one.table === other.table;
+    const fit = (one, other) => one.id !== other.id && one.table === other.table && one.allotted === other.allotted;
     const chosen = comparison.one(comparison.choice.b);
     const a = comparison.one(comparison.choice.a) || (chosen && usual.find((one) => fit(one, chosen))) || usual.find((one) => usual.some((other) => fit(one, other)))
       || usual.find((one) => one !== chosen);
@@ -83,6 +83,7 @@ export class DifferencePanel {
     const ranks = [a, b].map((one) => ranksAt(one, comparison.moment));
     const same = a.table === b.table;
     const told = !same ? "A and B adapt different matrices and cannot be subtracted: choose two runs of one task and size."
+      : a.allotted !== b.allotted ? `${rankless([a, b])} Its effective rank cannot be subtracted from a rank: choose two runs of one kind.`
       : ranks.every(Boolean) ? "" : `${[a, b].filter((_, i) => !ranks[i]).map((one) => one.label).join(" and ")}: never there.`;
     this.holder.hidden = Boolean(told);
     this.scale.hidden = Boolean(told);
@@ -106,7 +107,7 @@ export class DifferencePanel {
     const at = (planted) => (r, c) => Boolean(planted && this.index[r][c] >= 0 && planted[this.index[r][c]]);
     this.grid.outline(at(own), alike ? undefined : at(other));
     this.scale.replaceChildren(
-      colourStrip([-1, -0.66, -0.33, 0, 0.33, 0.66, 1].map((share) => differenceColour(comparison.theme, share)), `−${tidy(reach)} more in B`, `more in A +${tidy(reach)}`, "Difference of the ranks"),
+      colourStrip([-1, -0.66, -0.33, 0, 0.33, 0.66, 1].map((share) => differenceColour(comparison.theme, share)), `−${tidy(reach)} more in B`, `more in A +${tidy(reach)}`, `Difference of the ${rankWord(a)}s`),
       ...(own || other ? [alike ? " outlined: planted" : " outlined: planted for A; dotted: for B"] : []),
     );
     this.#tell(ranks, a, b);
@@ -131,9 +132,10 @@ export class DifferencePanel {
     const total = (list) => list.reduce((sum, value) => sum + value, 0);
     const more = this.values.filter((value) => value > 0);
     const less = this.values.filter((value) => value < 0);
-    const rho = spearman(ranks[0], ranks[1]);
-    this.sentence = `A holds ${tidy(total(ranks[0]))}, B ${tidy(total(ranks[1]))}. A has more in ${more.length} of ${this.values.length} matrices (+${tidy(total(more))}), `
-      + `B in ${less.length} (+${tidy(-total(less))}). ${rho === null ? "No rank correlation: all ranks of one are equal." : `Rank correlation ${tidy(rho)}.`}`;
+    const rho = a.allotted ? spearman(ranks[0], ranks[1]) : null;
+    const correlation = !a.allotted ? "" : rho === null ? "No rank correlation: all ranks of one are equal." : `Rank correlation ${tidy(rho)}.`;
+    this.sentence = `A ${a.allotted ? "holds" : "has effective rank"} ${tidy(total(ranks[0]))}, B ${tidy(total(ranks[1]))}. A has more in ${more.length} of ${this.values.length} matrices (+${tidy(total(more))}), `
+      + `B in ${less.length} (+${tidy(-total(less))}). ${correlation}`.trimEnd();
   }
 
   #mark() {

@@ -43,7 +43,7 @@ export class MomentBar {
   #marks() {
     return this.comparison.runs.map((run) => ({
       colour: this.comparison.colour(run), method: run.method,
-      at: this.kind === "budget" ? run.totals.slice(1) : Array.from(this.kind === "time" ? run.eventTimes : run.events),
+      at: this.kind !== "budget" ? Array.from(this.kind === "time" ? run.decisionTimes : run.decisions) : run.allotted ? run.totals.slice(1) : [],
     }));
   }
 
@@ -93,6 +93,7 @@ export class MomentBar {
     this.play.dataset.playing = String(Boolean(this.playing));
     this.play.setAttribute("aria-label", this.playing ? "Stop playing" : "Play");
     this.kinds.mark(kind);
+    for (const button of this.kinds.node.children) if (button.dataset.value === "budget") button.disabled = !comparison.runs.some((run) => run.allotted);
     const there = comparison.runs.filter((run) => run.standing(comparison.moment)).length;
     const words = kind === "end" ? "at the end" : {step: `step ${value}`, budget: `total rank ${value}`, time: `${value.toFixed(1)} s`}[kind];
     const text = there < comparison.runs.length ? `${words} · ${there} of ${comparison.runs.length} runs` : words;

@@ -24,11 +24,12 @@ export function numbersOf(run, moment, lossesOf) {
   if (!at) return row;
   const ranks = run.ranks[at.state];
   const losses = run.losses.value.slice(Math.max(0, at.losses - Math.ceil(lossesOf / run.losses.over)), at.losses);
-  const {coverage, precision} = recovery(ranks, run.planted, run.ranks[0]);
+  const {allotted} = run;
+  const {coverage, precision} = recovery(ranks, allotted ? run.planted : null, run.ranks[0]);
   return {
-    ...row, Steps: at.done, "Total rank": run.totals[at.state], Parameters: run.parameters[at.state] || null,
+    ...row, Steps: at.done, "Total rank": allotted ? run.totals[at.state] : null, Parameters: run.parameters[at.state] || null,
     Loss: losses.length ? losses.reduce((sum, value) => sum + value, 0) / losses.length : null,
-    Metric: at.evaluations ? run.evaluations.value[at.evaluations - 1] : null, "Rank events": at.state, Entropy: entropy(ranks),
+    Metric: at.evaluations ? run.evaluations.value[at.evaluations - 1] : null, "Rank events": allotted ? at.state : 0, Entropy: allotted ? entropy(ranks) : null,
     Churn: churn(run.chosen.slice(0, at.state)), Coverage: coverage, Precision: precision,
   };
 }

@@ -1,7 +1,7 @@
 // One matrix in every run: the rank it holds at the moment on view, and what is planted there.
 import {element} from "../theme.js";
 import {shortened} from "./agreement_panel.js";
-import {ranksAt} from "./compared_run.js";
+import {rankWord, ranksAt} from "./compared_run.js";
 import {lights, swatch} from "./run_look.js";
 
 export class PinnedPanel {
@@ -28,7 +28,7 @@ export class PinnedPanel {
       const planted = at !== undefined && run.planted ? run.planted[at] : 0;
       const text = rank === null ? "" : String(rank);
       if (line.value.textContent !== text) line.value.textContent = text;
-      line.bar.style.width = `${(100 * (rank || 0)) / this.top}%`;
+      line.bar.style.width = `${Math.min(100, (100 * (rank || 0)) / this.top)}%`;
       line.truth.style.left = `${(100 * Math.min(planted, this.top)) / this.top}%`;
       line.truth.hidden = !planted;
       line.node.classList.toggle("tri-lit", run.id === comparison.lit);
@@ -44,7 +44,7 @@ export class PinnedPanel {
       const value = element("b");
       const mark = element("span", {}, swatch(comparison, run));
       bar.style.background = comparison.colour(run);
-      const node = lights(comparison, element("div", {}, mark, element("span", {className: "tri-bar-name", title: run.label}, shortened(run.label, 20)), element("span", {className: "tri-bar"}, bar, truth), value), run.id);
+      const node = lights(comparison, element("div", {}, mark, element("span", {className: "tri-bar-name", title: run.allotted ? run.label : `${run.label}, ${rankWord(run)}`}, run.allotted ? shortened(run.label, 20) : `${shortened(run.label, 14)}, eff.`), element("span", {className: "tri-bar"}, bar, truth), value), run.id);
       return [run, {node, bar, truth, value, mark}];
     }));
     this.body.replaceChildren(...[...this.lines.values()].map(({node}) => node));

@@ -2,7 +2,7 @@
 import {mapGrid} from "../rankmap.js";
 import {element, matrixLabel, rankColour, shapeWords} from "../theme.js";
 import {HeatGrid, colourStrip} from "./heat_grid.js";
-import {ranksAt} from "./compared_run.js";
+import {rankWord, ranksAt} from "./compared_run.js";
 import {STATES, lights, swatch} from "./run_look.js";
 import {saveButtons} from "./save.js";
 
@@ -149,7 +149,7 @@ export class RankMaps {
     const {runs, pinned, hovered, moment} = this.comparison;
     const truth = runs.some((run) => run.planted && run.planted.some(Boolean));
     const label = hovered || pinned;
-    const held = label ? runs.filter((run) => run.at.has(label)).map((run) => ranksAt(run, moment)?.[run.at.get(label)]).filter((rank) => rank !== undefined) : [];
+    const held = label ? runs.filter((run) => run.allotted && run.at.has(label)).map((run) => ranksAt(run, moment)?.[run.at.get(label)]).filter((rank) => rank !== undefined) : [];
     const words = held.length ? `${label}: rank ${Math.min(...held)} to ${Math.max(...held)} in ${held.length} run${held.length > 1 ? "s" : ""}` : "click a cell to pin its matrix everywhere";
     if (words === this.said && truth === this.truth) return;
     [this.said, this.truth] = [words, truth];
@@ -219,12 +219,12 @@ class Tile {
     const total = this.ranks.reduce((sum, rank) => sum + rank, 0);
     if (this.mean) {
       const there = this.one.runs.filter((run) => run.standing(moment)).length;
-      return `rank ${Number(total.toFixed(1))}${there < this.one.runs.length ? ` · ${there} there` : ""}`;
+      return `${rankWord(this.one)} ${Number(total.toFixed(1))}${there < this.one.runs.length ? ` · ${there} there` : ""}`;
     }
     const {state} = this.one.standing(moment);
     const since = state ? `since ${this.one.events[state - 1]}` : "from the start";
     const going = STATES[this.one.state];
-    return `rank ${total} · ${going ? `${going}, ` : ""}${since}`;
+    return `${rankWord(this.one)} ${total} · ${going ? `${going}, ` : ""}${since}`;
   }
 
   mark() {
@@ -248,7 +248,7 @@ class Tile {
     const planted = runs.every((run) => run.planted) ? [...new Set(runs.map((run) => run.planted[index]))] : [];
     return [
       `${matrixLabel(matrix)} · ${this.one.label}`,
-      rank === null ? "never there" : `rank ${this.mean ? rank.toFixed(1) : rank} (${shapeWords(matrix)})${planted.length ? `, planted ${planted.length > 1 ? "differs by seed" : planted[0]}` : ""}`,
+      rank === null ? "never there" : `${rankWord(this.one)} ${this.mean ? rank.toFixed(1) : rank} (${shapeWords(matrix)})${planted.length ? `, planted ${planted.length > 1 ? "differs by seed" : planted[0]}` : ""}`,
       matrix.name,
     ];
   }

@@ -5,12 +5,12 @@ import {entropy, interval, recovery} from "./measures.js";
 export const QUANTITIES = {
   metric: {label: "metric"},
   loss: {label: "training loss"},
-  rank: {label: "total rank", state: (run, s) => run.totals[s]},
+  rank: {label: "total rank", own: true, state: (run, s) => run.totals[s]},
   parameters: {label: "trainable parameters", state: (run, s) => run.parameters[s] || null},
-  pinned: {label: "rank of the pinned matrix", state: (run, s, pin) => (run.at.has(pin) ? run.ranks[s][run.at.get(pin)] : null)},
-  coverage: {label: "planted rank covered", truth: true, state: (run, s) => recovery(run.ranks[s], run.planted, run.ranks[0]).coverage},
-  precision: {label: "grown rank on planted", truth: true, state: (run, s) => recovery(run.ranks[s], run.planted, run.ranks[0]).precision},
-  entropy: {label: "entropy of the allocation", state: (run, s) => entropy(run.ranks[s])},
+  pinned: {label: "rank of the pinned matrix", own: true, state: (run, s, pin) => (run.at.has(pin) ? run.ranks[s][run.at.get(pin)] : null)},
+  coverage: {label: "planted rank covered", own: true, truth: true, state: (run, s) => recovery(run.ranks[s], run.planted, run.ranks[0]).coverage},
+  precision: {label: "grown rank on planted", own: true, truth: true, state: (run, s) => recovery(run.ranks[s], run.planted, run.ranks[0]).precision},
+  entropy: {label: "entropy of the allocation", own: true, state: (run, s) => entropy(run.ranks[s])},
 };
 export const AXES = {step: "step", time: "seconds of running time", rank: "total rank", parameters: "trainable parameters"};
 export const BANDS = {range: "lowest to highest", confidence: "95 % interval of the mean"};
@@ -18,16 +18,20 @@ const GRID = 400;
 
 // {x, y, held} of a run; `held`: a value lasts until the next point, as a rank does. Against total rank or parameters a point
 // is one state, at its end: what the loss, say, had come to before the next rank event. window: of how many steps a loss is
-// the mean.
+// the mean. Of a run without a rank of its own no quantity is drawn that is `own`, nothing against total rank, and what is
+// drawn against parameters is one state.
 export function curve(run, quantity, axis, {window = 1, pin = null} = {}) {
-  const {state} = QUANTITIES[quantity];
-  const sizes = axis === "rank" ? run.totals : Array.from(run.parameters, (count) => count || NaN); // 0: not recorded
+  const {state, own} = QUANTITIES[quantity];
+  if (!run.allotted && (own || axis === "rank")) return {x: [], y: [], held: Boolean(state)};
+  const events = run.decisions;
+  const parameters = run.allotted ? run.parameters : run.parameters.slice(0, 1);
+  const sizes = axis === "rank" ? run.totals : Array.from(parameters, (count) => count || NaN); // 0: not recorded
   if (state) {
-    const values = run.ranks.map((_, s) => state(run, s, pin));
+    const values = sizes.map((_, s) => state(run, s, pin));
     if (values.every((value) => value === null)) return {x: [], y: [], held: true};
     if (axis === "rank" || axis === "parameters") return {x: sizes, y: values, held: false};
-    const steps = [0, ...run.events];
-    const times = [0, ...run.eventTimes];
+    const steps = [0, ...events];
+    const times = [0, ...run.decisionTimes];
     const end = axis === "step" ? Math.max(run.last, steps[steps.length - 1]) : Math.max(run.lastTime, times[times.length - 1]);
     return {x: [...(axis === "step" ? steps : times), end], y: [...values, values[values.length - 1]], held: true};
   }
@@ -39,8 +43,8 @@ export function curve(run, quantity, axis, {window = 1, pin = null} = {}) {
   // A state after step t is that of the loss of step t + 1 and of an evaluation after t + 1 steps.
   const found = {x: [], y: [], held: false};
   sizes.forEach((size, s) => {
-    const start = s ? run.events[s - 1] + 1 : 0;
-    const until = s < run.events.length ? run.events[s] : Infinity;
+    const start = s ? events[s - 1] + 1 : 0;
+    const until = s < events.length ? events[s] : Infinity;
     const at = upTo(t, until) - 1;
     if (at < 0 || t[at] < start) return;
     found.x.push(size);
