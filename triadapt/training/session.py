@@ -187,8 +187,11 @@ class Session:
         spec = METHODS[self.config.method]
         if spec.rank == "measured":
             return 0
+        held = int(self.method.ranks().sum())
         if hasattr(self.config.method_settings, "rank_of"):  # chosen beside the budget
-            return int(self.method.ranks().sum())
+            return held
+        if spec.allocation == "freezes":  # it has no more than it begins with
+            return min(held, preview(self.config, len(self.matrices)).target)
         return self.config.reference_rank * len(self.matrices)
 
     def _frozen_bytes(self) -> int:

@@ -52,6 +52,8 @@ class Run(PeftRun):
         cls, model: nn.Module, matrices: list[Matrix], config: AllocationConfig, modules_to_save: list[str]
     ) -> PeftModel:
         check_linear_only(model, matrices, "adamss", "AdaMSS")
+        for line in _settings(config).misfits([matrix.shape for matrix in matrices]):
+            raise ValueError(line)
         return super().adapt(model, matrices, config, modules_to_save)
 
     @classmethod
