@@ -23,10 +23,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    may_change: ClassVar[tuple[str, ...]] = (
-        "final_share", "importance_beta", "uncertainty_beta", "schedule_exponent", "lr_scale",
-    )  # fmt: skip
-    """Fields after a change of which a checkpoint still fits."""
+    may_change: ClassVar[tuple[str, ...]] = ("importance_beta", "uncertainty_beta", "lr_scale")
+    """Fields after a change of which a checkpoint still fits: those that its schedule does not depend on, for that
+    counts what may still train from the start of the run."""
 
     components: int = Field(
         0, ge=0, le=4096, title="AdaMSS's components",
