@@ -13,7 +13,7 @@ from peft import AdamssConfig, PeftModel, get_peft_model
 
 from triadapt import save_as_lora
 from triadapt.config import ConfigError, RunConfig, parse_config
-from triadapt.events import Event, RankEvent, Started
+from triadapt.events import Event, RankEvent, Started, Warned
 from triadapt.growth.preview import preview
 from triadapt.training.session import Session
 from triadapt.views.health import findings
@@ -66,13 +66,18 @@ def test_a_run_freezes_when_and_as_much_as_its_preview_says(values: dict[str, An
     trained_at_first = sum(p.numel() for unit in run.units for p in run._pair(*unit))
     started = events[0]
     assert isinstance(started, Started) and started.target_total_rank == seen.target
+    warned = [event for event in events if isinstance(event, Warned) and event.code == "adapter"]
     if run.settings.subspace_rank == 1:
+        assert not warned
         assert held == told and held[-1] == seen.target == config.reference_rank * 6
         assert (started.start_total_rank, trained_at_first) == (seen.start, whole)
     else:  # k-means leaves a group smaller than its rank: what is told is the most there can be, and not far off
         assert all(0.6 * most <= has <= most for has, most in zip(held, told, strict=True))
         assert 0.6 * seen.start <= started.start_total_rank <= seen.start
         assert 0.6 * whole <= trained_at_first <= whole
+        few = (run.unit_ranks < run.settings.subspace_rank).sum()
+        assert f"k-means gave {few} of {len(run.units)} subspaces fewer outputs than that" in warned[0].message
+        assert f"there are {started.start_total_rank} ranks, not {seen.start}, " in warned[0].message and few > 0
     live = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     assert run.parameter_count() == live < trained_at_first
 

@@ -110,6 +110,10 @@ class MethodRun(ABC):
         """How many singular values `geometry()` gives for each matrix, `(n,)`."""
         return self.ranks()
 
+    def shortfalls(self) -> list[tuple[str, str]]:
+        """Where the adapter came out other than its settings say: what is so, and what to change."""
+        return []
+
     def shared(self) -> list[list[int]]:
         """Groups of matrices, by index, that share factors with one another; none by itself."""
         return []

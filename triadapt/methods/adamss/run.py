@@ -111,6 +111,17 @@ class Run(PeftRun):
         """Ranks of the subspaces that still train."""
         return self._of_matrices(self.unit_ranks * self.live).astype(np.uint16)
 
+    def shortfalls(self) -> list[tuple[str, str]]:
+        rank, small = self.settings.subspace_rank, int((self.unit_ranks < self.settings.subspace_rank).sum())
+        if not small:
+            return []
+        told = (
+            f"adamss.subspace_rank = {rank}: k-means gave {small} of {len(self.units)} subspaces fewer outputs than "
+            f"that, so there are {int(self.unit_ranks.sum())} ranks, not {rank * len(self.units)}, and its plan and "
+            f"size are the most there can be."
+        )
+        return [(told, "Lower `adamss.subspace_rank` or `adamss.subspaces` where that matters.")]
+
     def recorded_ranks(self) -> NDArray[np.uint16]:
         # What is frozen stays part of dW.
         return self._of_matrices(self.unit_ranks).astype(np.uint16)
