@@ -219,6 +219,26 @@ def test_slow_motion_shows_an_event_in_four_beats_without_moving_by_itself_where
         assert why.locator(".tri-words").inner_text() == before
 
 
+def test_what_is_frozen_is_still_used_and_to_freeze_nothing_is_no_fault(open_page: Any) -> None:
+    page = open_page()
+    found = page.evaluate(
+        """async () => {
+          const {usedAt} = await import("/static/board-1/effective.js");
+          const {healthParts} = await import("/static/board-1/health.js");
+          const record = {t: 2, ranks: [2, 1], singular: new Float32Array([1, 1, 1])};
+          const of = (allocation) => ({
+            started: {allocation, planned: [], start_total: 3, target_total: 3, total_step: 9}, events: [],
+            geometry: [record], ranksAt: () => [1, 1],
+          });
+          return [usedAt(of("freezes"), 5), usedAt(of("grows"), 5), healthParts(of("freezes"), 8)];
+        }"""
+    )
+    assert found == [
+        {"t": 2, "used": [2, 1], "older": False}, {"t": 2, "used": [None, 1], "older": True},
+        ["nothing is frozen, total 3"],
+    ]  # fmt: skip
+
+
 def test_words_tell_ties_and_margins(open_page: Any) -> None:
     page = open_page()
     words = page.evaluate(

@@ -138,6 +138,7 @@ CHANGES = {
     "pruning more seldom": ("adalora", {"interval": 5}),
     "pruning further": ("adalora", {"reference_rank": 2}),
     "more steps": ("triadaptlora", {"steps": 50, "learning_rate": 1e-3, "lr_schedule": "constant"}),
+    "what freezes": ("adamss", {"learning_rate": 1e-3, "weight_decay": 0.1, "adamss.importance_beta": 0.5}),
     "plain": ("lora", {"steps": 30, "learning_rate": 1e-3}),
 }
 
@@ -174,6 +175,14 @@ def test_a_budget_brings_its_scale_along_and_says_so(parent: Any) -> None:
     assert plan.changes == {"reference_rank": (3, 6), "alpha": (8.0, 16.0)}
     pruned = plan_branch(*parent("adalora"), {"reference_rank": 2}, 10)
     assert pruned.changes["adalora.init_rank_ratio"] == (1.5, 2.0)
+
+
+@pytest.mark.parametrize(("method", "target"), [("vera", 0), ("adamss", 18), ("lora", 18)])
+def test_a_branch_aims_at_what_its_parent_does(method: str, target: int, parent: Any) -> None:
+    folder, run_id = parent(method)
+    child = run(folder, run_id, {"learning_rate": 1e-3}, middle(folder, run_id))
+    starts = [e for where in (run_id, child) for e in events_of(folder, where) if isinstance(e, Started)]
+    assert [start.target_total_rank for start in starts] == [target, target]
 
 
 def test_the_newest_checkpoint_at_or_before_the_step_is_taken(parent: Any) -> None:
@@ -217,6 +226,18 @@ REFUSED = {
         "adalora.final_share = 0.8: the budget would be final",
     ),
     "wider than it began": ("adalora", {"reference_rank": 5}, 12, "reference_rank = 5: AdaLoRA prunes from rank 4"),
+    "freezing length": ("adamss", {"steps": 60}, 12, "steps = 60: AdaMSS cannot follow another schedule "),
+    "freezing begin": (
+        "adamss",
+        {"warmup": 10},
+        12,
+        "warmup = 10: AdaMSS cannot follow another schedule from half-way",
+    ),
+    "freezing budget": ("adamss", {"reference_rank": 2}, 12, "reference_rank = 2: AdaMSS cannot follow another"),
+    "freezing end": ("adamss", {"adamss.final_share": 0.7}, 12, "adamss.final_share = 0.7: AdaMSS cannot follow"),
+    "freezing decay": ("adamss", {"adamss.schedule_exponent": 1.0}, 12, "adamss.schedule_exponent = 1.0: AdaMSS can"),
+    "no growth by freezing": ("adamss", {"top_h": 3}, 12, "top_h = 3: AdaMSS does not use it; leave it out"),
+    "at the frozen end": ("adamss", {}, None, "steps = 40: 40 are done at the checkpoint of step 39; branch at an "),
     "wider again": ("adalora", {"reference_rank": 4}, 20, "reference_rank = 4: "),
 }
 
@@ -294,9 +315,11 @@ def test_a_lineage_from_outside_is_not_believed(values: Any) -> None:
 
 
 def test_every_method_names_what_may_change() -> None:
-    for config in PARENTS.values():
-        assert {"steps", "learning_rate"} <= set(may_change(config))
+    for method, config in PARENTS.items():
+        assert {"steps", "learning_rate"} - {"steps" if method == "adamss" else ""} <= set(may_change(config))
         assert not {"method", "task", "seed", "alpha", "add_r"} & set(may_change(config))
+    assert "steps" not in may_change(PARENTS["adamss"]) and "adamss.lr_scale" in may_change(PARENTS["adamss"])
+    assert "steps" in may_change(tiny("adamss", adamss={"adaptive": False}))
     assert "interval" not in may_change(PARENTS["lora"]) and "growth" not in may_change(PARENTS["increlora"])
 
 

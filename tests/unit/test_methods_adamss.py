@@ -13,9 +13,10 @@ from peft import AdamssConfig, PeftModel, get_peft_model
 
 from triadapt import save_as_lora
 from triadapt.config import ConfigError, RunConfig, parse_config
-from triadapt.events import Event, RankEvent
+from triadapt.events import Event, RankEvent, Started, Warned
 from triadapt.growth.preview import preview
 from triadapt.training.session import Session
+from triadapt.views.health import findings
 
 # PEFT asks transformers 5 for an attribute by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -43,6 +44,7 @@ def rank_events(events: list[Event]) -> list[RankEvent]:
     [
         {},
         {"adamss": {"subspace_rank": 2}, "reference_rank": 3},
+        {"adamss": {"subspaces": 4, "subspace_rank": 4}, "reference_rank": 4},
         {"adamss": {"final_share": 0.0, "schedule_exponent": 1.0}},
         {"adamss": {"subspaces": 16}, "reference_rank": 1},
         {"warmup": 5},
@@ -59,13 +61,63 @@ def test_a_run_freezes_when_and_as_much_as_its_preview_says(values: dict[str, An
     assert [event.allowed for event in fired] == [row["allowed"] for row in seen.rows]
     run: Any = session.method
     assert run.live.sum() == fired[-1].allowed
-    if (run.unit_ranks == run.settings.subspace_rank).all():  # k-means may leave a group smaller than that
-        assert [int(event.ranks.sum()) for event in fired] == [row["total_rank"] for row in seen.rows]
-        assert int(run.ranks().sum()) == seen.target == config.reference_rank * 6
-    assert run.ranks().sum() <= seen.target
+    held, told = [int(event.ranks.sum()) for event in fired], [row["total_rank"] for row in seen.rows]
     whole = run.settings.parameters(config, [matrix.shape for matrix in session.matrices])
+    trained_at_first = sum(p.numel() for unit in run.units for p in run._pair(*unit))
+    started = events[0]
+    assert isinstance(started, Started) and started.target_total_rank == seen.target
+    warned = [event for event in events if isinstance(event, Warned) and event.code == "adapter"]
+    if run.settings.subspace_rank == 1:
+        assert not warned
+        assert held == told and held[-1] == seen.target == config.reference_rank * 6
+        assert (started.start_total_rank, trained_at_first) == (seen.start, whole)
+    else:  # k-means leaves a group smaller than its rank: what is told is the most there can be, and not far off
+        assert all(0.6 * most <= has <= most for has, most in zip(held, told, strict=True))
+        assert 0.6 * seen.start <= started.start_total_rank <= seen.start
+        assert 0.6 * whole <= trained_at_first <= whole
+        few = (run.unit_ranks < run.settings.subspace_rank).sum()
+        assert f"k-means gave {few} of {len(run.units)} subspaces fewer outputs than that" in warned[0].message
+        assert f"there are {started.start_total_rank} ranks, not {seen.start}, " in warned[0].message and few > 0
     live = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
-    assert run.parameter_count() == live < whole
+    assert run.parameter_count() == live < trained_at_first
+
+
+WIDE = {**TINY, "width": 64}
+
+
+@pytest.mark.parametrize(
+    ("planted", "own", "line"),
+    [
+        (TINY, {"subspaces": 4, "subspace_rank": 6}, "adamss.subspace_rank = 6: must not be above 4, what each of 4"),
+        (WIDE, {"subspaces": 64, "subspace_rank": 8}, "adamss.subspace_rank = 8: must not be above 1, what each of 64"),
+        (TINY, {"subspaces": 17}, "adamss.subspaces = 17: must not be above 16, the outputs of the smallest adapted"),
+        (WIDE, {"components": 2, "subspace_rank": 3}, "adamss.components = 2: must not be below adamss.subspace_rank "),
+    ],
+)
+def test_ranks_that_a_matrix_cannot_give_are_one_line(planted: Any, own: dict[str, int], line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(planted=planted, adamss=own)
+    assert len(caught.value.lines) == 1 and caught.value.lines[0].startswith(line)
+
+
+def test_ranks_that_a_matrix_cannot_give_are_refused_before_it_is_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triadapt.methods.adamss.settings.shapes_of", lambda config: None)  # a model not looked at yet
+    with pytest.raises(ValueError, match=r"adamss\.subspace_rank = 6: must not be above 4, what each of 4 subspaces"):
+        Session(config_of(adamss={"subspaces": 4, "subspace_rank": 6}))
+
+
+@pytest.mark.parametrize("values", [
+    {"adamss": {"adaptive": False, "subspace_rank": 2}}, {"reference_rank": 8},
+    {"reference_rank": 10, "adamss": {"subspace_rank": 2}},
+])  # fmt: skip
+def test_what_freezes_nothing_aims_at_what_it_holds(values: dict[str, Any]) -> None:
+    config = config_of(**values)
+    session = Session(config)
+    events = trained(session, config.steps)
+    started = events[0]
+    assert isinstance(started, Started) and not started.planned
+    assert started.target_total_rank == started.start_total_rank == session.method.ranks().sum()
+    assert "never_fired" not in [finding.code for finding in findings(events)]
 
 
 def test_a_preview_of_what_is_left_goes_on_where_a_run_stands() -> None:

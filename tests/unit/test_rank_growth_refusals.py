@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from own_loop import ADAPTIVE, PEFT_WARNINGS, STEPS, Loop, base, batch, growth_over, peft_config, schedule
-from peft import LoraConfig, get_peft_model
+from peft import AdamssConfig, LoraConfig, get_peft_model
 from torch import nn
 
 from triadapt import RankGrowth, TriAdaptLoraConfig
@@ -68,6 +68,9 @@ def test_other_models_adapters_and_optimizers_are_named() -> None:
         growth_over(base())
     with pytest.raises(ValueError, match="peft_type = LORA: its rank never changes; adaptive methods are TriAdaptLoRA"):
         growth_over(get_peft_model(base(), LoraConfig(target_modules=["query"])))
+    adamss = get_peft_model(base(), AdamssConfig(r=8, num_subspaces=3, target_modules=["query"]))
+    with pytest.raises(ValueError, match=r"peft_type = ADAMSS: only a run of triadapt's own .* freezes"):
+        growth_over(adamss)
     frozen = get_peft_model(base(), peft_config("triadaptlora", modules_to_save=["classifier"]))
     for name, parameter in frozen.named_parameters():
         parameter.requires_grad_("classifier" in name)

@@ -52,6 +52,9 @@ def test_a_schedule_that_never_fired_is_said_at_the_end_only() -> None:
     foreseen = Warned(0, "schedule", "no event", "")
     assert codes([START, foreseen, *steps(0, 99), Finished(100, {})]) == []
     assert codes([replace(START, allocation="fixed"), *steps(0, 99), Finished(100, {})]) == []
+    frozen = replace(START, allocation="freezes")
+    assert codes([frozen, *steps(0, 99), Finished(100, {})]) == ["never_fired"]
+    assert codes([replace(frozen, planned=[]), *steps(0, 99), Finished(100, {})]) == []
 
 
 def test_events_that_change_nothing_and_a_missed_target_are_told_apart() -> None:

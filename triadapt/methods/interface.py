@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,6 +110,10 @@ class MethodRun(ABC):
         """How many singular values `geometry()` gives for each matrix, `(n,)`."""
         return self.ranks()
 
+    def shortfalls(self) -> list[tuple[str, str]]:
+        """Where the adapter came out other than its settings say: what is so, and what to change."""
+        return []
+
     def shared(self) -> list[list[int]]:
         """Groups of matrices, by index, that share factors with one another; none by itself."""
         return []
@@ -140,6 +145,15 @@ class MethodRun(ABC):
         """Python that makes the model which the adapter in `folder` was trained over, from `base`, Python for the model
         as it came; and the import lines that it needs."""
         return base, []
+
+    def save_beside(self, folder: Path, inside: str) -> None:  # noqa: B027
+        """Write into `folder`, next to the adapter as PEFT writes it, what that does not hold. inside: the start of the
+        matrices' names that the model which is loaded there does not have."""
+
+    def loading_code(self, loaded: str, folder: str) -> tuple[str, list[str], str]:
+        """Python that makes the trained model of `loaded`, Python for what PEFT loads from the adapter in `folder`; the
+        import lines that it needs; and a paragraph for whoever reads it, empty where PEFT's is right as it is."""
+        return loaded, [], ""
 
     def release_optimizer(self) -> None:  # noqa: B027
         """Take off what `bind_optimizer` put on the optimizer."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from triadapt.config import ConfigError, RunConfig, parse_config
 from triadapt.events import Checkpointed, RankEvent, Stamped, Started, Warned, decided
-from triadapt.growth.preview import preview, pruning_schedule, target_total_rank
+from triadapt.growth.preview import preview, pruning_schedule
 from triadapt.methods.registry import METHODS
 from triadapt.runs.changes import flat, keep_scale, with_values
 from triadapt.runs.info import BranchedFrom, RunError, RunInfo, Scalar, told_changes
@@ -103,8 +103,19 @@ def recorded_totals(folder: Path) -> list[tuple[int, int]]:
 
 def may_change(config: RunConfig) -> list[str]:
     """Names of the fields after a change of which a checkpoint of this configuration still fits."""
-    section = getattr(config.method_settings, "may_change", ())
-    return [name for name in SCHEDULE if _uses(config, name)] + [*TRAINING, *(f"{config.method}.{n}" for n in section)]
+    section = [f"{config.method}.{name}" for name in getattr(config.method_settings, "may_change", ())]
+    kept = _scheduled(config)
+    return [name for name in SCHEDULE if _uses(config, name)] + [n for n in (*TRAINING, *section) if n not in kept]
+
+
+def _scheduled(config: RunConfig) -> tuple[str, ...]:
+    """Fields that say when and how much a method freezes: its schedule counts from the start of the run and cannot be
+    left half-way. One that freezes nothing may be trained for longer."""
+    if METHODS[config.method].allocation != "freezes":
+        return ()
+    own = (f"{config.method}.{name}" for name in ("adaptive", "final_share", "schedule_exponent"))
+    length = ("steps",) if getattr(config.method_settings, "adaptive", True) else ()
+    return (*length, "reference_rank", "warmup", "interval", *own)
 
 
 def _uses(config: RunConfig, name: str) -> bool:
@@ -128,9 +139,10 @@ def plan_branch(folder: Path, run_id: str, values: Mapping[str, Any], at: int | 
     config, changes = _changed(old, values)
     started = _started(folder / parent.id)
     if config.steps <= point.step + 1:
+        longer = "raise steps, or " if "steps" in may_change(old) else ""
         raise ConfigError(
             [f"steps = {config.steps}: {point.step + 1} are done at the checkpoint of step {point.step}; "
-             f"raise steps, or branch at an earlier step"]
+             f"{longer}branch at an earlier step"]
         )  # fmt: skip
     _check_budget(old, config, changes, point, started)
     plan = preview(config, len(started.matrices), point.total_rank, point.step)
@@ -143,7 +155,9 @@ def plan_branch(folder: Path, run_id: str, values: Mapping[str, Any], at: int | 
             f"rank event follows; raise reference_rank, or branch at an earlier step"
         )
     totals = [row["total_rank"] for row in plan.rows]
-    return BranchPlan(parent, point, config, changes, planned, totals, plan.target, warnings)
+    # What freezes keeps its schedule, and what it aims at with it.
+    target = started.target_total_rank if METHODS[config.method].allocation == "freezes" else plan.target
+    return BranchPlan(parent, point, config, changes, planned, totals, target, warnings)
 
 
 def _the_run(folder: Path, run_id: str) -> RunInfo:
@@ -184,6 +198,8 @@ def _changed(old: RunConfig, values: Mapping[str, Any]) -> tuple[RunConfig, dict
 
 def _refusal(old: RunConfig, name: str, value: Any, was: Any, allowed: list[str]) -> str:
     label = METHODS[old.method].label
+    if name in _scheduled(old):
+        return f"{name} = {value!r}: {label} cannot follow another schedule from half-way; leave it out"
     if name in SCHEDULE and not (name == "reference_rank" and METHODS[old.method].allocation == "fixed"):
         return f"{name} = {value!r}: {label} does not use it; leave it out"
     if was is None:
@@ -283,6 +299,6 @@ def _restarted(plan: BranchPlan, event: Started) -> Started:
         event,
         config=config.as_dict(),
         total_step=config.steps,
-        target_total_rank=target_total_rank(config, len(event.matrices)),
+        target_total_rank=plan.target,
         planned=[step for step in event.planned if step <= plan.point.step] + plan.planned,
     )

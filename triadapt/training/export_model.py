@@ -93,6 +93,7 @@ def _save_adapter(session: Session, folder: Path) -> None:
         (folder / "README.md").unlink(missing_ok=True)  # PEFT's card is an empty form
         tensors = get_peft_model_state_dict(model, adapter_name=ADAPTER)
     inside, name = _inside(session), session.task.pretrained_name
+    session.method.save_beside(folder, inside if name else "")
     if not name:
         return
     # What PEFT wrote names layers by the task's model, and the model by the folder it was loaded from; whoever loads
@@ -211,12 +212,14 @@ def _readme(info: RunInfo, session: Session, forms: Sequence[str]) -> str:
     if "adapter" in forms:
         ours = [REGISTER] if METHODS[config.method].ours else []
         own, needed = session.method.base_code(base, "adapter")
-        parts += ["## adapter", _code([*head, *needed, "from peft import PeftModel", *ours, _load(own, "adapter")])]
+        whole, more, told = session.method.loading_code(_loaded(own, "adapter"), "adapter")
+        lines = [*head, *needed, *more, "from peft import PeftModel", *ours, f"model = {whole}"]
+        parts += ["## adapter", *([told] if told else []), _code(lines)]
     if "lora" in forms:
         own, needed = session.method.base_code(base, "lora")
         alone = "; PEFT alone loads it" if name and not needed else ""
         parts += ["## lora", f"The same change of the weights as plain LoRA{alone}."]
-        parts += [_code([*head, *needed, "from peft import PeftModel", _load(own, "lora")])]
+        parts += [_code([*head, *needed, "from peft import PeftModel", f"model = {_loaded(own, 'lora')}"])]
     if "merged" in forms and name:
         parts += ["## merged", _code([*head, f'model = {auto}.from_pretrained("merged"{bare})'])]
     elif "merged" in forms:
@@ -236,8 +239,8 @@ PLANTED_BASE = [
 ]
 
 
-def _load(base: str, folder: str) -> str:
-    return f'model = PeftModel.from_pretrained({base}, "{folder}")'
+def _loaded(base: str, folder: str) -> str:
+    return f'PeftModel.from_pretrained({base}, "{folder}")'
 
 
 def _code(lines: Sequence[str]) -> str:

@@ -33,6 +33,11 @@ def adaptive_adapter(model: Any) -> tuple[MethodSpec, str]:
     kind = model.peft_config[active[0]].peft_type
     name = str(getattr(kind, "value", kind)).lower()
     spec = METHODS.get(name)
+    if spec is not None and spec.allocation == "freezes":
+        raise ValueError(
+            f"peft_type = {name.upper()}: only a run of triadapt's own (`triadapt train`) freezes parts of "
+            f"{spec.label}; here the methods are {known}"
+        )
     if spec is None or not spec.replayed:
         raise ValueError(f"peft_type = {name.upper()}: its rank never changes; adaptive methods are {known}")
     return spec, active[0]

@@ -137,6 +137,7 @@ class Session:
         events: list[Event] = [self._started([row["step"] for row in plan.rows])]
         events += [Warned(0, "schedule", line, "") for line in plan.warnings]
         events += self._dear_measuring()
+        events += [Warned(0, "adapter", message, advice) for message, advice in self.method.shortfalls()]
         ranks = self.method.ranks()
         if (ranks != ranks[0]).any():  # a run whose ranks start even needs no event to say so
             events.append(saved_ranks(ranks, self._parameters()))

@@ -95,7 +95,10 @@ class Health:
 
     def _never_fired(self) -> Finding | None:
         assert self._started is not None
-        if self._started.allocation == "fixed" or self._events or self._finished is None or "schedule" in self._told:
+        if self._events or self._finished is None or "schedule" in self._told:
+            return None
+        allocation, planned = self._started.allocation, self._started.planned
+        if allocation == "fixed" or (allocation == "freezes" and not planned):  # to freeze nothing is a choice
             return None
         return Finding("never_fired", self._finished, "No rank event fired: the ranks are those of the start.",
                        "Lower `warmup` and `interval` until events lie between warm-up and end.")  # fmt: skip

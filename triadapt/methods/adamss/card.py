@@ -16,9 +16,14 @@ CARD = Card(
     source="https://openreview.net/forum?id=8ZdWmpYxT0",
     notes=(
         "It is PEFT's, over Linear layers only, with a scale of 1; where a layer has a bias, it moves too.",
+        "Above rank 1, a subspace that k-means gives fewer outputs has only so many ranks; size and plan are then the "
+        "most there can be.",
         "PEFT 0.21 keeps one subspace fewer than it is told at each mask; here so many stay, of equals the first.",
         "PEFT reaches the target only if its last step is a multiple of the interval; here it always is one.",
-        "What is frozen keeps its share of dW. An adapter file does not say what was frozen, nor which output belongs "
-        "to which subspace: loading finds the groups again from the same frozen weights.",
+        "What is frozen keeps its share of dW. PEFT's adapter file does not say what was frozen, nor which output "
+        "belongs to which subspace: PEFT finds groups anew on loading, on another machine or with other threads often "
+        "others, and the adapter is then wrong without a word.",
+        "A run's checkpoints hold the groups. An exported adapter has them beside it, and its README says how they are "
+        "put back; its lora form needs none.",
     ),
 )

@@ -45,8 +45,7 @@ class FreezingSchedule:
 
 
 def freezing_schedule(config: AllocationConfig, num_matrices: int, total: int | None = None) -> FreezingSchedule:
-    """The schedule of a run over so many matrices. total: subspaces there are, where they are counted; a matrix with
-    fewer rows than `adamss.subspaces` has as many as rows.
+    """The schedule of a run over so many matrices. total: subspaces there are, where they are counted.
 
     PEFT reaches the target only if its last step is a multiple of the interval, so the last multiple is taken.
     """
@@ -70,8 +69,11 @@ def target_subspaces(config: AllocationConfig, num_matrices: int) -> int:
 
 
 def plan(config: AllocationConfig, num_matrices: int, after: int = -1) -> Preview:
-    """What the schedule of an AdaMSS run will do, in ranks of the subspaces that still train. after: only events above
-    this step, for a run that has come so far."""
+    """What the schedule of an AdaMSS run will do, in ranks of the subspaces that still train.
+
+    Exact where a subspace has one rank, else the most there can be, for k-means may give one fewer outputs than ranks.
+    after: only events above this step, for a run that has come so far.
+    """
     settings: Any = config.method_settings
     schedule, rank = freezing_schedule(config, num_matrices), int(settings.subspace_rank)
     done = [step for step in schedule.steps() if step <= after]

@@ -7,6 +7,7 @@ weighed again and AdamW passes it over, weight decay included; its share of dW s
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from peft import AdamssConfig, PeftConfig, PeftModel
 from torch import nn
 
+from triadapt.methods.adamss.groups import GROUPS_FILE, groups_of, save_groups, set_groups, set_sizes
 from triadapt.methods.adamss.plan import freezing_schedule, target_subspaces
 from triadapt.methods.adamss.settings import Settings
 from triadapt.methods.growing import check_finite
@@ -42,7 +44,7 @@ class Run(PeftRun):
         # One unit is one subspace: its matrix, its place there, whether it still trains.
         self.units = [(index, place) for index, count in enumerate(counts) for place in range(count)]
         self.unit_matrix = np.array([index for index, _ in self.units], np.uint16)
-        self.unit_ranks = np.array([len(self._pair(*unit)[0]) for unit in self.units], np.int64)
+        self.unit_ranks = self._unit_ranks()
         self.live = np.ones(len(self.units), bool)
 
     @classmethod
@@ -50,6 +52,8 @@ class Run(PeftRun):
         cls, model: nn.Module, matrices: list[Matrix], config: AllocationConfig, modules_to_save: list[str]
     ) -> PeftModel:
         check_linear_only(model, matrices, "adamss", "AdaMSS")
+        for line in _settings(config).misfits([matrix.shape for matrix in matrices]):
+            raise ValueError(line)
         return super().adapt(model, matrices, config, modules_to_save)
 
     @classmethod
@@ -96,6 +100,9 @@ class Run(PeftRun):
         layer = self.layers[index]
         return layer.adamss_A[self.adapter][place], layer.adamss_B[self.adapter][place]
 
+    def _unit_ranks(self) -> NDArray[np.int64]:
+        return np.array([len(self._pair(*unit)[0]) for unit in self.units], np.int64)
+
     def _of_matrices(self, values: NDArray[Any]) -> NDArray[Any]:
         """Sums over the subspaces of each matrix, `(n,)`."""
         return np.bincount(self.unit_matrix, weights=values, minlength=len(self.layers))
@@ -103,6 +110,17 @@ class Run(PeftRun):
     def ranks(self) -> NDArray[np.uint16]:
         """Ranks of the subspaces that still train."""
         return self._of_matrices(self.unit_ranks * self.live).astype(np.uint16)
+
+    def shortfalls(self) -> list[tuple[str, str]]:
+        rank, small = self.settings.subspace_rank, int((self.unit_ranks < self.settings.subspace_rank).sum())
+        if not small:
+            return []
+        told = (
+            f"adamss.subspace_rank = {rank}: k-means gave {small} of {len(self.units)} subspaces fewer outputs than "
+            f"that, so there are {int(self.unit_ranks.sum())} ranks, not {rank * len(self.units)}, and its plan and "
+            f"size are the most there can be."
+        )
+        return [(told, "Lower `adamss.subspace_rank` or `adamss.subspaces` where that matters.")]
 
     def recorded_ranks(self) -> NDArray[np.uint16]:
         # What is frozen stays part of dW.
@@ -200,16 +218,42 @@ class Run(PeftRun):
         B[layer.scatter_index[adapter].to(B.device)] = blocks
         return B, A[:, : layer.in_features]
 
+    def save_beside(self, folder: Path, inside: str) -> None:
+        named = zip(self.matrices, self.layers, strict=True)
+        save_groups({one.name.removeprefix(inside): groups_of(layer, self.adapter) for one, layer in named}, folder)
+
+    def loading_code(self, loaded: str, folder: str) -> tuple[str, list[str], str]:
+        return (
+            f'with_saved_groups({loaded}, "{folder}")',
+            ["from triadapt.methods.adamss.groups import with_saved_groups"],
+            f"PEFT's own file does not say which output belongs to which subspace: `PeftModel.from_pretrained` finds "
+            f"groups anew, on another machine often others, and the adapter is then silently wrong. "
+            f"`with_saved_groups` puts back those of the training, from `{folder}/{GROUPS_FILE}`. For PEFT alone, take "
+            f"the lora form.",
+        )
+
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         tensors = {"live": torch.from_numpy(self.live.copy())}
+        for index, layer in enumerate(self.layers):
+            # k-means and the singular vectors come out otherwise under other threads.
+            tensors[f"groups/{index}"] = groups_of(layer, self.adapter)
+            tensors[f"newB/{index}"] = layer.adamss_newB[self.adapter]
         for index, place in self.units:
             for name in AVERAGES:
                 held = getattr(self.layers[index], name).get(self.adapter)
                 if held is not None and held[place] is not None:
                     tensors[f"{name}/{index}/{place}"] = held[place]
-        return tensors, {}
+        return tensors, {"sizes": [[len(B) for B in layer.adamss_B[self.adapter]] for layer in self.layers]}
+
+    def restore_shapes(self, extra: dict[str, Any]) -> None:
+        for layer, sizes in zip(self.layers, extra["sizes"], strict=True):
+            set_sizes(layer, self.adapter, sizes, self.settings.subspace_rank)
+        self.unit_ranks = self._unit_ranks()
 
     def load_state(self, tensors: dict[str, torch.Tensor], extra: dict[str, Any]) -> None:
+        for index, layer in enumerate(self.layers):
+            set_groups(layer, self.adapter, tensors[f"groups/{index}"])
+            layer.adamss_newB[self.adapter].copy_(tensors[f"newB/{index}"])
         self._set_live(tensors["live"].bool().numpy())
         for index, place in self.units:
             for name in AVERAGES:

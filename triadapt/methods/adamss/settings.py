@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from triadapt.growth.preview import Preview
+from triadapt.growth.preview import Preview, shapes_of
 from triadapt.methods.adamss.plan import plan
 from triadapt.methods.host_limits import no_dropout, no_four_bit
 
@@ -23,10 +23,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    may_change: ClassVar[tuple[str, ...]] = (
-        "final_share", "importance_beta", "uncertainty_beta", "schedule_exponent", "lr_scale",
-    )  # fmt: skip
-    """Fields after a change of which a checkpoint still fits."""
+    may_change: ClassVar[tuple[str, ...]] = ("importance_beta", "uncertainty_beta", "lr_scale")
+    """Fields after a change of which a checkpoint still fits: those that its schedule does not depend on, for that
+    counts what may still train from the start of the run."""
 
     components: int = Field(
         0, ge=0, le=4096, title="AdaMSS's components",
@@ -40,7 +39,8 @@ class Settings(BaseModel):
         json_schema_extra={"in_class": 16},
     )  # fmt: skip
     subspace_rank: int = Field(
-        1, ge=1, le=64, title="AdaMSS's rank a subspace", description="Rank of what is trained in a subspace.",
+        1, ge=1, le=64, title="AdaMSS's rank a subspace",
+        description="Rank of what is trained in a subspace; one that k-means gives fewer outputs has that many ranks.",
         json_schema_extra={"in_class": 8},
     )  # fmt: skip
     adaptive: bool = Field(
@@ -68,15 +68,40 @@ class Settings(BaseModel):
 
     def parameters(self, config: AllocationConfig, shapes: Sequence[tuple[int, int]]) -> int:
         """Trainable entries over matrices of `shapes` `(out, in)` before any is frozen: `K r R + out r` each, with K
-        subspaces of rank r over R components. A subspace of fewer rows than r has only so many ranks."""
+        subspaces of rank r over R components. It is so many at `r = 1`, and at most so many above it: a subspace that
+        k-means gives fewer outputs than r has one rank an output."""
         components, total = self.components_of(shapes), 0
         for out, wide in shapes:
-            total += self.subspace_rank * (min(self.subspaces, out) * min(components, out, wide) + out)
+            total += self.subspace_rank * (self.subspaces * min(components, out, wide) + out)
         return total
 
+    def misfits(self, shapes: Sequence[tuple[int, int]]) -> list[str]:
+        """A line where matrices of `shapes` `(out, in)` have no room for so many subspaces, or not for their rank."""
+        fewest = min(out for out, _ in shapes)
+        if self.subspaces > fewest:
+            return [
+                f"adamss.subspaces = {self.subspaces}: must not be above {fewest}, the outputs of the smallest adapted "
+                f"matrix"
+            ]
+        room = min(fewest // self.subspaces, *(min(shape) for shape in shapes))
+        if self.subspace_rank > room:
+            return [
+                f"adamss.subspace_rank = {self.subspace_rank}: must not be above {room}, what each of "
+                f"{self.subspaces} subspaces can have of a matrix with {fewest} outputs; lower it or adamss.subspaces"
+            ]
+        return []
+
     def check(self, config: AllocationConfig) -> list[str]:
-        """Lines for a schedule without steps to freeze in, and for what PEFT's AdaMSS cannot."""
+        """Lines for a schedule without steps to freeze in, for ranks that cannot be had, and for what PEFT's AdaMSS
+        cannot."""
         lines = no_dropout(config, "AdaMSS") + no_four_bit(config, "AdaMSS")
+        if 0 < self.components < self.subspace_rank:
+            lines.append(
+                f"adamss.components = {self.components}: must not be below adamss.subspace_rank "
+                f"({self.subspace_rank}), for subspaces have no more ranks than they read; 0 takes all there are"
+            )
+        shapes = shapes_of(config)
+        lines += self.misfits(shapes) if shapes else []
         final = config.steps - round(self.final_share * config.steps)
         if self.adaptive and config.warmup >= final:
             lines.append(
@@ -86,5 +111,6 @@ class Settings(BaseModel):
         return lines
 
     def preview(self, config: AllocationConfig, num_matrices: int, after: int = -1) -> Preview:
-        """What the schedule will do over so many matrices, after step `after`."""
+        """What the schedule will do over so many matrices, after step `after`; ranks above one a subspace are the most
+        there can be (see `parameters`)."""
         return plan(config, num_matrices, after)

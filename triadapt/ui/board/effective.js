@@ -37,13 +37,15 @@ export function geometryAt(run, step) {
 }
 
 // What that geometry says: {t, used, older}, null if there is none. `used[i]` is null where the rank of matrix i has changed
-// since; `older` tells whether any has.
+// since; `older` tells whether any has. What freezes stays part of dW, so its record has more ranks than still train, and none
+// of them was lost.
 export function usedAt(run, step) {
   const at = geometryAt(run, step);
   if (at < 0) return null;
   const record = run.geometry[at];
   const ranks = run.ranksAt(step);
-  const used = effectiveRanks(record).map((count, i) => (record.ranks[i] === ranks[i] ? count : null));
+  const frozen = run.started.allocation === "freezes";
+  const used = effectiveRanks(record).map((count, i) => (frozen || record.ranks[i] === ranks[i] ? count : null));
   return {t: record.t, used, older: used.includes(null)};
 }
 

@@ -26,6 +26,7 @@ export function healthParts(run, step) {
   const total = fired.length ? fired[fired.length - 1].total : start;
   if (run.measured) return [fired.length ? `no rank of its own; effective rank of dW ${total} in all` : "no rank of its own; dW not measured yet"];
   if (allocation === "fixed") return [`fixed ranks, total ${total}`];
+  if (allocation === "freezes" && !planned.length && !fired.length) return [`nothing is frozen, total ${total}`];
   if (fired.some((event) => event.rule === "saved")) return [`an adapter as it was saved, total ${total}`];
   const parts = [`${fired.length} of ${Math.max(planned.length, run.events.length)} events fired`, target ? `total ${total} of ${target}` : `total ${total}`];
   if (!target) return parts; // of a training from elsewhere it may not be known

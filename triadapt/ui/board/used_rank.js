@@ -24,7 +24,7 @@ export function paintUsed(brush, maps, step, margin) {
       brush.fillStyle = "rgba(0, 0, 0, .55)";
       brush.fillRect(left, top, w - 6, high);
       brush.fillStyle = "#ffffff";
-      brush.fillRect(left, top, ((w - 6) * found.used[index]) / Math.max(1, ranks[index]), high);
+      brush.fillRect(left, top, (w - 6) * Math.min(1, found.used[index] / Math.max(1, ranks[index])), high);
     }));
   }
 }
@@ -37,5 +37,6 @@ export function usedNote(runs, step, bars) {
   const [first, last] = [Math.min(...steps), Math.max(...steps)];
   const changed = bars ? "; no bar: changed since" : "; ?: changed since";
   return `${bars ? "white: share of the rank used" : "rank/used"} after ${first === last ? first : `${first} to ${last}`} steps`
-    + (found.some((one) => one.older) ? changed : "");
+    + (found.some((one) => one.older) ? changed : "")
+    + (runs.some((run) => run.size && run.started.allocation === "freezes") ? "; used counts what is frozen too" : "");
 }
