@@ -280,6 +280,16 @@ def test_memory_needs_both_parts_and_runs_without_a_price_are_left_out() -> None
     assert share(1, 200) == "0.5 %" and share(3, 4) == "75 %"
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+def test_a_price_that_is_no_number_counts_as_not_recorded(seconds: float) -> None:
+    found = kind(result("lora", 0.8, 100, step_seconds=0.002), result("adalora", 0.9, 50, step_seconds=seconds))
+    groups, left_out = priced(found, PRICES["time"])
+    assert [group.method for group in groups] == ["lora"] and left_out == 1
+    rows = standings(groups_of(found.results), PRICES["time"], higher_is_better=True)
+    assert not is_wide(rows) and [row.group.method for row in rows] == ["lora"]
+    assert {row["Method"]: row["Step, ms"] for row in table_rows(found, rows)} == {"AdaLoRA": None, "LoRA": 2.0}
+
+
 def test_the_table_has_every_group_best_first_with_its_share_of_lora() -> None:
     found = kind(
         result("lora", 0.8, 200), result("increlora", 0.9, 100), result("adalora", 0.1, 150, step_seconds=0.002)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,7 +87,8 @@ class Price:
 def _scaled(name: str, scale: float) -> Callable[[Result], float | None]:
     def of(result: Result) -> float | None:
         found = getattr(result, name)
-        return None if found is None else found / scale
+        # What was imported before such numbers were refused cannot be drawn.
+        return found / scale if found is not None and math.isfinite(found) else None
 
     return of
 
