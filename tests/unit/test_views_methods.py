@@ -41,8 +41,8 @@ def finished(
     run = config(method, **values)
     return FinishedRun(
         run=f"{method}-{run.seed}", method=method, task=run.task, config=flat(run.as_dict()), metric="recovered",
-        higher_is_better=True, value=value, parameters=parameters, frozen_bytes=1000, step_seconds=0.002,
-        created=created,
+        higher_is_better=True, value=value, parameters=parameters, most_parameters=parameters, frozen_bytes=1000,
+        step_seconds=0.002, created=created,
     )  # fmt: skip
 
 
@@ -349,6 +349,24 @@ def test_parameters_are_those_of_the_last_rank_event_and_older_runs_lack_a_price
     (of_both,) = kinds_of(found)
     assert {one.method: one.memory for one in of_both.results} == {"triadaptlora": 5960, "lora": None}
     assert known.of(list_runs(tmp_path)) == found
+
+
+def test_memory_is_that_of_the_step_at_which_most_trained_and_parameters_those_of_the_end(tmp_path: Path) -> None:
+    for run, states in (
+        (config("adalora"), [[3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 1, 1]]),
+        (config(), [[1, 1, 1, 1], [2, 3, 2, 2], [1, 2, 2, 2]]),
+        (config("lora"), [[2, 2, 2, 2]]),
+    ):
+        race = new_race(tmp_path, [run])
+        with RunStore.open(race.folders[0]) as opened:
+            first, *rest = events(run, states)
+            assert isinstance(first, Started)
+            opened.copy_events(stamped([replace(first, frozen_bytes=1000), *rest]))
+            opened.set_state("finished")
+    (found,) = kinds_of(KnownResults().of(list_runs(tmp_path)))
+    assert {one.method: (one.parameters, one.memory) for one in found.results} == {
+        "adalora": (50, 1000 + 16 * 120), "triadaptlora": (70, 1000 + 16 * 90), "lora": (80, 1000 + 16 * 80),
+    }  # fmt: skip
 
 
 def test_what_stands_still_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def _results(runs: Sequence[FinishedRun], same: Same) -> list[Result]:
             found.append(
                 Result(
                     method=method, settings=words[key], seed=int(run.config.get(SEED) or 0), value=run.value,
-                    parameters=run.parameters, memory=memory_of(run.frozen_bytes, run.parameters),
+                    parameters=run.parameters, memory=memory_of(run.frozen_bytes, run.most_parameters),
                     step_seconds=run.step_seconds, counts=run.config.get("lora.where") != "planted", run=run.run,
                     but_rate=but_rate[key],
                 )

@@ -59,8 +59,8 @@ class Kind:
 
 
 def memory_of(frozen_bytes: int, parameters: int | None) -> int | None:
-    """Bytes of the frozen weights, and of the trained values with their gradients and AdamW's moments. Activations are
-    not counted. None where either is not recorded."""
+    """Bytes of the frozen weights, and of the trained values with their gradients and AdamW's moments. parameters: the
+    most that trained at any step. Activations are not counted. None where either is not recorded."""
     return frozen_bytes + BYTES_A_PARAMETER * parameters if frozen_bytes and parameters else None
 
 
