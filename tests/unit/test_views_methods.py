@@ -120,6 +120,35 @@ def test_a_method_without_a_schedule_is_not_told_apart_by_one() -> None:
     assert labels(finished("adalora", top_h=2), finished("adalora", top_h=3)) == ["AdaLoRA"]
 
 
+def test_what_a_method_makes_nothing_of_does_not_tell_its_runs_apart() -> None:
+    halved: tuple[dict[str, Any], ...] = ({"reference_rank": 4, "alpha": 8.0}, {"reference_rank": 2, "alpha": 8.0})
+    assert labels(*(finished("vera", **some) for some in halved)) == ["VeRA"]
+    assert labels(*(finished("surm", **some) for some in halved)) == ["SURM scale 2", "SURM scale 4"]
+    kronecker = {"structure": "kronecker", "displacement_rank": 3}
+    assert labels(finished("surm", surm=kronecker), finished("surm", surm={"structure": "kronecker"})) == ["SURM"]
+    assert labels(*(finished("adamss", **some) for some in halved)) == ["AdaMSS rank 4", "AdaMSS rank 2"]
+    warm = [finished("adamss", warmup=warmup, adamss={"adaptive": adaptive}) for adaptive in (True, False)
+            for warmup in (0, 5)]  # fmt: skip
+    assert labels(*warm) == ["AdaMSS warm-up 0", "AdaMSS warm-up 5", "AdaMSS no adaptive"]
+    assert labels(*(finished("increlora", growth=growth) for growth in ("fixed", "linear"))) == ["IncreLoRA"]
+
+
+@pytest.mark.parametrize("method", ["loha", "tiedlora"])
+def test_a_rank_is_told_once_wherever_it_was_chosen(method: str) -> None:
+    def run(reference: int, rank: int) -> FinishedRun:
+        return finished(method, reference_rank=reference, alpha=4.0 * reference, **{method: {"rank": rank}})  # type: ignore[no-any-return]
+
+    label = METHODS[method].label
+    assert labels(run(2, 4), run(4, 0), run(8, 4)) == [label]
+    assert labels(run(2, 4), run(2, 0)) == [f"{label} rank 4", f"{label} rank 2"]
+
+
+def test_settings_of_another_version_tell_runs_apart_as_they_are() -> None:
+    known = finished("vera", reference_rank=2)
+    other = replace(known, config=known.config | {"vera.colour": "red", "reference_rank": 4})
+    assert len(labels(known, other)) == 2 and kinds_of([other])[0].results[0].counts
+
+
 def test_settings_are_told_in_words_and_alpha_by_the_scale_it_makes() -> None:
     assert labels(finished(reference_rank=2, alpha=8.0), finished(reference_rank=4, alpha=16.0)) == [
         "LoRA rank 2", "LoRA rank 4",

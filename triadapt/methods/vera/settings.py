@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,9 @@ class Settings(BaseModel):
     """VeRA trains two vectors a matrix, between and behind two frozen random matrices that all share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    unused: ClassVar[tuple[str, ...]] = ("reference_rank", "alpha")
+    """Fields of a run that it makes nothing of."""
 
     rank: int = Field(
         256, ge=1, le=4096, title="VeRA's rank",
