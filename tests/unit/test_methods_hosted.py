@@ -105,6 +105,12 @@ def test_a_layer_in_four_bits_is_named_before_anything_is_wrapped(method: str, l
         adapted(method, model, [Matrix("0", 0, "0", (64, 64))])
 
 
+@pytest.mark.parametrize("value", [0, -1.0, 11, float("inf")])
+def test_what_vera_starts_with_is_above_zero_and_not_large(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"^vera\.d_initial = "):
+        parse_config({"method": "vera", "vera": {"d_initial": value}})
+
+
 def test_all_matrices_of_vera_share_their_factors() -> None:
     session = Session(parse_config({"method": "vera", "planted": TINY, "vera": {"rank": 8}}))
     run: Any = session.method

@@ -25,9 +25,9 @@ class Settings(BaseModel):
         json_schema_extra={"in_class": 256},
     )  # fmt: skip
     d_initial: float = Field(
-        0.1,
+        0.1, gt=0, le=10,
         description="What every entry of the vector d between A and B starts with; b, behind B, starts at 0.",
-    )
+    )  # fmt: skip
     lr_scale: float = Field(
         10.0, gt=0, le=1000, title="VeRA's learning rate, times",
         description="Learning rate of the adapter over that of the run. Vectors need a larger one than matrices.",
