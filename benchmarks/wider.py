@@ -21,11 +21,11 @@ import numpy as np
 from benchmarks.tables import Table
 from benchmarks.wider_plan import CHOSEN_ON, PILOT, RATES, SEEDS, Planned, planned, variants
 from triadapt.config import parse_config
-from triadapt.events import RankEvent, Started
 from triadapt.runs.info import RunInfo
 from triadapt.runs.library import config_of, list_runs, new_race
-from triadapt.runs.reader import RunReader
 from triadapt.runs.store import RunStore
+from triadapt.views.methods.finished import read_finished
+from triadapt.views.methods.result import memory_of
 
 TASKS = ("planted", "sst2", "text")
 ROUNDS, STEPS_A_ROUND = 4, 8
@@ -98,17 +98,14 @@ def measure_times(task: str, runs: Path, data: Path, done: dict[tuple[str, int],
                 store.flush()
 
 
-def _size(runs: Path, info: RunInfo) -> tuple[int, int]:
-    """Trainable parameters at the end, and bytes of the frozen weights."""
-    reader = RunReader(runs / info.id)
-    started = reader.events_of(Started.kind)[0].event
-    assert isinstance(started, Started)
-    ranks = [stamped.event for stamped in reader.events_of(RankEvent.kind)]
-    last = ranks[-1].trainable_parameters if ranks and isinstance(ranks[-1], RankEvent) else 0
-    return last or started.trainable_parameters, started.frozen_bytes
+def _size(info: RunInfo) -> tuple[int, int]:
+    """Trainable parameters at the end, and bytes of memory."""
+    found = read_finished(info)
+    assert found is not None and found.parameters is not None
+    return found.parameters, memory_of(found.frozen_bytes, found.most_parameters) or 0
 
 
-def table(task: str, runs: Path, done: dict[tuple[str, int], RunInfo]) -> Table:
+def table(task: str, done: dict[tuple[str, int], RunInfo]) -> Table:
     """Metric, size and time of each variant over the seeds."""
     rates, rows = chosen_rates(task, done), []
     lora = None
@@ -117,11 +114,11 @@ def table(task: str, runs: Path, done: dict[tuple[str, int], RunInfo]) -> Table:
         values = np.array([info.metric_value for info in infos], float)
         if not len(values):
             continue
-        count, frozen = _size(runs, infos[0])
+        count, memory = _size(infos[0])
         lora = lora or count
         seconds = np.median([info.measured.get("step_seconds", np.nan) for info in infos])
         rows.append((
-            name, f"{rate:g}", f"{count:,}", f"{100 * count / lora:.0f} %", f"{(frozen + 16 * count) / 2**20:.1f}",
+            name, f"{rate:g}", f"{count:,}", f"{100 * count / lora:.0f} %", f"{memory / 2**20:.1f}",
             f"{1000 * seconds:.0f}", f"{values.mean():.4g}", f"{values.min():.4g} to {values.max():.4g}", len(values),
         ))  # fmt: skip
     heads = ("method", "rate", "trainable parameters", "of LoRA's at rank 2", "memory, MiB", "ms a step", "mean",
@@ -148,7 +145,7 @@ def main() -> int:
             every = dict.fromkeys(variants(where), RATES)
             pilot = train(planned(where, options.data, (PILOT,), every), options.runs, options.processes)
             train(planned(task, options.data, SEEDS, chosen_rates(task, pilot)), options.runs, options.processes)
-        print(table(task, options.runs, finished(options.runs)).markdown(), end="\n\n")
+        print(table(task, finished(options.runs)).markdown(), end="\n\n")
     return 0
 
 

@@ -22,6 +22,7 @@ from triadapt.views.health import Health
 from triadapt.workers.lockstep import Lockstep
 from triadapt.workers.sessions import open_sessions
 
+WIDE = {"blocks": 1, "width": 64, "heads": 2, "tokens": 4, "pool": 64, "held_out": 16}
 MEASURING = pytest.mark.parametrize("method", [name for name, spec in METHODS.items() if spec.rank == "measured"])
 
 
@@ -99,3 +100,18 @@ def test_a_model_that_is_dear_to_measure_is_told_of(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("triadapt.training.session.DEAR_TO_MEASURE", 1.0)
     assert told("surm") == ["Raise `geometry_every`."]
     assert told("surm", geometry_every=40) == told("lora") == []
+
+
+@pytest.mark.parametrize("double_quant", [False, True])
+def test_what_stands_beside_a_weight_in_four_bits_is_counted(double_quant: bool) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
+    plain = Session(tiny("lora", planted=WIDE))
+    started = next(event for event in plain.open() if isinstance(event, Started))
+    config = tiny("qlora", planted=WIDE, qlora={"double_quant": double_quant})
+    rounded = next(event for event in Session(config).open() if isinstance(event, Started))
+    saved = 0
+    for out, wide in (matrix.shape for matrix in plain.matrices):
+        weights, blocks = out * wide, out * wide // 64
+        scales = 4 * blocks if not double_quant else blocks + 4 * -(-blocks // 256) + 4 * 256 + 4  # offset, levels
+        saved += 4 * weights - (weights // 2 + scales + 4 * 16)
+    assert rounded.frozen_bytes == started.frozen_bytes - saved

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from triadapt.config import ConfigError, parse_config
 from triadapt.events import Matrix
 from triadapt.methods.four_bit import dequantized, is_four_bit, reads_right
+from triadapt.methods.qlora import quantize
 from triadapt.methods.registry import METHODS
 from triadapt.training.session import Session
 
@@ -105,6 +108,12 @@ def test_a_layer_in_four_bits_is_named_before_anything_is_wrapped(method: str, l
         adapted(method, model, [Matrix("0", 0, "0", (64, 64))])
 
 
+@pytest.mark.parametrize("value", [0, -1.0, 11, float("inf")])
+def test_what_vera_starts_with_is_above_zero_and_not_large(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"^vera\.d_initial = "):
+        parse_config({"method": "vera", "vera": {"d_initial": value}})
+
+
 def test_all_matrices_of_vera_share_their_factors() -> None:
     session = Session(parse_config({"method": "vera", "planted": TINY, "vera": {"rank": 8}}))
     run: Any = session.method
@@ -174,6 +183,48 @@ def test_qlora_refuses_widths_that_the_cpu_would_read_wrongly() -> None:
         pytest.skip("this CPU reads 4-bit weights of any width right")
     with pytest.raises(ValueError, match=r"method = 'qlora': .* has 16 inputs; .* multiple of 64, so choose such a"):
         Session(parse_config({"method": "qlora", "planted": TINY, "device": "cpu"}))
+
+
+@pytest.mark.parametrize("harm", ["no linear layer", "read wrongly", "not there"])
+def test_a_refusal_of_qlora_leaves_the_model_as_it_was(harm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
+    model = nn.Sequential(nn.Linear(64, 64), nn.LayerNorm(64) if harm == "no linear layer" else nn.Linear(64, 128))
+    if harm == "read wrongly":
+        monkeypatch.setattr(quantize, "reads_right", lambda layer: layer.out_features != 128)
+    before = list(model)
+    with pytest.raises((ValueError, AttributeError)):
+        quantize.quantize_layers(model, ["0", "2" if harm == "not there" else "1"], "nf4", True)
+    assert list(model) == before and not hasattr(model, "is_loaded_in_4bit")
+
+
+@pytest.mark.parametrize("targets", [["a", "b.c"], ["c", "a"], r"a|b\.c"])
+def test_what_an_adapter_was_trained_over_is_told_by_names_endings_or_a_pattern(
+    targets: list[str] | str, tmp_path: Path
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
+    LoraConfig(target_modules=targets).save_pretrained(tmp_path)
+    b = nn.ModuleDict({"c": nn.Linear(64, 64), "d": nn.Linear(64, 64)})
+    model: Any = nn.ModuleDict({"a": nn.Linear(64, 64), "b": b})
+    assert quantize.quantized_like(model, tmp_path, "nf4", True) is model
+    assert [is_four_bit(layer) for layer in (model["a"], b["c"], b["d"])] == [True, True, False]
+    with pytest.raises(ValueError, match="no layer of this model; give the model it was made for"):
+        quantize.quantized_like(nn.Sequential(nn.Linear(64, 64)), tmp_path, "nf4", True)
+    with pytest.raises(ValueError, match=r"holds no adapter_config\.json"):
+        quantize.quantized_like(model, tmp_path / "nowhere", "nf4", True)
+
+
+def test_on_the_way_to_a_gpu_no_width_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes, the extra four-bit, is not installed")
+    LoraConfig(target_modules=["0"]).save_pretrained(tmp_path)
+    monkeypatch.setattr(quantize, "reads_right", lambda layer: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="multiple of 64"):
+        quantize.quantized_like(nn.Sequential(nn.Linear(64, 64)), tmp_path, "nf4", True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ValueError, match="multiple of 64"):
+        quantize.quantized_like(nn.Sequential(nn.Linear(64, 64)), tmp_path, "nf4", True, "cpu")
+    model = quantize.quantized_like(nn.Sequential(nn.Linear(64, 64)), tmp_path, "nf4", True)
+    assert is_four_bit(model.get_submodule("0"))
 
 
 def test_qlora_races_on_the_planted_task() -> None:

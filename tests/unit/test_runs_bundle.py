@@ -1,6 +1,7 @@
 import base64
 import gzip
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,6 +243,13 @@ def test_a_summary_tells_the_result_and_equal_trainings_share_its_hash(
         ({"created": 1e300}, "not a time"),
         ({"metric_value": "good"}, "metric_value"),
         ({"name": 7}, "name"),
+        ({"measured": {"step_seconds": math.inf}}, "measured.step_seconds = inf: not a time above 0"),
+        ({"measured": {"step_seconds": math.nan}}, "measured.step_seconds = nan"),
+        ({"measured": {"step_seconds": -1.0}}, "measured.step_seconds = -1.0"),
+        ({"measured": {"step_seconds": 0}}, "measured.step_seconds = 0"),
+        ({"measured": {"step_seconds": 10**400}}, "measured.step_seconds|OverflowError|too large"),
+        ({"measured": {"step_seconds": "1"}}, "measured.step_seconds = 1"),
+        ({"measured": 7}, "not a valid run"),
     ],
 )
 def test_a_bundle_that_lies_about_a_run_is_refused(
@@ -255,6 +263,44 @@ def test_a_bundle_that_lies_about_a_run_is_refused(
     path.write_bytes(gzip.compress(b"\n".join([lines[0], json.dumps(run).encode(), *lines[2:]])))
     with pytest.raises(RunError, match=said):
         bundle.read_bundle(path)
+
+
+def test_of_what_was_measured_only_what_this_program_measures_is_kept(tmp_path: Path, readers: list[RunReader]) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    bundle.write_bundle(path, readers)
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    run = json.loads(lines[1])
+    run["run"]["measured"] = {"step_seconds": 0.25, "x" * 100_000: 1.0}
+    path.write_bytes(gzip.compress(b"\n".join([lines[0], json.dumps(run).encode(), *lines[2:]])))
+    assert bundle.read_bundle(path)[0].info().measured == {"step_seconds": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"shared": [[0, 99999]]}, "shared: a matrix number outside 0 to"),
+        ({"shared": [[0, -1]]}, "shared: a matrix number outside 0 to"),
+        ({"shared": [[0, 1], [1, 2]]}, "named twice"),
+        ({"shared": [[]]}, "an empty group"),
+        ({"shared": [["0", "1"]]}, "valid integer"),
+        ({"rank_kind": "guessed"}, "'allotted' or 'measured'"),
+        ({"frozen_bytes": -7}, "frozen_bytes = -7"),
+        ({"frozen_bytes": "7"}, "valid integer"),
+        ({"trainable_parameters": "7"}, "valid integer"),
+    ],
+)
+def test_a_bundle_that_lies_about_how_a_run_started_is_refused(
+    tmp_path: Path, readers: list[RunReader], change: dict[str, object], said: str
+) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    bundle.write_bundle(path, readers)
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    started = json.loads(lines[2])
+    started["body"] = json.dumps(json.loads(started["body"]) | change)
+    path.write_bytes(gzip.compress(b"\n".join([*lines[:2], json.dumps(started).encode(), *lines[3:]])))
+    with pytest.raises(RunError, match=said) as caught:
+        bundle.read_bundle(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_events_whose_arrays_do_not_fit_the_matrices_are_refused(readers: list[RunReader]) -> None:

@@ -41,8 +41,8 @@ def finished(
     run = config(method, **values)
     return FinishedRun(
         run=f"{method}-{run.seed}", method=method, task=run.task, config=flat(run.as_dict()), metric="recovered",
-        higher_is_better=True, value=value, parameters=parameters, frozen_bytes=1000, step_seconds=0.002,
-        created=created,
+        higher_is_better=True, value=value, parameters=parameters, most_parameters=parameters, frozen_bytes=1000,
+        step_seconds=0.002, created=created,
     )  # fmt: skip
 
 
@@ -118,6 +118,35 @@ def test_a_method_without_a_schedule_is_not_told_apart_by_one() -> None:
     found = labels(finished("triadaptlora", warmup=2), finished("triadaptlora", warmup=4))
     assert found == ["TriAdaptLoRA warm-up 2", "TriAdaptLoRA warm-up 4"]
     assert labels(finished("adalora", top_h=2), finished("adalora", top_h=3)) == ["AdaLoRA"]
+
+
+def test_what_a_method_makes_nothing_of_does_not_tell_its_runs_apart() -> None:
+    halved: tuple[dict[str, Any], ...] = ({"reference_rank": 4, "alpha": 8.0}, {"reference_rank": 2, "alpha": 8.0})
+    assert labels(*(finished("vera", **some) for some in halved)) == ["VeRA"]
+    assert labels(*(finished("surm", **some) for some in halved)) == ["SURM scale 2", "SURM scale 4"]
+    kronecker = {"structure": "kronecker", "displacement_rank": 3}
+    assert labels(finished("surm", surm=kronecker), finished("surm", surm={"structure": "kronecker"})) == ["SURM"]
+    assert labels(*(finished("adamss", **some) for some in halved)) == ["AdaMSS rank 4", "AdaMSS rank 2"]
+    warm = [finished("adamss", warmup=warmup, adamss={"adaptive": adaptive}) for adaptive in (True, False)
+            for warmup in (0, 5)]  # fmt: skip
+    assert labels(*warm) == ["AdaMSS warm-up 0", "AdaMSS warm-up 5", "AdaMSS no adaptive"]
+    assert labels(*(finished("increlora", growth=growth) for growth in ("fixed", "linear"))) == ["IncreLoRA"]
+
+
+@pytest.mark.parametrize("method", ["loha", "tiedlora"])
+def test_a_rank_is_told_once_wherever_it_was_chosen(method: str) -> None:
+    def run(reference: int, rank: int) -> FinishedRun:
+        return finished(method, reference_rank=reference, alpha=4.0 * reference, **{method: {"rank": rank}})  # type: ignore[no-any-return]
+
+    label = METHODS[method].label
+    assert labels(run(2, 4), run(4, 0), run(8, 4)) == [label]
+    assert labels(run(2, 4), run(2, 0)) == [f"{label} rank 4", f"{label} rank 2"]
+
+
+def test_settings_of_another_version_tell_runs_apart_as_they_are() -> None:
+    known = finished("vera", reference_rank=2)
+    other = replace(known, config=known.config | {"vera.colour": "red", "reference_rank": 4})
+    assert len(labels(known, other)) == 2 and kinds_of([other])[0].results[0].counts
 
 
 def test_settings_are_told_in_words_and_alpha_by_the_scale_it_makes() -> None:
@@ -280,6 +309,16 @@ def test_memory_needs_both_parts_and_runs_without_a_price_are_left_out() -> None
     assert share(1, 200) == "0.5 %" and share(3, 4) == "75 %"
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+def test_a_price_that_is_no_number_counts_as_not_recorded(seconds: float) -> None:
+    found = kind(result("lora", 0.8, 100, step_seconds=0.002), result("adalora", 0.9, 50, step_seconds=seconds))
+    groups, left_out = priced(found, PRICES["time"])
+    assert [group.method for group in groups] == ["lora"] and left_out == 1
+    rows = standings(groups_of(found.results), PRICES["time"], higher_is_better=True)
+    assert not is_wide(rows) and [row.group.method for row in rows] == ["lora"]
+    assert {row["Method"]: row["Step, ms"] for row in table_rows(found, rows)} == {"AdaLoRA": None, "LoRA": 2.0}
+
+
 def test_the_table_has_every_group_best_first_with_its_share_of_lora() -> None:
     found = kind(
         result("lora", 0.8, 200), result("increlora", 0.9, 100), result("adalora", 0.1, 150, step_seconds=0.002)
@@ -339,6 +378,24 @@ def test_parameters_are_those_of_the_last_rank_event_and_older_runs_lack_a_price
     (of_both,) = kinds_of(found)
     assert {one.method: one.memory for one in of_both.results} == {"triadaptlora": 5960, "lora": None}
     assert known.of(list_runs(tmp_path)) == found
+
+
+def test_memory_is_that_of_the_step_at_which_most_trained_and_parameters_those_of_the_end(tmp_path: Path) -> None:
+    for run, states in (
+        (config("adalora"), [[3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 1, 1]]),
+        (config(), [[1, 1, 1, 1], [2, 3, 2, 2], [1, 2, 2, 2]]),
+        (config("lora"), [[2, 2, 2, 2]]),
+    ):
+        race = new_race(tmp_path, [run])
+        with RunStore.open(race.folders[0]) as opened:
+            first, *rest = events(run, states)
+            assert isinstance(first, Started)
+            opened.copy_events(stamped([replace(first, frozen_bytes=1000), *rest]))
+            opened.set_state("finished")
+    (found,) = kinds_of(KnownResults().of(list_runs(tmp_path)))
+    assert {one.method: (one.parameters, one.memory) for one in found.results} == {
+        "adalora": (50, 1000 + 16 * 120), "triadaptlora": (70, 1000 + 16 * 90), "lora": (80, 1000 + 16 * 80),
+    }  # fmt: skip
 
 
 def test_what_stands_still_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from triadapt.classroom.controls import CONTROLS
 from triadapt.config import ConfigError, put_value, suggest, validated
@@ -18,12 +18,16 @@ from triadapt.runs.library import is_race_id, is_run_id
 
 PAGES = ("learn", *(name for name, page in ALL_PAGES.items() if page.in_class and name != "learn"))
 """Pages that a class may see; the first of those chosen is where it begins without Play."""
-"""Pages that a class may see, in the order in which one is chosen to begin at."""
-if TYPE_CHECKING:
-    PageName = str
-else:
-    PageName = Literal[PAGES]
 Value = str | int | float | list[str]
+
+
+def _known_page(value: str) -> str:
+    if value not in PAGES:
+        raise ValueError(f"no page that a class may see; {suggest(value, PAGES)}known: {', '.join(PAGES)}")
+    return value
+
+
+KnownPage = Annotated[str, AfterValidator(_known_page)]
 
 
 class ClassSettings(BaseModel):
@@ -34,7 +38,7 @@ class ClassSettings(BaseModel):
     title: str = Field("Our class", min_length=1, max_length=120, description="What the class is called.")
     lesson: str = Field("", description="Lesson to open at; empty: none.")
     run: str = Field("", description="Run, race or recorded race to show on Play; empty: what there is.")
-    pages: list[PageName] = Field(["learn", "play"], min_length=1, description="Pages that students see.")
+    pages: list[KnownPage] = Field(["learn", "play"], min_length=1, description="Pages that students see.")
     hidden: list[str] = Field([], max_length=100, description="Controls of Play that students do not see.")
     locked: dict[str, Value] = Field({}, description="Controls of Play that stand still, with their values.")
     training: bool = Field(True, description="Whether students may train.")
@@ -93,4 +97,4 @@ def parse_class(data: Mapping[str, Any]) -> ClassSettings:
     return validated(ClassSettings, data)
 
 
-__all__ = ["PAGES", "ClassSettings", "ConfigError", "PageName", "Value", "parse_class"]
+__all__ = ["PAGES", "ClassSettings", "ConfigError", "Value", "parse_class"]

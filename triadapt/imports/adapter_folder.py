@@ -1,7 +1,7 @@
 """A PEFT adapter folder as a run of one state: the ranks, shapes and singular values it ends with.
 
-LoRA, AdaLoRA and the tuners of this package are read, with numpy from safetensors. An adapter says nothing of how it
-got there.
+LoRA, AdaLoRA and the two growing tuners of this package are read, with numpy from safetensors. An adapter says nothing
+of how it got there.
 """
 
 from __future__ import annotations

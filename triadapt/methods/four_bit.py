@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -50,6 +51,15 @@ def dequantized(layer: nn.Module) -> torch.Tensor:
     restore_layout(layer)
     weight: torch.Tensor = dequantize_bnb_weight(layer.weight)
     return weight
+
+
+def held_beside(weight: torch.Tensor) -> Iterator[torch.Tensor]:
+    """What bitsandbytes holds beside a 4-bit weight, outside of parameters and buffers: levels, scales of the blocks,
+    and those of the scales where they are rounded too. Nothing of any other tensor."""
+    state = getattr(weight, "quant_state", None)
+    while state is not None:
+        yield from (value for value in vars(state).values() if isinstance(value, torch.Tensor))
+        state = getattr(state, "state2", None)
 
 
 def reads_right(layer: Any) -> bool:

@@ -12,6 +12,7 @@ import gzip
 import importlib.resources
 import itertools
 import json
+import math
 import os
 import secrets
 import zlib
@@ -26,7 +27,7 @@ from pydantic import TypeAdapter
 from triadapt.config import RunConfig
 from triadapt.events import Checkpointed, Stamped, decode, encode
 from triadapt.runs.event_checks import LARGEST, check_events
-from triadapt.runs.info import RunError, RunInfo
+from triadapt.runs.info import MEASURED, RunError, RunInfo
 from triadapt.runs.library import LONGEST_NOTE, import_run_group, tidy_name
 from triadapt.runs.thinning import thinned
 
@@ -215,6 +216,7 @@ def _run(path: Path, lines: Iterator[dict[str, Any]]) -> BundleRun:
         info = _INFO.validate_python(
             {key: known[key] for key in _INFO_FIELDS}
             | {key: known.get(key, default) for key, default in _LATER_FIELDS.items()}
+            | {"measured": _measured(known.get("measured", {}))}
         )
         info = replace(info, name=tidy_name(info.name), note=info.note[:LONGEST_NOTE])
         if not abs(info.created) < LATEST:
@@ -232,6 +234,15 @@ def _run(path: Path, lines: Iterator[dict[str, Any]]) -> BundleRun:
         raise RunError(f"{path}: events out of order")
     last = events[-1].seq if events else 0
     return BundleRun(replace(info, state="recorded", last_seq=last), events, info.state)
+
+
+def _measured(values: dict[str, Any]) -> dict[str, float]:
+    """What this program measures of a run, out of what a bundle says; older files have none. Raises ValueError."""
+    found = {name: values[name] for name in MEASURED if name in values}
+    for name, value in found.items():
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            raise ValueError(f"measured.{name} = {str(value)[:40]}: not a time above 0")
+    return {name: float(value) for name, value in found.items()}
 
 
 def _stamped(line: dict[str, Any]) -> Stamped:

@@ -7,12 +7,17 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, create_model
+from pydantic import ConfigDict, TypeAdapter, create_model
 
 from triadapt.events import EVENTS, Event, Geometry, RankEvent, Scores, Started
+from triadapt.methods.registry import RankKind
 
 LARGEST = 2**53
 """Whole numbers of an event are below it: JavaScript knows them exactly."""
+_NARROWER = {(Started.kind, "rank_kind"): RankKind}
+"""Fields that hold less than their type says."""
+_AS_SAID = ConfigDict(strict=True, revalidate_instances="always")
+"""What is checked is not converted: "7" is no number."""
 
 
 @cache
@@ -20,8 +25,10 @@ def _plain_fields(kind: str) -> TypeAdapter[Any]:
     """Checks the fields of an event that are no arrays."""
     cls = EVENTS[kind]
     hints = get_type_hints(cls)
-    plain: dict[str, Any] = {f.name: (hints[f.name], ...) for f in fields(cls) if f.name not in cls.arrays}
-    return TypeAdapter(create_model(cls.__name__, **plain))
+    plain: dict[str, Any] = {
+        f.name: (_NARROWER.get((kind, f.name), hints[f.name]), ...) for f in fields(cls) if f.name not in cls.arrays
+    }
+    return TypeAdapter(create_model(cls.__name__, __config__=_AS_SAID, **plain))
 
 
 def check_events(events: Sequence[Event]) -> None:
@@ -37,6 +44,7 @@ def check_events(events: Sequence[Event]) -> None:
             raise ValueError(f"step {event.step}: a whole number of {too_large.bit_length()} bits")
         if isinstance(event, Started):
             count = len(event.matrices)
+            _check_start(event)
         elif isinstance(event, RankEvent):
             _check_members(event, count)
         for name, length in _lengths(event, count).items():
@@ -64,6 +72,17 @@ def _lengths(event: Event, count: int) -> dict[str, int]:
     if isinstance(event, Geometry):
         return {"ranks": count, "singular": int(event.ranks.sum())}
     return {}
+
+
+def _check_start(event: Started) -> None:
+    count = len(event.matrices)
+    members = [index for group in event.shared for index in group]
+    if any(not 0 <= index < count for index in members):
+        raise ValueError(f"step {event.step}: shared: a matrix number outside 0 to {count - 1}")
+    if not all(event.shared) or len(set(members)) < len(members):
+        raise ValueError(f"step {event.step}: shared: an empty group, or a matrix that is named twice")
+    if event.frozen_bytes < 0:
+        raise ValueError(f"step {event.step}: frozen_bytes = {event.frozen_bytes}: must not be below 0")
 
 
 def _check_members(event: RankEvent, count: int) -> None:

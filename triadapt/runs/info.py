@@ -17,6 +17,8 @@ STATES = (
 )  # fmt: skip
 LIVE = ("queued", "running", "paused")
 RESUMABLE = ("stopped", "failed", "interrupted")
+MEASURED = ("step_seconds",)
+"""What `RunInfo.measured` may hold."""
 
 
 class RunError(ValueError):
@@ -97,7 +99,7 @@ class RunInfo:
     sequence number, 0 when there is none. generation: how often events were taken back for a resume; a reader that
     kept events of an older generation must read again from 0. seconds: active running time. metric_value: newest value
     of the metric named `metric`. lineage: where the run comes from when it was not trained here, or
-    only from a branch point on. measured: of the machine it ran on, such as `step_seconds`; empty when unknown.
+    only from a branch point on. measured: of the machine it ran on, see `MEASURED`; empty when unknown.
     rank_kind: see `Started`; empty before the start, and in files from before there was a choice.
     """
 

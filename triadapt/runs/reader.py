@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from triadapt.events import Stamped, Step, decode
 from triadapt.runs import schema
@@ -82,6 +82,19 @@ class RunReader:
             )
 
         return next(iter(schema.read(self._path, query)), None)
+
+    def values_of(self, kind: str, name: str) -> list[Any]:
+        """A plain field of all events of a kind, without an object for each; None where an event does not have it.
+        Raises DamagedRunError."""
+
+        def query(connection: sqlite3.Connection) -> list[tuple[str]]:
+            return connection.execute("select body from events where kind = ? order by seq", (kind,)).fetchall()
+
+        rows = schema.read(self._path, query)
+        try:
+            return [json.loads(body).get(name) for (body,) in rows]
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise DamagedRunError(f"{self._path}: {kind}: {_one_line(error)}") from error
 
     def losses(self) -> tuple[list[int], list[float], list[float]]:
         """Steps, losses and times of all `Step` events, without an object for each. Raises DamagedRunError."""

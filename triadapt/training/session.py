@@ -33,6 +33,7 @@ from triadapt.events import (
 )  # fmt: skip
 from triadapt.growth.optimizer_state import optimizer_bytes
 from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview, target_total_rank
+from triadapt.methods.four_bit import held_beside
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.interface import Task
@@ -185,10 +186,11 @@ class Session:
         )
 
     def _frozen_bytes(self) -> int:
-        """What the numbers take that are not trained, random projections of an adapter among them; a tensor that
-        several modules hold counts once."""
+        """What the numbers take that are not trained, random projections of an adapter and the scales of weights in 4
+        bits among them; a tensor that several modules hold counts once."""
         frozen = [p for p in self.model.parameters() if not p.requires_grad]
-        held = {p.data_ptr(): p.numel() * p.element_size() for p in [*frozen, *self.model.buffers()]}
+        beside = [tensor for p in frozen for tensor in held_beside(p)]
+        held = {p.data_ptr(): p.numel() * p.element_size() for p in [*frozen, *self.model.buffers(), *beside]}
         return sum(held.values())
 
     def _parameters(self) -> int:

@@ -62,6 +62,14 @@ class Settings(BaseModel):
         description="Learning rate of the adapter over that of the run.",
     )  # fmt: skip
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Fields of a run that it makes nothing of: its scale is 1, and where nothing is frozen there is no
+        schedule and no budget."""
+        own = ("final_share", "importance_beta", "uncertainty_beta", "schedule_exponent")
+        of_freezing = ("reference_rank", "warmup", "interval", *(f"adamss.{name}" for name in own))
+        return ("alpha", *(of_freezing if not self.adaptive else ()))
+
     def components_of(self, shapes: Sequence[tuple[int, int]]) -> int:
         """Components that are asked for over matrices of `shapes` `(out, in)`; a smaller matrix gives what it has."""
         return self.components or min(MOST_COMPONENTS, *(min(shape) for shape in shapes))

@@ -13,6 +13,9 @@ class Settings(BaseModel):
     may_change: ClassVar[tuple[str, ...]] = ("beta1", "beta2", "orthogonality", "block_warmup")
     """Fields after a change of which a checkpoint still fits."""
 
+    unused: ClassVar[tuple[str, ...]] = ("growth",)
+    """Fields of a run that it makes nothing of."""
+
     behaviour: Literal["improved", "reference"] = Field(
         "improved",
         title="IncreLoRA decides",

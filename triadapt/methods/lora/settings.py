@@ -22,7 +22,13 @@ class Settings(BaseModel):
         title="LoRA's ranks",
         description="even: the same rank for every matrix; planted: the whole budget on the matrices that carry a "
         "planted change, which is the answer that adaptive methods look for and no method that one can use.",
+        json_schema_extra={"word": "ranks where"},
     )
+
+    @property
+    def is_oracle(self) -> bool:
+        """Whether it is told what no method can know."""
+        return self.where == "planted"
 
     def check(self, config: AllocationConfig) -> list[str]:
         """One line where nobody knows which matrices need rank, or none does."""

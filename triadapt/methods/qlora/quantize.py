@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftConfig
+from peft.tuners.tuners_utils import check_target_module_exists
+from peft.utils import CONFIG_NAME
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -25,29 +27,46 @@ def quantize_layers(
 
     Layers in 4 bits stay as they are. Products are computed in the type the weight had. device: where the model will
     train. Raises ValueError where bitsandbytes is not installed, a layer is none of these, or the CPU would not compute
-    with the weight that was rounded.
+    with the weight that was rounded; the model is then as it was.
     """
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ValueError(MISSING)
     on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
-    for name in names:
-        layer = model.get_submodule(name)
-        if not is_four_bit(layer):
-            new = _rounded(layer, name, quant_type, double_quant)
-            if on_cpu and not reads_right(new):
-                raise ValueError(
-                    f"method = 'qlora': {name} has {new.in_features} inputs; bitsandbytes reads 4-bit weights wrongly "
-                    f"on this CPU unless that is a multiple of 64, so choose such a width, a GPU, or another method"
-                )
-            model.set_submodule(name, new)
+    found = {name: layer for name in names if not is_four_bit(layer := model.get_submodule(name))}
+    for name, layer in found.items():
+        _check_kind(layer, name)
+    rounded = {name: _rounded(layer, quant_type, double_quant) for name, layer in found.items()}
+    for name, new in rounded.items():
+        if on_cpu and not reads_right(new):
+            raise ValueError(
+                f"method = 'qlora': {name} has {new.in_features} inputs; bitsandbytes reads 4-bit weights wrongly "
+                f"on this CPU unless that is a multiple of 64, so choose such a width, a GPU, or another method"
+            )
+    for name, new in rounded.items():
+        model.set_submodule(name, new)
     # PEFT asks a model for this before it looks at its layers.
     model.is_loaded_in_4bit = True  # type: ignore[assignment]
 
 
-def quantized_like(model: nn.Module, folder: str | Path, quant_type: str, double_quant: bool) -> nn.Module:
-    """`model` with the layers in 4 bits that the adapter saved in `folder` adapts: what it was trained over."""
-    adapter = json.loads((Path(folder) / "adapter_config.json").read_text(encoding="utf-8"))
-    quantize_layers(model, adapter["target_modules"], quant_type, double_quant)
+def quantized_like(
+    model: nn.Module, folder: str | Path, quant_type: str, double_quant: bool, device: str = "auto"
+) -> nn.Module:
+    """`model` with the layers in 4 bits that the adapter saved in `folder` adapts: what it was trained over.
+
+    Which these are is told by PEFT, from names, endings of names or a regular expression. device: where the model will
+    compute; `auto` is a GPU where there is one. Raises ValueError as `quantize_layers` does, where the folder holds no
+    adapter, and where that adapts no layer of this model.
+    """
+    if not (Path(folder) / CONFIG_NAME).is_file():  # PEFT would look for it on the hub
+        raise ValueError(f"{folder}: holds no {CONFIG_NAME}; name the folder that the adapter was saved in")
+    adapter = PeftConfig.from_pretrained(str(folder))
+    names = [name for name, _ in model.named_modules() if name and check_target_module_exists(adapter, name)]
+    if not names:
+        targets = str(getattr(adapter, "target_modules", None))[:200]
+        raise ValueError(
+            f"{folder}: target_modules = {targets}: no layer of this model; give the model it was made for"
+        )
+    quantize_layers(model, names, quant_type, double_quant, device)
     return model
 
 
@@ -69,12 +88,15 @@ def restore_layers(model: nn.Module, added: dict[str, torch.Tensor]) -> None:
     model.is_loaded_in_4bit = False  # type: ignore[assignment]
 
 
-@torch.no_grad()
-def _rounded(layer: Any, name: str, quant_type: str, double_quant: bool) -> Any:
+def _check_kind(layer: nn.Module, name: str) -> None:
     if type(layer) not in (nn.Linear, Conv1D):
         raise ValueError(
             f"method = 'qlora': {name} is a {type(layer).__name__}; only Linear and Conv1D layers are quantized"
         )
+
+
+@torch.no_grad()
+def _rounded(layer: Any, quant_type: str, double_quant: bool) -> Any:
     bnb = importlib.import_module("bitsandbytes")
     weight = (layer.weight.T if isinstance(layer, Conv1D) else layer.weight).detach().contiguous()
     out, wide = weight.shape

@@ -37,6 +37,13 @@ class Settings(BaseModel):
         json_schema_extra={"control": {"low": 0.01, "high": 1000.0, "step": 0.1}},
     )  # fmt: skip
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Fields of a run that it makes nothing of, but for the scale: the reference rank, and what belongs to another
+        structure."""
+        own = {"displacement_rank": "displacement", "factor": "kronecker"}
+        return ("reference_rank", *(f"surm.{name}" for name, of in own.items() if of != self.structure))
+
     def parameters(self, config: Any, shapes: Sequence[tuple[int, int]]) -> int:
         """Trainable adapter entries over `shapes`, each `(out, in)`."""
         return sum(

@@ -28,9 +28,9 @@ MARKS = (
 NARROWLY = "Narrowly: by no more than its own seeds differ in price."
 NOTES = {
     "parameters": "Parameters are those that train at the end, the head's among them.",
-    "memory": "Frozen weights, and 16 bytes for each trained parameter: its value, its gradient and AdamW's two "
-    "moments, in float32. Activations are not counted, nor what a method keeps and has masked. Weights in 4 bits are "
-    "what almost every method can train over, whoever does so here.",
+    "memory": "Frozen weights, and 16 bytes for each parameter that trains, counted where most of them do: its value, "
+    "its gradient and AdamW's two moments, in float32. Activations are not counted. Weights in 4 bits are what almost "
+    "every method can train over, whoever does so here.",
     "time": "The median of the last steps, on the machine that trained. Times of other machines, or of one that had "
     "other work, cannot be compared with them.",
 }

@@ -15,7 +15,7 @@ from triadapt.views.compare.configuration import flat
 @dataclass(frozen=True)
 class FinishedRun:
     """One run that reached its last step. config: flat, by dotted names. parameters: trainable ones at the end, the
-    head's among them. frozen_bytes: 0 when not recorded."""
+    head's among them. most_parameters: as many as trained at any step. frozen_bytes: 0 when not recorded."""
 
     run: str
     method: str
@@ -25,6 +25,7 @@ class FinishedRun:
     higher_is_better: bool
     value: float
     parameters: int | None
+    most_parameters: int | None
     frozen_bytes: int
     step_seconds: float | None
     created: float
@@ -42,14 +43,15 @@ def read_finished(info: RunInfo) -> FinishedRun | None:
     if info.folder is None or info.metric_value is None:
         return None
     reader = RunReader(info.folder)
-    first, last = reader.first_of(Started.kind), reader.last_of(RankEvent.kind)
+    first = reader.first_of(Started.kind)
     if first is None or not isinstance(first.event, Started):
         return None
     started = first.event
-    allotted = last.event.trainable_parameters if last and isinstance(last.event, RankEvent) else 0
+    told = [started.trainable_parameters, *reader.values_of(RankEvent.kind, "trainable_parameters")]
+    trained = [count for count in told if type(count) is int and count > 0]  # of a run from elsewhere 0: not recorded
     return FinishedRun(
         run=info.id, method=info.method, task=info.task, config=flat(info.config), metric=started.metric,
         higher_is_better=started.higher_is_better, value=info.metric_value,
-        parameters=allotted or started.trainable_parameters or None, frozen_bytes=started.frozen_bytes,
-        step_seconds=info.measured.get("step_seconds") or None, created=info.created,
+        parameters=trained[-1] if trained else None, most_parameters=max(trained, default=None),
+        frozen_bytes=started.frozen_bytes, step_seconds=info.measured.get("step_seconds") or None, created=info.created,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.views.compare.configuration import SEED
 from triadapt.views.methods.finished import FinishedRun
+from triadapt.views.methods.own_settings import is_oracle
 from triadapt.views.methods.result import Kind, Result, counted_in_words, memory_of
 from triadapt.views.methods.settings_words import that_matter, told_apart
 
@@ -94,8 +95,8 @@ def _results(runs: Sequence[FinishedRun], same: Same) -> list[Result]:
             found.append(
                 Result(
                     method=method, settings=words[key], seed=int(run.config.get(SEED) or 0), value=run.value,
-                    parameters=run.parameters, memory=memory_of(run.frozen_bytes, run.parameters),
-                    step_seconds=run.step_seconds, counts=run.config.get("lora.where") != "planted", run=run.run,
+                    parameters=run.parameters, memory=memory_of(run.frozen_bytes, run.most_parameters),
+                    step_seconds=run.step_seconds, counts=not is_oracle(method, run.config), run=run.run,
                     but_rate=but_rate[key],
                 )
             )  # fmt: skip

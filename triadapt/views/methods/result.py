@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,8 +59,8 @@ class Kind:
 
 
 def memory_of(frozen_bytes: int, parameters: int | None) -> int | None:
-    """Bytes of the frozen weights, and of the trained values with their gradients and AdamW's moments. Activations are
-    not counted. None where either is not recorded."""
+    """Bytes of the frozen weights, and of the trained values with their gradients and AdamW's moments. parameters: the
+    most that trained at any step. Activations are not counted. None where either is not recorded."""
     return frozen_bytes + BYTES_A_PARAMETER * parameters if frozen_bytes and parameters else None
 
 
@@ -86,7 +87,8 @@ class Price:
 def _scaled(name: str, scale: float) -> Callable[[Result], float | None]:
     def of(result: Result) -> float | None:
         found = getattr(result, name)
-        return None if found is None else found / scale
+        # What was imported before such numbers were refused cannot be drawn.
+        return found / scale if found is not None and math.isfinite(found) else None
 
     return of
 

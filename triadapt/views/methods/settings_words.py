@@ -7,10 +7,11 @@ from typing import Any
 
 from triadapt.methods.registry import METHODS
 from triadapt.views.compare.configuration import SEED, differing, told_value
+from triadapt.views.methods.own_settings import chosen_rank, field_of, unused_by
 
 WORDS = {
     "reference_rank": "rank", "warmup": "warm-up", "growth": "growth", "add_r": "ranks a growth", "top_h": "top h",
-    "lora.where": "ranks where", "lr_schedule": "learning rate", "lr_warmup": "learning rate warm-up",
+    "lr_schedule": "learning rate", "lr_warmup": "learning rate warm-up",
 }  # fmt: skip
 RECORDING = ("eval_every", "scores_every", "geometry_every", "threads")
 """What is recorded and how the machine goes about it: nothing that a result depends on."""
@@ -20,22 +21,27 @@ MOST_TOLD = 3
 
 
 def that_matter(method: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a flat configuration that a result of this method depends on, the seed left out."""
-    spec = METHODS.get(method)
-    idle: tuple[str, ...] = ()
+    """The fields of a flat configuration that a result of this method depends on, the seed left out: alpha as the scale
+    that it makes, and the rank under one name, wherever it was chosen."""
+    spec, idle = METHODS.get(method), unused_by(method, config)
     if spec is not None and spec.allocation != "grows":
-        idle = OF_GROWTH if spec.decides else OF_A_SCHEDULE
-    kept = {name: value for name, value in config.items() if name not in (SEED, *RECORDING, *idle)}
+        idle += OF_GROWTH if spec.decides else OF_A_SCHEDULE
+    kept = dict(config)
     alpha, rank = kept.get("alpha"), kept.get("reference_rank")
-    if alpha and rank:  # alpha by itself would tell runs apart that differ in rank alone
+    if alpha and rank and "alpha" not in idle:  # alpha by itself would tell runs apart that differ in rank alone
         kept["scale"] = round(kept.pop("alpha") / rank, 9)
-    return kept
+    if (own := chosen_rank(method, config)) is not None:
+        kept["reference_rank"] = own
+        kept.pop(f"{method}.rank", None)
+    return {name: value for name, value in kept.items() if name not in (SEED, *RECORDING, *idle)}
 
 
 def said(name: str, value: Any) -> str:
     """One setting: `rank 8`, `trains vu`, `no bias`."""
     last = name.rpartition(".")[2]
-    word = WORDS.get(name) or last.replace("_", " ")
+    field = field_of(name)
+    extra = field.json_schema_extra if field is not None and isinstance(field.json_schema_extra, dict) else {}
+    word = WORDS.get(name) or str(extra.get("word", last.replace("_", " ")))
     if isinstance(value, bool):
         return word if value else f"no {word}"
     if isinstance(value, float):
@@ -57,11 +63,8 @@ def told_apart(configs: Sequence[Mapping[str, Any]], most: int = MOST_TOLD) -> l
 
 
 def _usual(name: str, value: Any) -> bool:
-    method, _, field = name.partition(".")
-    if method not in METHODS or not field:
-        return False
-    known = METHODS[method].settings_class().model_fields
-    return field in known and known[field].get_default(call_default_factory=True) == value
+    field = field_of(name)
+    return field is not None and bool(field.get_default(call_default_factory=True) == value)
 
 
 def _told(words: list[str], most: int) -> str:
