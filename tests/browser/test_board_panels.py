@@ -226,16 +226,28 @@ def test_what_is_frozen_is_still_used_and_to_freeze_nothing_is_no_fault(open_pag
           const {usedAt} = await import("/static/board-1/effective.js");
           const {healthParts} = await import("/static/board-1/health.js");
           const record = {t: 2, ranks: [2, 1], singular: new Float32Array([1, 1, 1])};
-          const of = (allocation) => ({
-            started: {allocation, planned: [], start_total: 3, target_total: 3, total_step: 9}, events: [],
-            geometry: [record], ranksAt: () => [1, 1],
+          const {whyWords} = await import("/static/board-1/why_words.js");
+          const of = (allocation, planned = [], events = [], total_step = 9) => ({
+            started: {allocation, planned, start_total: 3, target_total: 2, total_step, label: "A", matrices: [0, 1]},
+            events, decisions: events.filter((event) => event.rule !== "saved"), geometry: [record], status: {},
+            size: 2, ranksAt: () => [1, 1], startRanks: [2, 1],
           });
-          return [usedAt(of("freezes"), 5), usedAt(of("grows"), 5), healthParts(of("freezes"), 8)];
+          const start = {t: 0, rule: "saved", total: 3, ranks: [2, 1], before: [2, 1], scores: [], units: []};
+          const uneven = of("freezes", [4, 8], [start, {t: 4, rule: "budget", total: 2}]);
+          return [
+            usedAt(of("freezes"), 5), usedAt(of("grows"), 5), healthParts(of("freezes"), 8),
+            healthParts(of("freezes", [], [start]), 8), healthParts(uneven, 2), healthParts(uneven, 5),
+            healthParts(of("grows", [], [start], 1), 0), whyWords(uneven, start),
+          ];
         }"""
     )
     assert found == [
         {"t": 2, "used": [2, 1], "older": False}, {"t": 2, "used": [None, 1], "older": True},
-        ["nothing is frozen, total 3"],
+        ["nothing is frozen, total 3"], ["nothing is frozen, total 3"],
+        ["0 of 2 events fired", "total 3 of 2", "budget not yet reached"],
+        ["1 of 2 events fired", "total 2 of 2", "budget reached at step 4"],
+        ["an adapter as it was saved, total 3"],
+        "A begins with total rank 3, unevenly shared; it has not decided anything yet.",
     ]  # fmt: skip
 
 

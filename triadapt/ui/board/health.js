@@ -26,11 +26,13 @@ export function healthParts(run, step) {
   const total = fired.length ? fired[fired.length - 1].total : start;
   if (run.measured) return [fired.length ? `no rank of its own; effective rank of dW ${total} in all` : "no rank of its own; dW not measured yet"];
   if (allocation === "fixed") return [`fixed ranks, total ${total}`];
-  if (allocation === "freezes" && !planned.length && !fired.length) return [`nothing is frozen, total ${total}`];
-  if (fired.some((event) => event.rule === "saved")) return [`an adapter as it was saved, total ${total}`];
-  const parts = [`${fired.length} of ${Math.max(planned.length, run.events.length)} events fired`, target ? `total ${total} of ${target}` : `total ${total}`];
+  // A run whose matrices begin with different ranks says so in an event nobody decided; an adapter by itself says no more.
+  const decided = fired.filter((event) => event.rule !== "saved");
+  if (decided.length < fired.length && run.started.total_step <= 1) return [`an adapter as it was saved, total ${total}`];
+  if (allocation === "freezes" && !planned.length && !decided.length) return [`nothing is frozen, total ${total}`];
+  const parts = [`${decided.length} of ${Math.max(planned.length, run.decisions.length)} events fired`, target ? `total ${total} of ${target}` : `total ${total}`];
   if (!target) return parts; // of a training from elsewhere it may not be known
-  const reached = fired.find((event) => (allocation === "prunes" || allocation === "freezes" ? event.total <= target : event.total >= target));
+  const reached = decided.find((event) => (allocation === "prunes" || allocation === "freezes" ? event.total <= target : event.total >= target));
   const ended = run.started.total_step <= step + 1;
   if (reached) parts.push(`budget reached at step ${reached.t}`);
   else if (!planned.length) parts.push("the schedule never fires");

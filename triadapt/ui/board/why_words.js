@@ -37,6 +37,7 @@ export function whyWords(run, event) {
     return `${label} has not decided anything yet; ${next}.`;
   }
   if (event.late) return `Step ${event.t}, ${event.rule} rule: the importances of this event are on their way.`;
+  if (event.rule === "saved" && run.started.total_step > 1) return `${label} begins with total rank ${event.total}, unevenly shared; it has not decided anything yet.`;
   if (event.rule === "saved") return `An adapter holds the ranks it ends with, total ${event.total}; why they are so it does not tell.`;
   if (!event.scores.length && !event.units.length) return `Step ${event.t}: ${unscoredWords(run, event)}`;
   const words = event.units.length ? unitWords(run, event) : growthWords(run, event);
