@@ -162,6 +162,7 @@ class Session:
 
     def _started(self, planned: list[int]) -> Started:
         spec = METHODS[self.config.method]
+        held, target = int(self.method.ranks().sum()), target_total_rank(self.config, len(self.matrices))
         return Started(
             step=0,
             config=self.config.as_dict(),
@@ -173,8 +174,9 @@ class Session:
             metric=self.task.metric,
             higher_is_better=self.task.higher_is_better,
             total_step=self.config.steps,
-            start_total_rank=int(self.method.ranks().sum()),
-            target_total_rank=target_total_rank(self.config, len(self.matrices)),
+            start_total_rank=held,
+            # What freezes has no more than it begins with, which may be less than was planned.
+            target_total_rank=min(held, target) if spec.allocation == "freezes" else target,
             trainable_parameters=self._parameters(),
             planned=planned,
             device=description(self.device),
