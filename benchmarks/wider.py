@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.evidence import put
 from benchmarks.tables import Table
 from benchmarks.wider_plan import CHOSEN_ON, PILOT, RATES, SEEDS, Planned, planned, variants
 from triadapt.config import parse_config
@@ -114,7 +115,8 @@ def table(task: str, done: dict[tuple[str, int], RunInfo]) -> Table:
         values = np.array([info.metric_value for info in infos], float)
         if not len(values):
             continue
-        count, memory = _size(infos[0])
+        sizes = [_size(info) for info in infos]
+        count, memory = round(float(np.mean([size for size, _ in sizes]))), max(memory for _, memory in sizes)
         lora = lora or count
         seconds = np.median([info.measured.get("step_seconds", np.nan) for info in infos])
         rows.append((
@@ -136,6 +138,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2, help="runs at a time (default: %(default)s)")
     parser.add_argument("--times", action="store_true", help="train nothing new, time the steps of what there is")
     parser.add_argument("--tables", action="store_true", help="train nothing")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this document")
     options = parser.parse_args()
     for task in options.tasks:
         if options.times:
@@ -145,7 +148,11 @@ def main() -> int:
             every = dict.fromkeys(variants(where), RATES)
             pilot = train(planned(where, options.data, (PILOT,), every), options.runs, options.processes)
             train(planned(task, options.data, SEEDS, chosen_rates(task, pilot)), options.runs, options.processes)
-        print(table(task, finished(options.runs)).markdown(), end="\n\n")
+        text = table(task, finished(options.runs)).markdown()
+        if options.write is None:
+            print(text, end="\n\n")
+        else:
+            put(options.write, f"wider_{task}", text)
     return 0
 
 

@@ -138,6 +138,14 @@ def take_rest(browser: Browser, url: str, runs: str) -> None:
     page.close()
 
 
+def take_methods(browser: Browser, url: str) -> None:
+    """The methods against their price on recorded text."""
+    page = visit(browser, f"{url}/methods?kind=sst2", height=1250)
+    page.locator("svg.main-svg").first.wait_for()
+    shoot(page, "methods")
+    page.close()
+
+
 def take_lab(browser: Browser, url: str) -> None:
     """The schedule lab, once the server has said what it thinks of the schedule."""
     page = visit(browser, f"{url}/tune?modes=all&interval=40", height=1100)
@@ -195,6 +203,7 @@ def main() -> None:
                 flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
                 browser = playwright.chromium.launch(executable_path=chromium, args=flags)
                 take_lab(browser, f"http://localhost:{port}")
+                take_methods(browser, f"http://localhost:{port}")
                 take_learn(browser, f"http://localhost:{port}")
                 take_own(browser, f"http://localhost:{port}", runs)
                 take(browser, f"http://localhost:{port}", server)
