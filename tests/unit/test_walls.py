@@ -1,6 +1,7 @@
 """Who may import whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import triadapt
+from triadapt.methods.registry import METHODS
 
 PACKAGE = Path(triadapt.__file__).parent
 HEAVY = {"torch", "transformers", "peft"}
@@ -128,3 +130,13 @@ def test_every_module_of_the_pages_can_be_the_first_to_be_imported() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("method", [name for name, spec in METHODS.items() if not spec.at_first])
+def test_a_method_is_named_in_its_own_folder_and_the_registry_alone(method: str) -> None:
+    """What the adaptive three have in schedules, imports and lessons is about them alone; whoever joins needs none."""
+    at_home = (PACKAGE / "methods" / method, PACKAGE / "reference")
+    named = re.compile(rf"\b{method}\b", re.IGNORECASE)
+    for path in [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.js"), *(PACKAGE.parent / "pages").glob("*.py")]:
+        if path.name != "registry.py" and not any(path.is_relative_to(place) for place in at_home):
+            assert not named.search(path.read_text(encoding="utf-8")), path
