@@ -113,7 +113,8 @@ def test_a_full_frame_fills_every_panel(open_page: Any, server: Server, race: Ra
     state = board(page)
     assert (state["refreshes"], state["fulls"], state["step"], state["following"]) == ("1", "1", "430", "true")
     assert state["points"] == str(4 * 431)
-    found = page.evaluate("[...where.querySelectorAll('[data-testid]')].map((node) => node.dataset.testid)")
+    shown = "[...where.querySelectorAll('[data-testid]:not([hidden])')]"
+    found = page.evaluate(f"{shown}.map((node) => node.dataset.testid)")
     assert set(found) == {
         "chips", "rank-map", "total-rank", "loss", "metric", "why", "matrix", "history", "importance", "scrubber",
         "health",
