@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from triadapt.growth.preview import Preview, pruning_schedule
 from triadapt.methods.registry import METHODS
@@ -30,7 +30,7 @@ def parameters_along(config: AllocationConfig, seen: Preview, shapes: Sequence[t
     A rank of a matrix takes `in + out` entries, one more where a value stands between its factors. TriAdaptLoRA's L and
     U take `2 * block * rank after it` for every block (arXiv 2501.08008), so it also counts how often one matrix grew.
     """
-    allocation, settings = METHODS[config.method].allocation, _settings(config)
+    allocation, settings = METHODS[config.method].allocation, cast(Any, config.method_settings)
     if hasattr(settings, "parameters"):  # its size follows from its settings; what freezes later is counted as a share
         whole = settings.parameters(config, shapes)
         shares = [row["total_rank"] / max(1, seen.start) for row in seen.rows]
@@ -43,10 +43,6 @@ def parameters_along(config: AllocationConfig, seen: Preview, shapes: Sequence[t
         most = pruning_schedule(config).init_rank
         return [_kept(total, most, widths) for total in (seen.start, *(row["total_rank"] for row in seen.rows))]
     return _grown(seen, config.add_r, widths, triangular)
-
-
-def _settings(config: AllocationConfig) -> Any:
-    return config.method_settings
 
 
 def _placed(total: int, carriers: int, widths: list[int]) -> Parameters:

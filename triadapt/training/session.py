@@ -33,13 +33,13 @@ from triadapt.events import (
 )  # fmt: skip
 from triadapt.growth.optimizer_state import optimizer_bytes
 from triadapt.growth.preview import TO_ENFORCE_IT, TO_REACH_IT, preview, target_total_rank
-from triadapt.methods.four_bit import held_beside
 from triadapt.methods.interface import MethodRun, RankDecision
 from triadapt.methods.registry import METHODS
 from triadapt.tasks.interface import Task
 from triadapt.tasks.registry import KNOWN_TASKS
 from triadapt.training import checkpoint
 from triadapt.training.devices import choose_device, description, library_versions
+from triadapt.training.frozen_bytes import frozen_bytes
 from triadapt.training.rank_events import rank_event
 
 MOST_CHECKPOINTS = 200
@@ -184,16 +184,8 @@ class Session:
             versions=library_versions(),
             rank_kind=spec.rank,
             shared=self.method.shared(),
-            frozen_bytes=self._frozen_bytes(),
+            frozen_bytes=frozen_bytes(self.model),
         )
-
-    def _frozen_bytes(self) -> int:
-        """What the numbers take that are not trained, random projections of an adapter and the scales of weights in 4
-        bits among them; a tensor that several modules hold counts once."""
-        frozen = [p for p in self.model.parameters() if not p.requires_grad]
-        beside = [tensor for p in frozen for tensor in held_beside(p)]
-        held = {p.data_ptr(): p.numel() * p.element_size() for p in [*frozen, *self.model.buffers(), *beside]}
-        return sum(held.values())
 
     def _parameters(self) -> int:
         return self.method.parameter_count() + self._head_parameters

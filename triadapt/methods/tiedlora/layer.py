@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from triadapt.methods.adapter_layer import AdapterLayer
-from triadapt.methods.fused_linear import adapted_linear, add_update, frozen_linear
+from triadapt.methods.factored_layer import FactoredLayer
+from triadapt.methods.fused_linear import Core
 from triadapt.methods.tiedlora.counting import zero_at_start
 
 # PEFT takes a module for one of `modules_to_save` where its path merely ends like one, so no name ends in `v` or `u`.
@@ -59,7 +59,7 @@ class VectorCore:
         return (gradient.diagonal(),)
 
 
-class TiedLinear(AdapterLayer):
+class TiedLinear(FactoredLayer):
     """A linear layer with Tied-LoRA adapters. Shapes: v `(out,)`, B `(out, r)`, u `(r,)`, A `(r, in)`.
 
     All four are parameters, what is frozen among them too: it is moved, cast and saved like the rest.
@@ -118,22 +118,9 @@ class TiedLinear(AdapterLayer):
         factor: Any = self.tiedlora_u_vector[adapter]
         return len(factor.weight)
 
-    def add_adapter(self, result: torch.Tensor, x: torch.Tensor, adapter: str) -> torch.Tensor:
+    def parts(self, adapter: str) -> tuple[torch.Tensor, torch.Tensor, Core, tuple[torch.Tensor, ...]]:
         v, B, u, A = self.factors(adapter)
-        x = self.adapter_dropout[adapter](x.to(A.dtype))
-        return add_update(result, x, A, torch.diag(u), v[:, None] * B, self.scaling[adapter])
-
-    def in_one(self, x: torch.Tensor, adapter: str) -> torch.Tensor | None:
-        dropout = self.adapter_dropout[adapter]
-        if dropout.training and not isinstance(dropout, nn.Identity):
-            return None
-        frozen = frozen_linear(self.base_layer, x)
-        if frozen is None:
-            return None
-        v, B, u, A = self.factors(adapter)
-        if any(part.dtype != x.dtype for part in (v, B, u, A)):
-            return None
-        return adapted_linear(x, *frozen, A, v[:, None] * B, self.scaling[adapter], VectorCore(), (u,))
+        return A, v[:, None] * B, VectorCore(), (u,)
 
     def delta(self, adapter: str) -> torch.Tensor:
         A, B = self.lora_factors(adapter)
